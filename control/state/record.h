@@ -1,0 +1,114 @@
+/* record.h - what the store holds of a call: enough for any node to finish it.
+ * A packed, versioned value of numbered fields: new fields get new numbers, unknown numbers are
+ * skipped, a number is never used again. The layout on the wire is in record_fields.c; a test holds
+ * golden bytes. SPDX-License-Identifier: Apache-2.0 */
+#pragma once
+#include "control/base/addr.h"
+#include "control/base/arena.h"
+#include "control/base/buf.h"
+
+#define RECORD_VERSION     1
+#define RECORD_SIZE_LIMIT  (256 * 1024) /* encoded bytes */
+#define RECORD_LEGS_LIMIT  16           /* two parties and forks */
+#define RECORD_ROUTE_LIMIT 32           /* entries of one route set */
+#define RECORD_LIST_LIMIT  16           /* entries of the other lists */
+#define RECORD_ID_LIMIT    128
+
+enum record_state { RECORD_RINGING = 1, RECORD_ANSWERED, RECORD_ENDING };
+enum record_transport {
+	RECORD_TRANSPORT_NONE,
+	RECORD_UDP,
+	RECORD_TCP,
+	RECORD_TLS,
+	RECORD_WS,
+	RECORD_WSS
+};
+/* Which way a leg is held; RFC 3264 8.4. */
+enum record_hold { RECORD_HOLD_NONE, RECORD_HOLD_BY_US, RECORD_HOLD_BY_PEER, RECORD_HOLD_BOTH };
+/* An offer without its answer on a leg; RFC 3264 section 4. */
+enum record_offer { RECORD_OFFER_NONE, RECORD_OFFER_SENT, RECORD_OFFER_RECEIVED };
+/* Who sends the refresh; RFC 4028. */
+enum record_refresher { RECORD_REFRESHER_NONE, RECORD_REFRESHER_US, RECORD_REFRESHER_PEER };
+
+/* All slices belong to whoever filled the record (after decoding: to the arena).
+ * Empty, zero and false mean "not there". Times are Unix milliseconds. */
+struct record_leg {
+	/* the dialog, RFC 3261 12 */
+	struct slice call_id;
+	struct slice local_tag;
+	struct slice remote_tag;
+	struct slice local_uri;     /* ours: From of what we send on this leg, without tag */
+	struct slice remote_uri;
+	struct slice remote_target; /* the peer's Contact URI */
+	struct slice local_contact; /* the Contact URI we gave */
+	struct slice route_set[RECORD_ROUTE_LIMIT]; /* in the order we send them */
+	uint32_t route_count;
+	uint32_t local_cseq;  /* reserved in blocks: below it everything may have been used */
+	uint32_t remote_cseq; /* highest seen */
+	bool is_caller;       /* this side sent the first INVITE */
+	bool is_confirmed;    /* its 2xx was sent or received */
+	bool is_secure;       /* RFC 3261 12.1: sips */
+	/* the way to it */
+	enum record_transport transport;
+	struct slice interface; /* names, not addresses: another node has other addresses */
+	struct slice listener;
+	struct addr remote; /* as seen */
+	struct slice peer;
+	/* offer and answer */
+	struct slice sdp_sent; /* last whole body each way */
+	struct slice sdp_received;
+	struct slice sdp_session_id;  /* o= of what we send: same id, rising version (RFC 3264 5) */
+	uint64_t sdp_session_version;
+	uint64_t remote_sdp_version;
+	enum record_hold hold;
+	enum record_offer offer;
+	struct slice ng_tag; /* this side's tag at the relay */
+	/* session timer, RFC 4028 */
+	uint32_t session_interval_s;
+	enum record_refresher refresher;
+	uint64_t next_refresh_ms;
+};
+
+struct call_record {
+	struct slice id; /* ours; RECORD_ID_LIMIT bytes of [0-9A-Za-z._-] */
+	enum record_state state;
+	uint64_t created_ms;
+	uint64_t answered_ms;
+	uint64_t written_ms; /* when this value was made */
+	struct slice node;   /* owner */
+	uint64_t epoch;      /* of the ownership; a write with an older one must fail */
+	uint32_t worker;
+	/* media */
+	struct slice ng_call_id;
+	struct slice relay; /* control address as configured */
+	struct slice relay_instance;
+	uint32_t media_idle_ms; /* silence that ends the call */
+	/* timers */
+	uint64_t ends_ms; /* maximum duration reached */
+	/* what the call detail record starts from */
+	struct slice caller;  /* URI as the caller gave it */
+	struct slice callee;  /* URI as dialled */
+	struct addr source;   /* where the INVITE came from */
+	struct slice route;   /* name of the route taken */
+	struct slice correlation_id;
+	struct slice limits[RECORD_LIST_LIMIT]; /* counters this call occupies, "peer:carrier" */
+	uint32_t limit_count;
+
+	struct record_leg *legs; /* [0] the caller's, [1] the callee's, then forks */
+	uint32_t leg_count;
+};
+
+/* Appends the encoded record. -ERR_TOO_LARGE, -ERR_TOO_MANY, -ERR_INVALID (id) name what decoding
+ * would refuse; then nothing is appended. -ERR_NO_MEMORY. */
+MUST_CHECK int record_encode(const struct call_record *record, struct buf *out);
+/* Everything is copied into the arena. -ERR_VERSION, -ERR_MALFORMED, -ERR_TOO_LARGE, -ERR_TOO_MANY,
+ * -ERR_NO_MEMORY. */
+MUST_CHECK int record_decode(struct arena *arena, struct slice bytes, struct call_record **out);
+/* Two legs, zeroed; NULL without memory. */
+struct call_record *record_create(struct arena *arena, uint32_t legs);
+
+/* "call:{id}": the braces keep all keys of a call in one cluster slot. -ERR_INVALID for an id with
+ * other characters. */
+MUST_CHECK int record_key(struct slice id, struct buf *out);
+/* Appends one JSON object, for `show record`: bytes that are not UTF-8 are shown as U+FFFD. */
+void record_json(const struct call_record *record, struct buf *out);
