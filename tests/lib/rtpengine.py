@@ -1,0 +1,14 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Debian's rtpengine, user space only, as the peer relay."""
+
+
+def start(lab, host="sbc", control="127.0.0.1:2223", interfaces=(("lan", "10.0.0.1"), ("wan", "203.0.113.10")),
+          name="rtpengine", ports=(40000, 49999)):
+    command = ["rtpengine", "-f", "--config-file=none", "--table=-1", "--log-stderr", "--log-level=5",
+               "--listen-ng=" + control, "--port-min=%d" % ports[0], "--port-max=%d" % ports[1],
+               "--num-threads=2", "--pidfile=%s/%s.pid" % (lab.dir, name), "--delete-delay=0"]
+    for label, address in interfaces:
+        command.append("--interface=%s/%s" % (label, address))
+    process = lab.spawn(host, name, *command)
+    process.wait_log(r"Startup complete|version", 10)
+    return process
