@@ -1,0 +1,133 @@
+/* flow.h - what the session side tells the datapath, and what it reads back: the only thing the two
+ * share. A flow is one local UDP port of ours with one peer on it. What is admitted on a flow leaves
+ * through another flow of the same call: from that flow's local port, to that flow's peer. So a
+ * plain stream is two flows pointing at each other, its RTCP two more, and a learned source is by
+ * itself where the other direction sends to (symmetric RTP, RFC 4961).
+ * A rule is immutable once published; it is replaced as a whole under RCU.
+ * SPDX-License-Identifier: Apache-2.0 */
+#pragma once
+#include "control/base/addr.h"
+#include "control/base/counter.h"
+
+/* Names a flow to the datapath; carries a generation, so a stale id is refused, not misread. */
+struct flow_id {
+	uint32_t value; /* 0 = none */
+};
+#define FLOW_NONE ((struct flow_id){ 0 })
+
+static inline bool flow_id_is_set(struct flow_id id)
+{
+	return id.value != 0;
+}
+
+enum flow_kind {
+	FLOW_RTP,   /* RTP only: RTCP has a port of its own (the odd one) */
+	FLOW_RTCP,  /* RTCP only */
+	FLOW_MUX,   /* both, told apart by payload type (RFC 5761 section 4) */
+	FLOW_OTHER, /* any UDP payload: T.38 UDPTL and the like; no RTP checks, no RTP counters */
+};
+
+enum flow_source_mode {
+	FLOW_SOURCE_CLOSED, /* nobody is admitted (no SDP from that side yet) */
+	FLOW_SOURCE_EXACT,  /* only an expected address with its port (or port 0, see below) */
+	FLOW_SOURCE_LEARN,  /* the same, and other ports of an expected address after probation */
+};
+
+/* Who may send to a flow. An expected address with a port (what the SDP says) is admitted and locked
+ * by its first packet. With port 0 (a NATed side: only the IP address of its signalling is known), or
+ * from another port in LEARN mode, it takes two consecutive packets of one SSRC in sequence inside the
+ * window; the first of the two is not relayed. Once locked, everybody else is dropped and counted as
+ * a hijack attempt; the lock moves only
+ *  - by a rule with another `epoch` (a new offer), or
+ *  - in LEARN mode to another port of the same address that goes on with the same SSRC and sequence
+ *    after the old one fell silent (a NAT that re-mapped).
+ * A rule replaced with the same epoch keeps lock, probation and window. With another epoch the old
+ * source stays admitted (within the window) until the new one is confirmed.
+ * RTCP needs no probation where its address is that of the locked RTP source (`rtp_of`, or the same
+ * port with FLOW_MUX) and its sender SSRC is that source's. */
+#define FLOW_EXPECTED_MAX 2
+struct flow_source {
+	enum flow_source_mode mode;
+	struct addr expected[FLOW_EXPECTED_MAX]; /* family 0 = unused; port 0 = not known */
+	uint32_t window_ms; /* learning ends this long after this epoch's first rule; 0 = never */
+	uint32_t epoch;     /* any number; another one than before = learn again */
+};
+
+struct flow_rule {
+	enum flow_kind kind;
+	struct flow_source source;
+	/* Where packets that leave through this flow go while no source is locked; family 0 or
+	 * port 0 = nowhere: they are dropped (no-destination). Leave it unset for a NATed side. */
+	struct addr remote;
+	bool symmetric;        /* once a source is locked, send there instead (if false: always remote) */
+	uint8_t dscp;          /* of packets leaving through this flow, 0 to 63 */
+	uint32_t clock_hz;     /* RTP clock, for jitter (RFC 3550 A.8); 0 = no jitter */
+	struct flow_id rtp_to; /* RTP (FLOW_OTHER: everything) admitted here leaves through that flow;
+				* none = counted, not relayed (hold, one-way) */
+	struct flow_id rtcp_to; /* the same for RTCP (FLOW_RTCP, FLOW_MUX) */
+	struct flow_id rtp_of;  /* FLOW_RTCP: the flow with the RTP of the same peer, if any */
+};
+
+/* Why a packet was dropped: one reason each, in the order in which the stages look. */
+#define FOREACH_DROP(X)                                                                            \
+	X(RUNT, "runt", "shorter than its headers")                                                \
+	X(SEGMENTED, "segmented", "more than one buffer (jumbo frame)")                            \
+	X(NOT_IP, "not-ip", "VLAN tag or not IP")                                                  \
+	X(IP_HEADER, "ip-header", "bad IP version, header length or total length")                 \
+	X(IP_CHECKSUM, "ip-checksum", "wrong IPv4 header checksum")                                \
+	X(IP_OPTIONS, "ip-options", "IPv4 options or IPv6 extension headers")                      \
+	X(FRAGMENT, "fragment", "IP fragment")                                                     \
+	X(NOT_UDP, "not-udp", "not UDP")                                                           \
+	X(UDP_LENGTH, "udp-length", "UDP length does not fit")                                     \
+	X(UDP_CHECKSUM, "udp-checksum", "wrong UDP checksum")                                      \
+	X(NOT_OURS, "not-ours", "not to a media address of ours")                                  \
+	X(NO_FLOW, "no-flow", "no call on this port")                                              \
+	X(HANDOVER, "handover", "queue to the lcore that owns the flow is full")                   \
+	X(STUN, "stun", "STUN on a flow without ICE")                                              \
+	X(DTLS, "dtls", "DTLS on a flow without DTLS-SRTP")                                        \
+	X(DEMUX, "demux", "neither RTP, RTCP, STUN nor DTLS (RFC 7983)")                           \
+	X(RTP_HEADER, "rtp-header", "malformed RTP")                                               \
+	X(RTCP_HEADER, "rtcp-header", "malformed RTCP")                                            \
+	X(CLOSED, "closed", "nobody may send here yet")                                            \
+	X(STRANGER, "stranger", "source is not the peer")                                          \
+	X(PROBATION, "probation", "first packet of a source that is being learned")                \
+	X(HELD, "held", "stream is held or one-way")                                               \
+	X(NO_DESTINATION, "no-destination", "peer's address is not known yet")                     \
+	X(NO_ROUTE, "no-route", "no route, or through a device that is not ours")                  \
+	X(NO_NEIGHBOUR, "no-neighbour", "next hop does not answer ARP or ND")                      \
+	X(LOOP, "loop", "destination is a media port of ours on this flow")                        \
+	X(TOO_BIG, "too-big", "larger than the egress MTU")                                        \
+	X(TX_FULL, "tx-full", "device did not take it")
+
+enum drop {
+#define X(name, key, text) DROP_##name,
+	FOREACH_DROP(X)
+#undef X
+	DROP_COUNT,
+	DROP_NONE = DROP_COUNT
+};
+
+const char *drop_key(enum drop why);  /* "udp-checksum" */
+const char *drop_text(enum drop why); /* for people */
+
+/* A flow's numbers as read at one moment; each is exact, together they may be a packet apart. */
+struct flow_stats {
+	uint64_t packets; /* admitted here: RTP or, for FLOW_OTHER, anything */
+	uint64_t bytes;   /* of UDP payload */
+	uint64_t rtcp_packets;
+	uint64_t sent_packets; /* left through this flow towards its peer, RTCP too */
+	uint64_t sent_bytes;
+	uint64_t lost;    /* RFC 3550 A.3, over all SSRCs; never below 0 */
+	uint64_t reordered;
+	uint64_t duplicate;
+	uint32_t jitter_us; /* RFC 3550 A.8; includes up to one batch time of our own clock */
+	uint64_t last_packet_ms; /* CLOCK_MONOTONIC, the last admitted RTP or other packet; 0 = none */
+	uint64_t last_rtcp_ms;
+	uint32_t ssrc; /* of the last RTP packet; valid when packets > 0 */
+	uint16_t sequence;
+	uint8_t payload_type;
+	bool source_is_locked;
+	struct addr source; /* when locked */
+	uint64_t hijack_attempts; /* packets of strangers after the lock */
+	uint64_t drops[DROP_COUNT]; /* of packets that arrived on this flow */
+};
