@@ -33,5 +33,6 @@ MUST_CHECK int loop_on_burst_end(struct loop *loop, loop_fn *fn, void *owner);
  * per loop. */
 void loop_on_wake(struct loop *loop, loop_fn *fn, void *owner);
 void loop_wake(struct loop *loop);
-/* Signals: only for the loop of the main thread. */
+/* Signals: only for the loop of the main thread, before others start. The signal is blocked in this
+ * thread (signalfd) and stays so: a program that execs another clears the mask in the child. */
 MUST_CHECK int loop_on_signal(struct loop *loop, int signum, loop_signal_fn *fn, void *owner);
