@@ -6,6 +6,7 @@
 #include <jansson.h>
 #include "control/base/log.h"
 #include "control/base/loop.h"
+#include "control/base/slice.h"
 
 struct stats_server;
 struct stats_reply;
