@@ -1,0 +1,140 @@
+/* transport.h - the sockets of one worker: UDP and TCP listeners of every interface, connections
+ * either way. Messages come in whole and go out whole; sends are queued and flushed at burst end.
+ * Nothing blocks: a peer that does not read, answer a SYN or close costs a bounded queue and a
+ * time-out. SPDX-License-Identifier: Apache-2.0 */
+#pragma once
+#include "control/base/addr.h"
+#include "control/base/counter.h"
+#include "control/base/log.h"
+#include "control/base/loop.h"
+
+enum sip_transport { SIP_UDP, SIP_TCP };
+enum { SIP_TRANSPORT_COUNT = 2 };
+
+struct slice sip_transport_text(enum sip_transport transport); /* "UDP", as in Via */
+bool sip_transport_is_reliable(enum sip_transport transport);
+
+/* Where a message came from, or shall go. As a destination: `connection` is tried first when it is
+ * set and alive; then any connection to `remote`; else one is opened. */
+struct transport_path {
+	uint16_t interface; /* index into the configuration's interfaces */
+	uint16_t listener;  /* index into transport_config.listeners: our own address */
+	uint8_t transport;  /* enum sip_transport */
+	uint8_t worker;     /* whose connection it is */
+	struct addr remote;
+	uint64_t connection; /* 0 = none; carries its worker, never used twice */
+};
+
+struct transport_listener {
+	uint16_t interface;
+	enum sip_transport transport;
+	struct addr address; /* bound */
+	const char *sent_by; /* "host:port" in Via and Contact: advertised name or the address */
+};
+
+struct transport_interface {
+	const char *name;
+	bool trusted;
+	bool replies_by_tcp;         /* scenario N4: replies to UDP requests go out by TCP */
+	bool large_by_tcp;           /* RFC 3261 18.1.1 may be followed */
+	uint32_t connections_max;    /* per worker */
+	uint32_t connections_source; /* per source address and worker */
+};
+
+struct transport_timers {
+	uint32_t connect_ms; /* a SYN that nobody answers */
+	uint32_t idle_ms;    /* a connection without a message */
+	uint32_t first_ms;   /* from accept to the first whole message */
+	uint32_t stall_ms;   /* a peer that does not read */
+	uint32_t partial_ms; /* from the first byte of a message to its last */
+};
+extern const struct transport_timers transport_timers_default;
+
+/* Written by this worker, read by the stats thread; per interface. */
+#define FOREACH_TRANSPORT_COUNTER(X)                                                               \
+	X(received, "messages received")                                                           \
+	X(sent, "messages sent")                                                                   \
+	X(bytes_received, "bytes received")                                                        \
+	X(bytes_sent, "bytes sent")                                                                \
+	X(send_errors, "messages that could not be sent")                                          \
+	X(accepted, "connections accepted")                                                        \
+	X(opened, "connections opened")                                                            \
+	X(connect_failed, "connections that did not open")                                         \
+	X(refused, "connections over a limit")                                                     \
+	X(timed_out, "connections closed for silence")                                             \
+	X(stalled, "connections closed because the peer did not read")                             \
+	X(connections, "connections open")
+
+struct transport_counters {
+#define X(name, text) struct counter name;
+	FOREACH_TRANSPORT_COUNTER(X)
+#undef X
+};
+
+struct transport;
+
+/* `data` may be scanned in place and is valid during the call. `close_after` (out, streams only):
+ * the receiver sets it to have the connection closed once queued replies are out. */
+struct transport_message {
+	char *data;
+	size_t len;
+	struct transport_path path;
+	bool truncated; /* longer than message_max: only the head is here */
+	bool broken;    /* stream without usable Content-Length: answer and close */
+};
+typedef void transport_message_fn(void *owner, struct transport_message *message);
+/* A message given to transport_send() with this token was not sent or its connection broke before
+ * it was: -ERR_TIMEOUT (no answer to SYN), -ERR_REFUSED, -ERR_UNREACHABLE, -ERR_CLOSED, ... */
+typedef void transport_error_fn(void *owner, const struct transport_path *path, uint64_t token,
+				int err);
+/* A message for another worker's connection; true when it was taken. */
+typedef bool transport_relay_fn(void *owner, const struct transport_path *path, struct slice bytes,
+				uint64_t token);
+
+struct transport_config {
+	struct loop *loop;
+	const struct log *log;
+	uint8_t worker;
+	bool shared; /* several workers bind the same ports (SO_REUSEPORT) */
+	const struct transport_interface *interfaces; /* copied */
+	size_t interface_count;
+	const struct transport_listener *listeners; /* copied */
+	size_t listener_count;
+	size_t datagram_max; /* bytes of one UDP message; 16384 */
+	size_t stream_max;   /* bytes of one TCP message; 65536 */
+	struct transport_timers timers;
+	transport_message_fn *on_message;
+	transport_error_fn *on_error;
+	transport_relay_fn *relay; /* NULL = one worker */
+	void *owner;
+};
+
+/* Binds everything. On failure `why` (may be NULL) gets one line naming address and cause. */
+MUST_CHECK int transport_create(const struct transport_config *config, struct buf *why,
+				struct transport **out);
+void transport_destroy(struct transport *transport); /* NULL is fine; open queues are dropped */
+
+/* Queue a message. Never calls back from inside: failures come later through on_error when token is
+ * not 0. 0, or -ERR_X when it could not even be queued (then on_error is not called). */
+MUST_CHECK int transport_send(struct transport *transport, const struct transport_path *path,
+			      struct slice bytes, uint64_t token);
+/* Send what is queued now; the loop does this at every burst end. */
+void transport_flush(struct transport *transport);
+
+/* The listener of this interface for a transport and family: -ERR_NOT_FOUND. */
+MUST_CHECK int transport_listener_for(const struct transport *transport, uint16_t interface,
+				      enum sip_transport kind, uint8_t family, uint16_t *listener);
+const struct transport_listener *transport_listener(const struct transport *transport,
+						    uint16_t index);
+const struct transport_interface *transport_interface(const struct transport *transport,
+						      uint16_t index);
+const struct transport_counters *transport_counters(const struct transport *transport,
+						    uint16_t interface);
+/* Let requests to `address` use this connection (RFC 5923 alias; the caller trusts the source). */
+void transport_alias(struct transport *transport, const struct transport_path *path,
+		     const struct addr *address);
+bool transport_connection_is_open(const struct transport *transport, uint64_t connection);
+/* Close once what is queued is out. */
+void transport_close(struct transport *transport, uint64_t connection);
+/* Stop taking new datagrams and connections; replies still go out. */
+void transport_stop_listening(struct transport *transport);

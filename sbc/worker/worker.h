@@ -1,0 +1,94 @@
+/* worker.h - one signalling thread and all it owns: loop, arena, sockets, transactions, and the
+ * upper half's core. Workers share nothing: what belongs to another goes there by ring and wake-up.
+ * The main thread talks to them by commands.
+ * SPDX-License-Identifier: Apache-2.0 */
+#pragma once
+#include "config/config.h"
+#include "control/base/arena.h"
+#include "control/base/random.h"
+#include "control/base/ring.h"
+#include "sbc/guard/guard.h"
+#include "sbc/transaction/transaction.h"
+#include "sbc/worker/shard.h"
+#include "sbc/worker/token.h"
+
+enum { WORKERS_MAX = 64 };
+
+#define FOREACH_WORKER_COUNTER(X)                                                                  \
+	X(messages, "messages looked at")                                                          \
+	X(replied, "malformed requests answered")                                                  \
+	X(handed_over, "messages given to another worker")                                         \
+	X(taken_over, "messages taken from another worker")                                        \
+	X(ring_full, "messages lost because a worker's ring was full")                             \
+	X(no_memory, "messages lost for lack of memory")
+
+struct worker_counters {
+#define X(name, text) struct counter name;
+	FOREACH_WORKER_COUNTER(X)
+#undef X
+	struct counter scan_drops[SCAN_DROP_COUNT];
+};
+
+struct worker;
+struct workers;
+
+/* The upper half. Everything but on_start and on_destroy runs in the worker's thread. */
+struct worker_handlers {
+	struct transaction_handlers transaction; /* `user` is the core */
+	/* In the main thread before any worker runs: make the core. */
+	int (*on_start)(struct worker *worker, void **core);
+	/* Asked to stop: end what there is, then call worker_finish(). */
+	void (*on_stop)(void *core);
+	void (*on_command)(void *core, void *command); /* from worker_post() */
+	void (*on_destroy)(void *core); /* in the main thread after the workers have ended */
+};
+
+struct worker {
+	uint8_t index;
+	uint8_t count; /* workers in all */
+	uint16_t node;
+	struct loop *loop;
+	struct wheel *wheel;
+	struct arena *arena; /* reset before each message */
+	struct random *random;
+	const struct log *log;
+	const struct config *config;
+	const struct token_key *token_key;
+	const struct shard *shard;
+	struct transport *transport;
+	struct transactions *transactions;
+	struct guard *guard;
+	struct worker_counters counters;
+	void *core; /* the upper half's */
+};
+
+struct workers_config {
+	const struct config *config;
+	const struct log *log;
+	uint16_t node;
+	uint8_t count;
+	struct worker_handlers handlers; /* copied */
+	/* NULL = the RFC's. */
+	const struct transaction_timers *timers;
+};
+
+/* Make the workers, bind all sockets, call on_start for each. `why` gets one line on failure. */
+MUST_CHECK int workers_create(const struct workers_config *config, struct buf *why,
+			      struct workers **out);
+MUST_CHECK int workers_run(struct workers *workers); /* start the threads */
+/* Ask all to stop (on_stop) and wait for them, at most `limit_ms`, then end them anyway. */
+void workers_stop(struct workers *workers, uint32_t limit_ms);
+void workers_destroy(struct workers *workers); /* after workers_stop(); NULL is fine */
+uint8_t workers_count(const struct workers *workers);
+struct worker *workers_at(struct workers *workers, uint8_t index);
+
+/* From any thread: on_command() will run in that worker. -ERR_AGAIN: its ring is full. */
+MUST_CHECK int worker_post(struct worker *worker, void *command);
+/* From on_stop or later, in the worker's thread: nothing is left to do. */
+void worker_finish(struct worker *worker);
+
+/* A new identifier of this worker: TOKEN_LENGTH characters. */
+void worker_token(const struct worker *worker, enum token_kind kind, uint64_t id,
+		  char out[TOKEN_LENGTH]);
+/* The peer this path's remote address belongs to, or -1 (config peers: servers, accept-from). */
+int worker_peer_of(const struct worker *worker, const struct transport_path *path);
