@@ -50,16 +50,18 @@ class Postern:
         if workers and "workers:" not in config:
             config += "workers: %d\n" % workers
         self.path = lab.write(name + ".yaml", config + extra)
-        command = [os.path.join(binaries(), "control/cli/postern"), "run", "-c", self.path]
         # The sanitizers' verdict goes to files that close() reads; LeakSanitizer runs at a clean exit.
         sanitizer = {"ASAN_OPTIONS": "log_path=%s/asan:detect_leaks=1:abort_on_error=0:exitcode=99" % lab.dir,
                      "UBSAN_OPTIONS": "log_path=%s/ubsan:print_stacktrace=1:halt_on_error=1" % lab.dir}
-        self.process = lab.spawn(host, name, *command, env={**sanitizer, **(env or {})})
+        self.process = lab.spawn(host, name, *self.command(), env={**sanitizer, **(env or {})})
         try:
             wait_until(self.is_up, 20, "Postern is ready")
         except LabError as e:
             raise LabError("%s; it said:\n%s" % (e, self.process.log()[-3000:]))
         self.start = self.resources()
+
+    def command(self):
+        return [os.path.join(binaries(), "control/cli/postern"), "run", "-c", self.path]
 
     def is_up(self):
         if not self.process.alive():
@@ -87,7 +89,7 @@ class Postern:
     def pids(self):
         """{program: pid} of the two halves."""
         found = {}
-        stack = [self.process.pid]
+        stack = [self.process.pid]  # `ip netns exec` became the command itself
         while stack:
             pid = stack.pop()
             try:

@@ -1,0 +1,93 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The usual cast of a scenario: PBX, Postern, a phone behind the NAT and one on the LAN."""
+from . import kamailio
+from .baresip import Baresip
+from .capture import Capture
+from .lab import LabError, wait_until
+from .postern import Postern, SHORTEST
+
+HOME_TONE, DESK_TONE = 440, 1000
+WAN, LAN = "203.0.113.10", "10.0.0.1"
+
+
+class Edge:
+    def __init__(self, lab, config=SHORTEST, phones=True, home_transport="udp", desk_transport="udp",
+                 home_answer="manual", capture=True, stranger=False, pbx=True, relay=None, **postern):
+        self.lab = lab
+        lab.edge(stranger=stranger)
+        self.wan = Capture(lab, "sbc", "wan") if capture else None
+        self.lan = Capture(lab, "sbc", "lan") if capture else None
+        self.pbx = kamailio.registrar(lab) if pbx else None
+        self.postern = Postern(lab, config, **postern)
+        self.home = self.desk = None
+        if phones:
+            self.home = Baresip(lab, "home", "home", "example.com", proxy=WAN, hertz=HOME_TONE,
+                                transport=home_transport, answer=home_answer)
+            self.desk = Baresip(lab, "desk", "desk", "example.com", proxy="10.0.0.20", hertz=DESK_TONE,
+                                transport=desk_transport)
+            self.home.wait_registered(15)
+            self.desk.wait_registered(15)
+
+    # --- calls -----------------------------------------------------------------------------------
+    def ring(self, caller, callee):
+        caller.dial("sip:%s@example.com" % callee.user)
+        callee.wait_event("CALL_INCOMING", 10)
+
+    def establish(self, caller, callee):
+        self.ring(caller, callee)
+        callee.answer()
+        caller.wait_event("CALL_ESTABLISHED", 10)
+        callee.wait_event("CALL_ESTABLISHED", 10)
+
+    def both_hear(self, seconds=1.0):
+        self.home.wait_heard(DESK_TONE, seconds)
+        self.desk.wait_heard(HOME_TONE, seconds)
+
+    def live_calls(self):
+        return self.postern.calls()["calls"]
+
+    def wait_no_call(self, seconds=10):
+        wait_until(lambda: not self.live_calls(), seconds, "no call is left")
+
+    # --- the end -----------------------------------------------------------------------------------
+    def finish(self, seconds=45):
+        """Phones leave, everything returns to where it started, Postern ends with 0 and no report."""
+        for phone in (self.home, self.desk):
+            if phone:
+                phone.stop()
+        self.postern.check_idle(seconds)
+        self.postern.stop()
+        if self.wan:
+            self.wan.stop()
+            self.lan.stop()
+            self.check_hiding()
+
+    def check_hiding(self):
+        check_hiding(self.wan.messages(), WAN, ["10.0.0.", "fd00::", "kamailio", "baresip", "postern"])
+        check_hiding(self.lan.messages(), LAN, ["192.168.", "81.56.73.", "baresip", "postern"])
+
+
+def check_hiding(messages, ours, words):
+    for message in messages:
+        if message.source != ours:
+            continue
+        for line in message.text.split("\r\n"):
+            for word in words:
+                if word.lower() in line.lower():
+                    raise LabError("%r leaves by %s: %s\n%s" % (word, ours, line, message.text))
+
+
+def requests(messages, method, source=None, destination=None):
+    return [m for m in messages if m.is_request and m.method == method and
+            source in (None, m.source) and destination in (None, m.destination)]
+
+
+def replies(messages, code, method=None, source=None, destination=None):
+    return [m for m in messages if not m.is_request and m.code == code and method in (None, m.method) and
+            source in (None, m.source) and destination in (None, m.destination)]
+
+
+def expect(condition, text):
+    """An assertion that says what it wanted, also under python -O."""
+    if not condition:
+        raise LabError("expected: " + text)
