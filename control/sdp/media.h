@@ -4,10 +4,10 @@
 #include "control/sdp/attribute.h"
 
 enum sdp_direction { /* bit 0: sends, bit 1: receives, as the writer of the SDP sees it */
-	SDP_INACTIVE = 0,
-	SDP_SENDONLY = 1,
-	SDP_RECVONLY = 2,
-	SDP_SENDRECV = 3,
+		     SDP_INACTIVE = 0,
+		     SDP_SENDONLY = 1,
+		     SDP_RECVONLY = 2,
+		     SDP_SENDRECV = 3,
 };
 
 /* "a=rtpmap:96 opus/48000/2", or the static assignments of RFC 3551 when there is no line. */
@@ -29,14 +29,15 @@ MUST_CHECK int sdp_media_rtcp_addr(const struct sdp_media *media, struct addr *o
 MUST_CHECK int sdp_media_set_rtcp(struct sdp_media *media, const struct addr *addr,
 				  bool full_address);
 
-enum sdp_direction sdp_media_direction(const struct sdp_media *media); /* media, session, sendrecv */
+enum sdp_direction sdp_media_direction(
+	const struct sdp_media *media); /* media, session, sendrecv */
 const char *sdp_direction_text(enum sdp_direction direction);
 enum sdp_direction sdp_direction_reverse(enum sdp_direction direction);
 /* Replaces whatever direction line the media had. */
 MUST_CHECK int sdp_media_set_direction(struct sdp_media *media, enum sdp_direction direction);
 
-bool sdp_media_is_rtp(const struct sdp_media *media);      /* RTP/..., UDP/TLS/RTP/... */
-bool sdp_media_is_secure(const struct sdp_media *media);   /* RTP/SAVP(F), UDP/TLS/RTP/SAVP(F) */
+bool sdp_media_is_rtp(const struct sdp_media *media);    /* RTP/..., UDP/TLS/RTP/... */
+bool sdp_media_is_secure(const struct sdp_media *media); /* RTP/SAVP(F), UDP/TLS/RTP/SAVP(F) */
 bool sdp_media_has_rtcp_mux(const struct sdp_media *media);
 bool sdp_media_is_rejected(const struct sdp_media *media); /* port 0 and no a=bundle-only */
 /* RFC 3264 8.4 (sendonly, inactive) and RFC 2543 (address 0.0.0.0 or ::). */

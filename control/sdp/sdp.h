@@ -12,6 +12,7 @@
 #define SDP_MAX_MEDIA      16
 #define SDP_MAX_FORMATS    64  /* in one m= line */
 #define SDP_MAX_ATTRIBUTES 200 /* in the whole body */
+#define SDP_MAX_LINES      512 /* of any type */
 
 /* c= : "IN IP4 192.0.2.1", "IN IP4 233.252.0.1/127/3", "IN IP6 ::1", "IN IP4 host.example". */
 struct sdp_connection {
@@ -38,8 +39,8 @@ struct sdp_line {
 	struct sdp_line *next;
 	char type;
 	struct slice value;
-	struct slice name;     /* of an attribute; empty for other types */
-	struct slice argument; /* of an attribute; data NULL without ':' */
+	struct slice name;                 /* of an attribute; empty for other types */
+	struct slice argument;             /* of an attribute; data NULL without ':' */
 	struct sdp_connection *connection; /* of a c= line; NULL for other types */
 };
 
@@ -49,11 +50,11 @@ struct sdp_section {
 };
 
 struct sdp_media {
-	struct sdp *sdp; /* the whole */
-	unsigned index;  /* which m= line, from 0 */
+	struct sdp *sdp;       /* the whole */
+	unsigned index;        /* which m= line, from 0 */
 	struct slice type;     /* "audio" */
 	uint32_t port;         /* 0..65535 */
-	uint32_t port_count;   /* "/n" after the port; 1 without */
+	uint32_t port_count;   /* "/n" after the port; 1 without **/
 	struct slice protocol; /* "RTP/AVP" */
 	struct slice *formats; /* "0", "96", "t38", "webrtc-datachannel" */
 	unsigned format_count;
