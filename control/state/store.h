@@ -45,6 +45,7 @@ struct store_status {
 	uint64_t unprotected;  /* puts that failed, were refused or came late */
 	uint64_t timeouts;     /* of any verb */
 	uint64_t errors;       /* error replies */
+	uint64_t forgotten;    /* deletes given up: too many while away; their keys end by TTL */
 	uint64_t connects;
 	uint64_t ack_ms_total; /* of the puts acknowledged in time */
 	uint64_t ack_ms_max;
