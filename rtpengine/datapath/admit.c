@@ -1,0 +1,253 @@
+/* admit.c - second stage: the source rule (flow.h). Who sends to a port we gave away is the weak
+ * point of every relay: here a source is confirmed before anything it sends is relayed, and a locked
+ * one is given up only for what only the same sender can know.
+ * SPDX-License-Identifier: Apache-2.0 */
+#include "rtpengine/datapath/lcore.h"
+
+#define NS_PER_MS 1000000ull
+
+/* A NAT that re-maps leaves the old mapping silent: 300 ms is 15 packets of 20 ms. */
+#define REMAP_SILENCE_NS (300 * NS_PER_MS)
+/* How far the sequence may have gone on meanwhile (MAX_DROPOUT, RFC 3550 A.1). */
+#define REMAP_DROPOUT 3000
+/* Two packets that confirm a source are at most this far apart. */
+#define CANDIDATE_AGE_NS (2000 * NS_PER_MS)
+/* After a new offer the old source goes on being admitted this long, until the new one is there. */
+#define PREVIOUS_AGE_NS (5000 * NS_PER_MS)
+
+#define LOCKED_SOURCE_SET (1ull << 63)
+
+static bool same_ip(const struct addr *a, const struct addr *b)
+{
+	return a->family == b->family && !memcmp(a->bytes, b->bytes, a->family == AF_INET ? 4 : 16);
+}
+
+static bool same_source(const struct addr *a, const struct addr *b)
+{
+	return a->port == b->port && same_ip(a, b);
+}
+
+static void publish_lock(struct flow_state *state)
+{
+	uint64_t value = 0;
+	if (state->locked.is_set)
+		value = LOCKED_SOURCE_SET | (uint64_t)(state->epoch & 0xffffffff) << 24 |
+			(uint64_t)state->locked.expected << 16 | state->locked.addr.port;
+	atomic_store_explicit(&state->locked_source.value, value, memory_order_relaxed);
+}
+
+void source_follow_epoch(struct flow_state *state, const struct flow *flow, uint64_t now_ns)
+{
+	if (state->epoch_is_set && state->epoch == flow->epoch)
+		return;
+	if (state->locked.is_set) {
+		state->previous = state->locked;
+		state->previous.last_ns = now_ns; /* its age counts from the new offer */
+		state->previous.hop = NULL;       /* the old rule's, gone with it */
+	}
+	for (unsigned i = 0; i < FLOW_EXPECTED_MAX; i++)
+		if (state->previous.is_set && same_ip(&flow->expected[i], &state->previous.addr))
+			state->previous.hop = flow->expected_hop[i];
+	state->locked.is_set = false;
+	memset(state->candidates, 0, sizeof(state->candidates));
+	state->epoch = flow->epoch;
+	state->epoch_is_set = true;
+	state->hijack_reported = false;
+	publish_lock(state);
+}
+
+bool source_previous_is_valid(const struct flow_state *state, uint64_t now_ns)
+{
+	return state->previous.is_set && !state->locked.is_set &&
+	       now_ns - state->previous.last_ns < PREVIOUS_AGE_NS;
+}
+
+static void lock(struct lcore *lcore, struct packet *packet, unsigned expected)
+{
+	const struct flow *flow = packet->flow;
+	struct flow_state *state = &flow->slot->state;
+	bool moved = state->locked.is_set;
+	state->locked = (struct source){
+		.is_set = true,
+		.expected = (uint8_t)expected,
+		.addr = packet->source,
+		.hop = flow->expected_hop[expected],
+		.ssrc = packet->ssrc,
+		.sequence = packet->sequence,
+		.last_ns = lcore->now_ns,
+	};
+	state->previous.is_set = false;
+	memset(state->candidates, 0, sizeof(state->candidates));
+	publish_lock(state);
+	struct datapath_event event = {
+		.type = moved ? DATAPATH_SOURCE_MOVED : DATAPATH_SOURCE_LOCKED,
+		.source = packet->source,
+	};
+	lcore->ops->report(lcore, flow, &event);
+}
+
+/* Remember this packet's source as one that may become the peer. True when it is the second of two
+ * that belong together: the next in sequence of one SSRC (RTP), of one SSRC (RTCP), or of one
+ * address (other). The oldest candidate makes room. */
+static bool candidate_is_confirmed(struct lcore *lcore, const struct packet *packet)
+{
+	struct candidate *candidates = packet->flow->slot->state.candidates;
+	struct candidate *at = NULL;
+	for (unsigned i = 0; i < CANDIDATES; i++) {
+		struct candidate *c = &candidates[i];
+		if (c->is_set && same_source(&c->addr, &packet->source)) {
+			at = c;
+			break;
+		}
+		if (!at || (at->is_set && (!c->is_set || c->last_ns < at->last_ns)))
+			at = c;
+	}
+	bool follows = at->is_set && same_source(&at->addr, &packet->source) &&
+		       lcore->now_ns - at->last_ns <= CANDIDATE_AGE_NS;
+	if (packet->kind != PACKET_OTHER)
+		follows = follows && at->ssrc == packet->ssrc;
+	if (packet->kind == PACKET_RTP)
+		follows = follows && packet->sequence == (uint16_t)(at->sequence + 1);
+	*at = (struct candidate){
+		.is_set = true,
+		.addr = packet->source,
+		.ssrc = packet->ssrc,
+		.sequence = packet->sequence,
+		.last_ns = lcore->now_ns,
+	};
+	return follows;
+}
+
+/* Which expected address this is: exactly, port and all, or only by IP. FLOW_EXPECTED_MAX = none. */
+static unsigned find_expected(const struct flow *flow, const struct addr *source, bool *exact)
+{
+	unsigned by_ip = FLOW_EXPECTED_MAX;
+	*exact = false;
+	for (unsigned i = 0; i < FLOW_EXPECTED_MAX; i++) {
+		if (!flow->expected[i].family || !same_ip(&flow->expected[i], source))
+			continue;
+		if (flow->expected[i].port == source->port) {
+			*exact = true;
+			return i;
+		}
+		if (by_ip == FLOW_EXPECTED_MAX &&
+		    (flow->mode == FLOW_SOURCE_LEARN || flow->expected[i].port == 0))
+			by_ip = i;
+	}
+	return by_ip;
+}
+
+/* Count it, and report the first. */
+static void note_stranger(struct lcore *lcore, struct packet *packet)
+{
+	struct flow_state *state = &packet->flow->slot->state;
+	counter_add(&state->hijack_attempts, 1);
+	if (state->hijack_reported)
+		return;
+	state->hijack_reported = true;
+	struct datapath_event event = { .type = DATAPATH_HIJACK, .source = packet->source };
+	lcore->ops->report(lcore, packet->flow, &event);
+}
+
+/* Locked, and somebody else speaks: is it the same sender through another mapping? */
+static bool may_be_remapped(const struct lcore *lcore, const struct packet *packet)
+{
+	const struct source *locked = &packet->flow->slot->state.locked;
+	if (packet->flow->mode != FLOW_SOURCE_LEARN || !same_ip(&locked->addr, &packet->source))
+		return false;
+	if (lcore->now_ns - locked->last_ns < REMAP_SILENCE_NS)
+		return false;
+	if (packet->kind == PACKET_OTHER)
+		return true;
+	if (packet->ssrc != locked->ssrc)
+		return false;
+	if (packet->kind == PACKET_RTCP)
+		return packet->flow->kind == FLOW_RTCP;
+	uint16_t ahead = (uint16_t)(packet->sequence - locked->sequence);
+	return ahead >= 1 && ahead <= REMAP_DROPOUT;
+}
+
+/* RTCP on a port of its own is believed when it comes from where the RTP comes from and either
+ * names that SSRC or uses the next port. */
+static bool rtp_vouches(const struct packet *packet)
+{
+	const struct flow *rtp = flow_link_get(&packet->flow->rtp_of);
+	if (!rtp || rtp->lcore != packet->flow->lcore)
+		return false;
+	const struct source *locked = &rtp->slot->state.locked;
+	return locked->is_set && same_ip(&locked->addr, &packet->source) &&
+	       (locked->ssrc == packet->ssrc || packet->source.port == locked->addr.port + 1);
+}
+
+static enum drop learn(struct lcore *lcore, struct packet *packet)
+{
+	const struct flow *flow = packet->flow;
+	bool exact;
+	unsigned expected = find_expected(flow, &packet->source, &exact);
+	if (expected == FLOW_EXPECTED_MAX)
+		return DROP_STRANGER;
+	if (packet->kind == PACKET_RTCP && flow->kind == FLOW_MUX)
+		return exact ? DROP_NONE : DROP_PROBATION; /* RTP decides */
+	bool confirmed = exact || (packet->kind == PACKET_RTCP && rtp_vouches(packet));
+	if (!confirmed && lcore->now_ns > flow->learn_until_ns)
+		return DROP_STRANGER;
+	if (!confirmed && !candidate_is_confirmed(lcore, packet))
+		return DROP_PROBATION;
+	lock(lcore, packet, expected);
+	return DROP_NONE;
+}
+
+static enum drop move(struct lcore *lcore, struct packet *packet)
+{
+	if (!may_be_remapped(lcore, packet))
+		return DROP_STRANGER;
+	bool confirmed = packet->kind == PACKET_RTCP && rtp_vouches(packet);
+	if (!confirmed && !candidate_is_confirmed(lcore, packet))
+		return DROP_PROBATION;
+	lock(lcore, packet, packet->flow->slot->state.locked.expected);
+	return DROP_NONE;
+}
+
+static enum drop admit(struct lcore *lcore, struct packet *packet)
+{
+	const struct flow *flow = packet->flow;
+	struct flow_state *state = &flow->slot->state;
+	if (flow->mode == FLOW_SOURCE_CLOSED)
+		return DROP_CLOSED;
+	source_follow_epoch(state, flow, lcore->now_ns);
+	struct source *locked = &state->locked;
+	if (locked->is_set && same_source(&locked->addr, &packet->source)) {
+		if (packet->kind == PACKET_RTP) {
+			locked->ssrc = packet->ssrc;
+			locked->sequence = packet->sequence;
+		}
+		if (packet->kind != PACKET_RTCP || flow->kind == FLOW_RTCP)
+			locked->last_ns = lcore->now_ns;
+		return DROP_NONE;
+	}
+	enum drop why = locked->is_set ? move(lcore, packet) : learn(lcore, packet);
+	if (why == DROP_NONE)
+		return DROP_NONE;
+	if (source_previous_is_valid(state, lcore->now_ns) &&
+	    same_source(&state->previous.addr, &packet->source))
+		return DROP_NONE;
+	if (why == DROP_STRANGER)
+		note_stranger(lcore, packet);
+	return why;
+}
+
+uint16_t stage_admit(struct lcore *lcore, struct packet *packets, uint16_t n)
+{
+	uint16_t kept = 0;
+	for (uint16_t i = 0; i < n; i++) {
+		enum drop why = admit(lcore, &packets[i]);
+		if (why != DROP_NONE) {
+			packet_drop(lcore, &packets[i], why);
+			continue;
+		}
+		if (kept != i)
+			packets[kept] = packets[i];
+		kept++;
+	}
+	return kept;
+}

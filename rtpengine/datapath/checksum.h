@@ -1,0 +1,43 @@
+/* checksum.h - the Internet checksum (RFC 1071), in memory order: sums of bytes as they lie, to be
+ * stored as they are. SPDX-License-Identifier: Apache-2.0 */
+#pragma once
+#include <stdint.h>
+#include <string.h>
+
+static inline uint16_t checksum_fold(uint64_t sum)
+{
+	sum = (sum & 0xffffffff) + (sum >> 32);
+	sum = (sum & 0xffffffff) + (sum >> 32);
+	sum = (sum & 0xffff) + (sum >> 16);
+	sum = (sum & 0xffff) + (sum >> 16);
+	return (uint16_t)sum;
+}
+
+/* At most 64 KB; the data must begin at an even offset of the datagram. */
+static inline uint64_t checksum_add(uint64_t sum, const void *data, size_t len)
+{
+	const uint8_t *p = data;
+	for (; len >= 4; p += 4, len -= 4) {
+		uint32_t word;
+		memcpy(&word, p, 4);
+		sum += word;
+	}
+	uint32_t tail = 0;
+	memcpy(&tail, p, len); /* 0 to 3 bytes, padded with zeros */
+	return sum + tail;
+}
+
+static inline uint64_t checksum_add_be16(uint64_t sum, uint16_t host_value)
+{
+	uint8_t bytes[2] = { (uint8_t)(host_value >> 8), (uint8_t)host_value };
+	uint16_t word;
+	memcpy(&word, bytes, 2);
+	return sum + word;
+}
+
+/* Pseudo-header of UDP over IPv4 (RFC 768) and IPv6 (RFC 8200 8.1): the two addresses follow each
+ * other in both headers; protocol and length add up alike. */
+static inline uint64_t checksum_pseudo(const uint8_t *addresses, size_t len, uint16_t udp_len)
+{
+	return checksum_add_be16(checksum_add_be16(checksum_add(0, addresses, len), 17), udp_len);
+}

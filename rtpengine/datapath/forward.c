@@ -1,0 +1,44 @@
+/* forward.c - the stages after classify, in their order, as often as packets turn around: a stream
+ * whose peer is a media port of ours (a call that passes this edge twice) never sees a wire.
+ * SPDX-License-Identifier: Apache-2.0 */
+#include "rtpengine/datapath/lcore.h"
+
+static uint16_t run(struct lcore *lcore, struct packet *packets, uint16_t n)
+{
+	n = stage_admit(lcore, packets, n);
+	n = stage_rtp(lcore, packets, n);
+	n = stage_rtcp(lcore, packets, n);
+	return stage_rewrite(lcore, packets, n);
+}
+
+/* Take what turned out of the lcore; those of other lcores' flows leave for there. */
+static uint16_t take_turned(struct lcore *lcore, struct packet *packets)
+{
+	uint16_t kept = 0;
+	for (uint16_t i = 0; i < lcore->turned_count; i++) {
+		struct packet *packet = &lcore->turned[i];
+		if (packet->flow->lcore == lcore->index) {
+			packets[kept++] = *packet;
+		} else if (lcore->ops->hand_over(lcore, packet->flow->lcore, packet)) {
+			counter_add(&lcore->handed_over, 1);
+		} else {
+			packet->flow = NULL;
+			packet_drop(lcore, packet, DROP_HANDOVER);
+		}
+	}
+	lcore->turned_count = 0;
+	return stage_demux(lcore, packets, kept);
+}
+
+uint16_t packet_forward(struct lcore *lcore, struct packet *packets, uint16_t n)
+{
+	uint16_t done = run(lcore, packets, n);
+	while (lcore->turned_count) { /* PACKET_TURNS_MAX bounds it */
+		struct packet again[BURST];
+		uint16_t more = run(lcore, again, take_turned(lcore, again));
+		/* each of these was in the burst of n, so there is room */
+		memcpy(packets + done, again, more * sizeof(*again));
+		done = (uint16_t)(done + more);
+	}
+	return done;
+}

@@ -1,0 +1,199 @@
+/* lcore.c - the loop of one lcore: receive all there is, run it through the stages, send, and sleep
+ * as long as the batch time allows. When nothing comes for a few batches it waits in poll(2) on the
+ * drivers' own sockets (no driver used here has rx interrupts), which costs no CPU at all.
+ * SPDX-License-Identifier: Apache-2.0 */
+#include "rtpengine/datapath/poller.h"
+#include <sys/eventfd.h>
+#include <sys/prctl.h>
+#include <time.h>
+#include <unistd.h>
+
+/* Bursts taken from one queue before the next gets its turn. */
+#define ROUNDS 8
+/* Timed batches without a packet before waiting: a timer costs as much as a wake-up by packet, so
+ * below one packet per few batches the latter is cheaper (and faster). */
+#define EMPTY_BATCHES 3
+/* The same for batch_us = 0, in iterations: some milliseconds. */
+#define EMPTY_SPINS 20000
+
+static uint64_t clock_now_ns(void)
+{
+	struct timespec now;
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	return (uint64_t)now.tv_sec * 1000000000 + (uint64_t)now.tv_nsec;
+}
+
+static void wake(int fd)
+{
+	uint64_t one = 1;
+	ssize_t ignored = write(fd, &one, sizeof(one)); /* full means: awake already */
+	(void)ignored;
+}
+
+void poller_release(struct poller *poller, struct rte_mbuf *mbuf)
+{
+	if (poller->garbage_count == GARBAGE_MAX) {
+		rte_pktmbuf_free_bulk(poller->garbage, GARBAGE_MAX);
+		poller->garbage_count = 0;
+	}
+	poller->garbage[poller->garbage_count++] = mbuf;
+}
+
+bool poller_send_to(struct poller *poller, uint16_t lcore, struct rte_mbuf *mbuf)
+{
+	if (rte_ring_mp_enqueue(poller->pollers[lcore]->inbox, mbuf) != 0)
+		return false;
+	poller->wake_mask |= 1ull << lcore;
+	return true;
+}
+
+static bool op_hand_over(struct lcore *lcore, uint16_t to, struct packet *packet)
+{
+	struct carried *carried = rte_mbuf_to_priv(packet->mbuf);
+	carried->packet = *packet;
+	carried->flow.slot = packet->flow->slot;
+	carried->flow.generation = packet->flow->generation;
+	carried->is_outbound = false;
+	return poller_send_to((struct poller *)lcore, to, packet->mbuf);
+}
+
+static void op_report(struct lcore *lcore, const struct flow *flow, struct datapath_event *event)
+{
+	struct poller *poller = (struct poller *)lcore;
+	struct event_ring *ring = &poller->events;
+	uint32_t head = atomic_load_explicit(&ring->head, memory_order_relaxed);
+	if (head - atomic_load_explicit(&ring->tail, memory_order_acquire) == EVENT_RING_SIZE) {
+		counter_add(&lcore->events_lost, 1);
+		return;
+	}
+	event->flow = flow->id;
+	ring->events[head % EVENT_RING_SIZE] = *event;
+	atomic_store_explicit(&ring->head, head + 1, memory_order_release);
+	poller->event_added = true;
+}
+
+static void op_release(struct lcore *lcore, struct packet *packet)
+{
+	poller_release((struct poller *)lcore, packet->mbuf);
+}
+
+const struct lcore_ops poller_ops = { op_hand_over, op_report, op_release };
+
+/* What other lcores gave us: packets of our flows, and finished ones for our devices. */
+static uint16_t serve_inbox(struct poller *poller)
+{
+	struct rte_mbuf *mbufs[BURST];
+	struct packet packets[BURST];
+	struct lcore *lcore = &poller->lcore;
+	unsigned n = rte_ring_sc_dequeue_burst(poller->inbox, (void **)mbufs, BURST, NULL);
+	uint16_t count = 0;
+	for (unsigned i = 0; i < n; i++) {
+		struct carried *carried = rte_mbuf_to_priv(mbufs[i]);
+		if (carried->is_outbound) {
+			tx_add_mbuf(poller, carried->device, mbufs[i]);
+			continue;
+		}
+		packets[count] = carried->packet;
+		packets[count].flow = flow_link_get(&carried->flow);
+		if (packets[count].flow)
+			count++;
+		else
+			packet_drop(lcore, &packets[count], DROP_NO_FLOW);
+	}
+	count = stage_demux(lcore, packets, count);
+	tx_add(poller, packets, packet_forward(lcore, packets, count));
+	return (uint16_t)n;
+}
+
+static void settle(struct poller *poller)
+{
+	tx_flush(poller);
+	if (poller->garbage_count) {
+		rte_pktmbuf_free_bulk(poller->garbage, poller->garbage_count);
+		poller->garbage_count = 0;
+	}
+	if (poller->wake_mask) /* what was queued must be seen before `asleep` is read */
+		atomic_thread_fence(memory_order_seq_cst);
+	for (uint16_t i = 0; poller->wake_mask; i++, poller->wake_mask >>= 1)
+		if (poller->wake_mask & 1 && atomic_load(&poller->pollers[i]->asleep))
+			wake(poller->pollers[i]->wake_fd);
+	if (poller->event_added) {
+		poller->event_added = false;
+		wake(poller->control_fd);
+	}
+}
+
+/* Everything that is there now. Returns how many packets; *more: there may be others at once. */
+static uint32_t iterate(struct poller *poller, bool *more)
+{
+	struct packet packets[BURST];
+	struct lcore *lcore = &poller->lcore;
+	uint32_t total = 0;
+	*more = false;
+	lcore->now_ns = clock_now_ns();
+	for (uint16_t q = 0; q < poller->rx_count; q++) {
+		uint16_t n = BURST;
+		for (unsigned round = 0; n == BURST && round < ROUNDS; round++) {
+			n = rx_burst(poller, &poller->rx[q], packets);
+			total += n;
+			uint16_t kept = stage_classify(lcore, packets, n);
+			tx_add(poller, packets, packet_forward(lcore, packets, kept));
+		}
+		*more = *more || n == BURST;
+	}
+	uint16_t n = serve_inbox(poller);
+	settle(poller);
+	*more = *more || n == BURST;
+	return total + n;
+}
+
+static void nap(struct poller *poller)
+{
+	struct timespec time = { .tv_sec = poller->batch_us / 1000000,
+				 .tv_nsec = (long)(poller->batch_us % 1000000) * 1000 };
+	rte_rcu_qsbr_thread_offline(poller->rcu, poller->lcore.index);
+	nanosleep(&time, NULL);
+	rte_rcu_qsbr_thread_online(poller->rcu, poller->lcore.index);
+	counter_add(&poller->lcore.naps, 1);
+}
+
+static void wait_for_packet(struct poller *poller)
+{
+	tx_reclaim(poller);
+	rte_rcu_qsbr_thread_offline(poller->rcu, poller->lcore.index);
+	atomic_store(&poller->asleep, true); /* before looking at the inbox a last time */
+	if (rte_ring_empty(poller->inbox) && !atomic_load(poller->stop)) {
+		poll(poller->fds, poller->fd_count, -1);
+		counter_add(&poller->lcore.waits, 1);
+	}
+	atomic_store(&poller->asleep, false);
+	uint64_t ignored;
+	if (read(poller->wake_fd, &ignored, sizeof(ignored)) < 0)
+		ignored = 0; /* it was a packet that woke us */
+	rte_rcu_qsbr_thread_online(poller->rcu, poller->lcore.index);
+}
+
+int poller_main(void *arg)
+{
+	struct poller *poller = arg;
+	uint32_t patience = poller->batch_us ? EMPTY_BATCHES : EMPTY_SPINS;
+	uint32_t empty = 0;
+	prctl(PR_SET_TIMERSLACK, 1000ul); /* ns: the default adds 50 us to each batch */
+	rte_rcu_qsbr_thread_online(poller->rcu, poller->lcore.index);
+	while (!atomic_load_explicit(poller->stop, memory_order_relaxed)) {
+		bool more;
+		uint32_t n = iterate(poller, &more);
+		rte_rcu_qsbr_quiescent(poller->rcu, poller->lcore.index);
+		empty = n ? 0 : empty + 1;
+		if (more)
+			continue;
+		if (empty >= patience) {
+			wait_for_packet(poller);
+			empty = 0;
+		} else if (poller->batch_us) {
+			nap(poller);
+		}
+	}
+	rte_rcu_qsbr_thread_offline(poller->rcu, poller->lcore.index);
+	return 0;
+}

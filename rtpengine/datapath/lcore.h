@@ -1,0 +1,169 @@
+/* lcore.h - what one lcore owns, and what flows look like to it. Everything here is touched by its
+ * lcore alone, but for the numbers (struct counter) and the pointers that the control thread
+ * publishes (marked _Atomic), which are read under RCU. SPDX-License-Identifier: Apache-2.0 */
+#pragma once
+#include "rtpengine/datapath/datapath.h"
+#include "rtpengine/datapath/packet.h"
+
+#define ENDPOINTS_MAX 64
+#define DEVICES_MAX   32
+#define LCORES_MAX    16
+
+/* A finished layer 2 header for one next hop; immutable, replaced under RCU. */
+struct egress {
+	uint16_t device;
+	uint16_t mtu;
+	uint8_t ethernet[12]; /* destination and source; the type depends on the family */
+};
+
+/* How to reach one IP address; made and followed by netlink.c. */
+struct hop {
+	_Atomic(const struct egress *) egress; /* NULL = no neighbour (or no route) yet */
+	_Atomic bool has_route;
+	_Atomic bool is_ours; /* a media address of ours: packets to our ports turn around */
+};
+
+/* A media address and the flows on its ports. */
+struct endpoint {
+	struct addr addr;        /* port 0 */
+	uint16_t first, last;    /* ports[0] is port `first` */
+	_Atomic(const struct flow *) *ports;
+};
+
+struct flow_slot;
+
+/* Another flow, found again only while it is the same one. */
+struct flow_link {
+	struct flow_slot *slot; /* NULL = none */
+	uint32_t generation;
+};
+
+/* A published rule, compiled. Immutable. */
+struct flow {
+	struct flow_slot *slot;
+	struct flow_id id;
+	uint32_t generation;
+	uint16_t lcore;
+	uint8_t kind; /* enum flow_kind */
+	uint8_t mode; /* enum flow_source_mode */
+	uint8_t traffic_class; /* DSCP << 2 */
+	bool symmetric;
+	uint32_t epoch; /* the datapath's own count: expected[] is constant within one */
+	uint64_t learn_until_ns; /* UINT64_MAX = for ever */
+	struct addr local;
+	struct addr expected[FLOW_EXPECTED_MAX];
+	struct hop *expected_hop[FLOW_EXPECTED_MAX];
+	struct addr remote;
+	struct hop *remote_hop;
+	struct flow_link rtp_to, rtcp_to, rtp_of;
+	uint32_t clock_hz;
+};
+
+/* A source that is, or was, admitted. */
+struct source {
+	bool is_set;
+	uint8_t expected; /* index into flow->expected at the time */
+	struct addr addr;
+	struct hop *hop;
+	uint32_t ssrc;
+	uint16_t sequence;
+	uint64_t last_ns;
+};
+
+/* One that may become so. */
+struct candidate {
+	bool is_set;
+	struct addr addr;
+	uint32_t ssrc;
+	uint16_t sequence;
+	uint64_t last_ns;
+};
+#define CANDIDATES 4
+
+/* RFC 3550 A.1, of the SSRC that speaks now. */
+struct sequence_state {
+	bool is_set;
+	uint16_t highest;
+	uint32_t base;   /* extended: cycles in the upper half */
+	uint32_t cycles; /* as 65536, 131072, ... */
+	uint32_t bad;    /* the sequence number that would confirm a jump; > 65535 = none */
+	uint64_t received;
+	uint64_t lost_before; /* by earlier SSRCs and before jumps */
+	bool transit_is_set;
+	uint32_t transit;
+	uint64_t jitter_q4; /* in RTP clock units, times 16 (RFC 3550 A.8) */
+};
+
+/* What the owning lcore remembers of a flow; survives the replacement of its rule. */
+struct flow_state {
+	struct source locked;
+	struct source previous; /* locked before the last offer */
+	uint32_t epoch;
+	bool epoch_is_set;
+	bool hijack_reported;
+	struct candidate candidates[CANDIDATES];
+	struct sequence_state rtp;
+
+	/* read by the control thread */
+	struct counter packets, bytes, rtcp_packets, sent_packets, sent_bytes;
+	struct counter lost, reordered, duplicate, jitter_us;
+	struct counter last_packet_ns, last_rtcp_ns;
+	struct counter rtp_header;    /* bit 63 set; payload type << 48 | sequence << 32 | ssrc */
+	struct counter locked_source; /* bit 63 set; epoch << 24 | expected << 16 | port; 0 = none */
+	struct counter hijack_attempts;
+	struct counter drops[DROP_COUNT];
+};
+
+/* Stable for the life of the process, so that a stale link is harmless. */
+struct flow_slot {
+	_Atomic(const struct flow *) current; /* NULL = closed */
+	uint32_t generation;                  /* control thread */
+	struct flow_state state;
+} __attribute__((aligned(64)));
+
+/* The parts of an lcore that touch other lcores and the drivers; a table so that the stages
+ * run without either. */
+struct lcore_ops {
+	bool (*hand_over)(struct lcore *lcore, uint16_t to, struct packet *packet);
+	/* event->flow is filled in from `flow` */
+	void (*report)(struct lcore *lcore, const struct flow *flow, struct datapath_event *event);
+	void (*release)(struct lcore *lcore, struct packet *packet); /* the buffer of a drop */
+};
+
+struct lcore {
+	uint16_t index;
+	uint64_t now_ns; /* CLOCK_MONOTONIC at the start of this iteration */
+	const struct endpoint *endpoints;
+	uint16_t endpoint_count;
+	const struct lcore_ops *ops;
+	uint16_t ip_id;
+
+	uint16_t turned_count;
+	struct packet turned[BURST];
+
+	struct counter rx_packets, rx_bytes, tx_packets, tx_bytes;
+	struct counter bursts, naps, waits, handed_over, events_lost;
+	struct counter drops[DROP_COUNT];
+};
+
+static inline const struct flow *flow_link_get(const struct flow_link *link)
+{
+	if (!link->slot)
+		return NULL;
+	const struct flow *flow =
+		atomic_load_explicit(&link->slot->current, memory_order_acquire);
+	return flow && flow->generation == link->generation ? flow : NULL;
+}
+
+/* The media address that `ip` is, or NULL. */
+const struct endpoint *lcore_endpoint(const struct lcore *lcore, const struct addr *ip);
+/* The flow on address and port, or NULL. */
+const struct flow *lcore_flow(const struct lcore *lcore, const struct addr *local);
+
+/* Whether address and port are ours to serve, flow or not. */
+bool lcore_endpoint_has(const struct lcore *lcore, const struct addr *local);
+
+/* admit.c; rewrite needs it too: bring the state to the epoch of the rule. */
+void source_follow_epoch(struct flow_state *state, const struct flow *flow, uint64_t now_ns);
+/* The source before the last offer still counts for a while. */
+bool source_previous_is_valid(const struct flow_state *state, uint64_t now_ns);

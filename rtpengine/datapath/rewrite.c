@@ -1,0 +1,169 @@
+/* rewrite.c - last stage before transmit: where the packet goes, and new headers in place, in front
+ * of the untouched payload. IPv4 and IPv6 may differ between the sides. Checksums are made anew: the
+ * payload's sum is known from classify, and input sums may have been partial.
+ * SPDX-License-Identifier: Apache-2.0 */
+#include "rtpengine/datapath/lcore.h"
+#include "rtpengine/datapath/checksum.h"
+
+enum { ETHERNET_LEN = 14, IPV4_LEN = 20, IPV6_LEN = 40, UDP_LEN = 8, HOP_LIMIT = 64 };
+
+/* Where packets leaving through `out` go now: the locked source (symmetric RTP), or what
+ * signalling says, or, until either is known after a new offer, where it was before. */
+static const struct addr *destination(const struct flow *out, uint64_t now_ns, struct hop **hop)
+{
+	struct flow_state *state = &out->slot->state;
+	source_follow_epoch(state, out, now_ns);
+	if (out->symmetric && state->locked.is_set) {
+		*hop = state->locked.hop;
+		return &state->locked.addr;
+	}
+	if (out->remote_hop) {
+		*hop = out->remote_hop;
+		return &out->remote;
+	}
+	if (out->symmetric && source_previous_is_valid(state, now_ns) && state->previous.hop) {
+		*hop = state->previous.hop;
+		return &state->previous.addr;
+	}
+	return NULL;
+}
+
+static uint8_t *write_ipv4(struct lcore *lcore, uint8_t *at, const struct flow *out,
+			   const struct addr *to, uint16_t udp_len)
+{
+	at -= IPV4_LEN;
+	memset(at, 0, IPV4_LEN);
+	at[0] = 0x45;
+	at[1] = out->traffic_class;
+	write_be16(at + 2, (uint16_t)(IPV4_LEN + udp_len));
+	write_be16(at + 4, lcore->ip_id++);
+	at[6] = 0x40; /* don't fragment */
+	at[8] = HOP_LIMIT;
+	at[9] = 17;
+	memcpy(at + 12, &out->local.v4, 4);
+	memcpy(at + 16, &to->v4, 4);
+	uint16_t sum = (uint16_t)~checksum_fold(checksum_add(0, at, IPV4_LEN));
+	memcpy(at + 10, &sum, 2);
+	return at;
+}
+
+static uint8_t *write_ipv6(uint8_t *at, const struct flow *out, const struct addr *to,
+			   uint16_t udp_len)
+{
+	at -= IPV6_LEN;
+	at[0] = (uint8_t)(0x60 | out->traffic_class >> 4);
+	at[1] = (uint8_t)(out->traffic_class << 4);
+	at[2] = at[3] = 0;
+	write_be16(at + 4, udp_len);
+	at[6] = 17;
+	at[7] = HOP_LIMIT;
+	memcpy(at + 8, &out->local.v6, 16);
+	memcpy(at + 24, &to->v6, 16);
+	return at;
+}
+
+static void write_headers(struct lcore *lcore, struct packet *packet, const struct flow *out,
+			  const struct addr *to, const struct egress *egress)
+{
+	uint16_t udp_len = (uint16_t)(UDP_LEN + packet->payload_len);
+	bool v4 = to->family == AF_INET;
+	uint8_t *payload = packet->data + packet->payload;
+	uint8_t *udp = payload - UDP_LEN;
+	write_be16(udp, out->local.port);
+	write_be16(udp + 2, to->port);
+	write_be16(udp + 4, udp_len);
+	memset(udp + 6, 0, 2);
+	uint8_t *ip = v4 ? write_ipv4(lcore, udp, out, to, udp_len) :
+			   write_ipv6(udp, out, to, udp_len);
+	uint64_t sum = checksum_pseudo(v4 ? ip + 12 : ip + 8, v4 ? 8 : 32, udp_len);
+	uint16_t check =
+		(uint16_t)~checksum_fold(checksum_add(sum + packet->payload_sum, udp, UDP_LEN));
+	if (check == 0)
+		check = 0xffff; /* RFC 768: zero would mean none */
+	memcpy(udp + 6, &check, 2);
+	uint8_t *ethernet = ip - ETHERNET_LEN;
+	memcpy(ethernet, egress->ethernet, sizeof(egress->ethernet));
+	write_be16(ethernet + 12, v4 ? 0x0800 : 0x86dd);
+
+	packet->headroom = (uint16_t)(packet->headroom + (ethernet - packet->data));
+	packet->data = ethernet;
+	packet->payload = (uint16_t)(payload - ethernet);
+	packet->len = (uint16_t)(packet->payload + packet->payload_len);
+	packet->out = egress;
+}
+
+/* The destination is a flow of ours: the packet arrives there from this one's local port. */
+static enum drop turn(struct lcore *lcore, struct packet *packet, const struct flow *out,
+		      const struct addr *to)
+{
+	const struct flow *next = lcore_flow(lcore, to);
+	if (!next)
+		return DROP_NO_FLOW;
+	if (packet->turns >= PACKET_TURNS_MAX || lcore->turned_count >= BURST)
+		return DROP_LOOP;
+	struct packet *turned = &lcore->turned[lcore->turned_count++];
+	*turned = *packet;
+	turned->turns++;
+	turned->source = out->local;
+	turned->flow = next;
+	return DROP_NONE;
+}
+
+static void count_sent(const struct flow *out, const struct packet *packet)
+{
+	counter_add(&out->slot->state.sent_packets, 1);
+	counter_add(&out->slot->state.sent_bytes, packet->payload_len);
+}
+
+/* True: packet->out is set. False: it was turned or dropped. */
+static bool rewrite(struct lcore *lcore, struct packet *packet)
+{
+	const struct flow *flow = packet->flow;
+	const struct flow *out =
+		flow_link_get(packet->kind == PACKET_RTCP ? &flow->rtcp_to : &flow->rtp_to);
+	enum drop why = DROP_HELD;
+	if (!out || out->lcore != lcore->index)
+		goto drop;
+	struct hop *hop = NULL;
+	const struct addr *to = destination(out, lcore->now_ns, &hop);
+	why = DROP_NO_DESTINATION;
+	if (!to)
+		goto drop;
+	if (atomic_load_explicit(&hop->is_ours, memory_order_relaxed) &&
+	    lcore_endpoint_has(lcore, to)) {
+		why = turn(lcore, packet, out, to);
+		if (why != DROP_NONE)
+			goto drop;
+		count_sent(out, packet);
+		return false;
+	}
+	const struct egress *egress = atomic_load_explicit(&hop->egress, memory_order_acquire);
+	why = atomic_load_explicit(&hop->has_route, memory_order_relaxed) ? DROP_NO_NEIGHBOUR :
+									    DROP_NO_ROUTE;
+	if (!egress)
+		goto drop;
+	uint16_t headers = (uint16_t)((to->family == AF_INET ? IPV4_LEN : IPV6_LEN) + UDP_LEN);
+	why = DROP_TOO_BIG;
+	if (headers + packet->payload_len > egress->mtu ||
+	    headers + ETHERNET_LEN > packet->headroom + packet->payload)
+		goto drop;
+	write_headers(lcore, packet, out, to, egress);
+	count_sent(out, packet);
+	return true;
+drop:
+	packet_drop(lcore, packet, why);
+	return false;
+}
+
+uint16_t stage_rewrite(struct lcore *lcore, struct packet *packets, uint16_t n)
+{
+	uint16_t kept = 0;
+	for (uint16_t i = 0; i < n; i++) {
+		if (!rewrite(lcore, &packets[i]))
+			continue;
+		if (kept != i)
+			packets[kept] = packets[i];
+		kept++;
+	}
+	return kept;
+}
