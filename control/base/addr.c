@@ -160,15 +160,15 @@ bool addr_is_private(const struct addr *addr)
 		uint8_t bits;
 		uint8_t prefix[16];
 	} ranges[] = {
-		{ AF_INET, 8, { 10 } },                                        /* RFC 1918 */
-		{ AF_INET, 12, { 172, 16 } },                                  /* RFC 1918 */
-		{ AF_INET, 16, { 192, 168 } },                                 /* RFC 1918 */
-		{ AF_INET, 10, { 100, 64 } },                                  /* RFC 6598 */
-		{ AF_INET, 16, { 169, 254 } },                                 /* RFC 3927 */
-		{ AF_INET, 8, { 127 } },                                       /* RFC 1122 */
-		{ AF_INET6, 7, { 0xfc } },                                     /* RFC 4193 */
-		{ AF_INET6, 10, { 0xfe, 0x80 } },                              /* RFC 4291 */
-		{ AF_INET6, 128, { 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1 } }, /* ::1 */
+		{AF_INET, 8, {10}},                                                /* RFC 1918 */
+		{AF_INET, 12, {172, 16}},                                          /* RFC 1918 */
+		{AF_INET, 16, {192, 168}},                                         /* RFC 1918 */
+		{AF_INET, 10, {100, 64}},                                          /* RFC 6598 */
+		{AF_INET, 16, {169, 254}},                                         /* RFC 3927 */
+		{AF_INET, 8, {127}},                                               /* RFC 1122 */
+		{AF_INET6, 7, {0xfc}},                                             /* RFC 4193 */
+		{AF_INET6, 10, {0xfe, 0x80}},                                      /* RFC 4291 */
+		{AF_INET6, 128, {0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1}}, /* ::1 */
 	};
 
 	for (size_t i = 0; i < sizeof(ranges) / sizeof(ranges[0]); i++) {
@@ -194,7 +194,7 @@ uint64_t addr_hash(const struct addr *addr, const uint64_t key[2])
 	bytes[0] = (char)addr->family;
 	memcpy(bytes + 1, &addr->port, 2);
 	memcpy(bytes + 3, addr->bytes, len);
-	return siphash((struct slice){ bytes, 3 + len }, key);
+	return siphash((struct slice){bytes, 3 + len}, key);
 }
 
 const char *addr_ip_text(const struct addr *addr, char *out)

@@ -9,7 +9,7 @@
 
 void buf_init(struct buf *buf)
 {
-	*buf = (struct buf){ 0 };
+	*buf = (struct buf){0};
 }
 
 void buf_free(struct buf *buf)
@@ -33,7 +33,7 @@ bool buf_failed(const struct buf *buf)
 
 struct slice buf_slice(const struct buf *buf)
 {
-	return (struct slice){ buf->data ? buf->data : "", buf->len };
+	return (struct slice){buf->data ? buf->data : "", buf->len};
 }
 
 char *buf_reserve(struct buf *buf, size_t more)
@@ -78,7 +78,7 @@ void buf_add_text(struct buf *buf, const char *text)
 
 void buf_add_char(struct buf *buf, char c)
 {
-	buf_add(buf, (struct slice){ &c, 1 });
+	buf_add(buf, (struct slice){&c, 1});
 }
 
 void buf_add_u64(struct buf *buf, uint64_t value)
@@ -90,7 +90,7 @@ void buf_add_u64(struct buf *buf, uint64_t value)
 		digits[--at] = (char)('0' + value % 10);
 		value /= 10;
 	} while (value);
-	buf_add(buf, (struct slice){ digits + at, sizeof(digits) - at });
+	buf_add(buf, (struct slice){digits + at, sizeof(digits) - at});
 }
 
 void buf_printf(struct buf *buf, const char *format, ...)

@@ -23,7 +23,7 @@ struct line {
 	bool cut;
 };
 
-static const char *const level_names[] = { "error", "warn", "info", "debug" };
+static const char *const level_names[] = {"error", "warn", "info", "debug"};
 
 static void line_add_escaped(struct line *line, const char *text)
 {

@@ -244,7 +244,8 @@ static void on_io(struct ev_loop *ev, ev_io *watcher, int events)
 	struct loop_io *io = watcher->data;
 	(void)ev;
 	/* A broken descriptor (EV_ERROR) comes as both; the handler's read or write says why. */
-	io->fn(io->owner, (events & EV_READ ? LOOP_READ : 0) | (events & EV_WRITE ? LOOP_WRITE : 0));
+	io->fn(io->owner,
+	       (events & EV_READ ? LOOP_READ : 0) | (events & EV_WRITE ? LOOP_WRITE : 0));
 }
 
 int loop_io_add(struct loop *loop, int fd, int events, loop_io_fn *fn, void *owner,
@@ -293,7 +294,7 @@ int loop_on_burst_end(struct loop *loop, loop_fn *fn, void *owner)
 	if (!hooks)
 		return -ERR_NO_MEMORY;
 	loop->hooks = hooks;
-	loop->hooks[loop->hook_count++] = (struct burst_hook){ fn, owner };
+	loop->hooks[loop->hook_count++] = (struct burst_hook){fn, owner};
 	return 0;
 }
 
@@ -333,6 +334,6 @@ int loop_on_signal(struct loop *loop, int signum, loop_signal_fn *fn, void *owne
 		ev_io_start(loop->ev, &loop->signal_io);
 	}
 	loop->signals = signals;
-	loop->signal_handlers[signum] = (struct signal_handler){ fn, owner };
+	loop->signal_handlers[signum] = (struct signal_handler){fn, owner};
 	return 0;
 }

@@ -21,7 +21,7 @@ static bool equal_nocase(const char *a, const char *b, size_t len)
 static struct slice slice_drop(struct slice s, size_t n)
 {
 	/* NULL + 0 is undefined for the sanitizer, hence the test. */
-	return n ? (struct slice){ s.data + n, s.len - n } : s;
+	return n ? (struct slice){s.data + n, s.len - n} : s;
 }
 
 struct slice slice_sub(struct slice s, size_t from, size_t len)

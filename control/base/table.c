@@ -13,14 +13,14 @@ int table_init(struct table *table, uint32_t buckets)
 	struct table_link **array = calloc(buckets, sizeof(struct table_link *));
 	if (!array)
 		return -ERR_NO_MEMORY;
-	*table = (struct table){ .buckets = array, .mask = buckets - 1 };
+	*table = (struct table){.buckets = array, .mask = buckets - 1};
 	return 0;
 }
 
 void table_free(struct table *table)
 {
 	free(table->buckets);
-	*table = (struct table){ 0 };
+	*table = (struct table){0};
 }
 
 static struct table_link **table_bucket(const struct table *table, uint64_t hash)
@@ -70,7 +70,7 @@ void table_remove(struct table *table, struct table_link *link)
 		at = &(*at)->next;
 	}
 	*at = link->next;
-	*link = (struct table_link){ 0 };
+	*link = (struct table_link){0};
 	table->count--;
 }
 
