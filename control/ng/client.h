@@ -13,9 +13,9 @@ struct ng_client;
 #define NG_MAX_RELAYS 64
 
 struct ng_reply {
-	int err; /* 0 = a reply came (look at its `result`); -ERR_TIMEOUT, -ERR_UNREACHABLE,
-		  * -ERR_MALFORMED, -ERR_NO_MEMORY */
-	int relay;                   /* which answered or was asked last; -1 = none */
+	int err;   /* 0 = a reply came (look at its `result`); -ERR_TIMEOUT, -ERR_UNREACHABLE,
+		    * -ERR_MALFORMED, -ERR_NO_MEMORY */
+	int relay; /* which answered or was asked last; -1 = none */
 	const struct ng_value *dict; /* NULL on err; valid only during the call */
 };
 
@@ -27,7 +27,7 @@ typedef void ng_ended_fn(void *owner, int relay, struct slice call_id);
 typedef void ng_restart_fn(void *owner, int relay);
 
 struct ng_relay_config {
-	const char *name;             /* for logs and show */
+	const char *name;            /* for logs and show */
 	struct ng_endpoint endpoint; /* NG_UDP best; NG_TCP, NG_UNIX */
 };
 
@@ -48,11 +48,11 @@ struct ng_relay_state {
 	const char *name;
 	struct ng_endpoint endpoint;
 	bool in_service;
-	bool is_ours;         /* its pings hold `instance` */
-	uint32_t pending;     /* requests without answer */
-	uint32_t calls;       /* placed there by us and not deleted */
+	bool is_ours;     /* its pings hold `instance` */
+	uint32_t pending; /* requests without answer */
+	uint32_t calls;   /* placed there by us and not deleted */
 	uint64_t requests, replies, retransmits, timeouts, refused, failovers;
-	uint32_t rtt_us;      /* smoothed; 0 = never measured. In steps of the loop's clock (1 ms) */
+	uint32_t rtt_us; /* smoothed; 0 = never measured. In steps of the loop's clock (1 ms) */
 	uint64_t last_reply_ms;
 };
 

@@ -34,17 +34,17 @@ typedef void ng_handler_fn(void *owner, const struct ng_request *request, struct
 
 struct ng_server_config {
 	struct loop *loop;
-	struct wheel *wheel;   /* NULL = the loop's; tests give their own */
+	struct wheel *wheel; /* NULL = the loop's; tests give their own */
 	const struct log *log;
 	const struct ng_endpoint *listeners;
 	unsigned listener_count;
 	const struct cidr *allow; /* copied; none = anybody */
 	unsigned allow_count;
-	unsigned unix_mode;     /* of the socket files; 0 = 0660 */
-	uint32_t cache_ms;      /* a generation of the reply cache; 0 = 30 s */
-	size_t cache_bytes;     /* bound of the reply cache; 0 = 32 MiB */
+	unsigned unix_mode;       /* of the socket files; 0 = 0660 */
+	uint32_t cache_ms;        /* a generation of the reply cache; 0 = 30 s */
+	size_t cache_bytes;       /* bound of the reply cache; 0 = 32 MiB */
 	unsigned max_connections; /* TCP and Unix together; 0 = 256 */
-	uint32_t idle_ms;       /* a connection that holds half a message; 0 = 10 s */
+	uint32_t idle_ms;         /* a connection that holds half a message; 0 = 10 s */
 	ng_handler_fn *handler;
 	void *owner;
 };

@@ -15,10 +15,10 @@ enum ng_type { NG_STRING, NG_INTEGER, NG_LIST, NG_DICT };
 
 struct ng_value {
 	enum ng_type type;
-	bool failed;         /* an add to this list or dict failed */
-	struct slice key;    /* when inside a dict */
-	struct slice string; /* NG_STRING */
-	int64_t integer;     /* NG_INTEGER */
+	bool failed;            /* an add to this list or dict failed */
+	struct slice key;       /* when inside a dict */
+	struct slice string;    /* NG_STRING */
+	int64_t integer;        /* NG_INTEGER */
 	struct ng_value *first; /* NG_LIST, NG_DICT: the members, linked by `next` in order */
 	struct ng_value *last;
 	struct ng_value *next;

@@ -1,0 +1,62 @@
+/* serving.h - inside control/ng only: what the parts of the server share.
+ *   server.c         lifecycle, and a message turned into its reply
+ *   server_udp.c     datagrams in bursts, answered from the address they were sent to
+ *   server_stream.c  connections over TCP and Unix sockets
+ * SPDX-License-Identifier: Apache-2.0 */
+#pragma once
+#include "control/base/buf.h"
+#include "control/ng/cache.h"
+#include "control/ng/server.h"
+
+#define NG_COOKIE_MAX_BYTES 255
+
+struct ng_udp;
+struct ng_connection;
+
+struct ng_listener {
+	struct ng_server *server;
+	struct ng_endpoint endpoint; /* path owned */
+	struct addr bound;
+	int fd; /* -1 = not open */
+	struct loop_io *io;
+	struct timer rest; /* no descriptor free: try to accept again then */
+};
+
+struct ng_server {
+	struct loop *loop;
+	struct wheel *wheel;
+	const struct log *log;
+	ng_handler_fn *handler;
+	void *owner;
+	uint32_t idle_ms;
+	unsigned unix_mode;
+	struct arena *arena; /* of the request at hand */
+	struct ng_cache *cache;
+	struct cidr *allow;
+	unsigned allow_count;
+	struct ng_listener *listeners;
+	unsigned listener_count;
+	struct ng_udp *udp; /* room for a burst, shared by the UDP listeners */
+	struct ng_connection *connections;
+	unsigned connection_count;
+	unsigned max_connections;
+	struct ng_server_counters counters;
+};
+
+bool ng_server_allows(const struct ng_server *server, const struct addr *source);
+
+/* Where the cookie of "cookie document" ends; false = there is none, or too long. */
+bool ng_split_cookie(struct slice message, struct slice *cookie, struct slice *document);
+/* Appends the whole answer to `out`: from the cache, or from the handler. `max_bytes` of it. */
+void ng_server_answer(struct ng_server *server, const struct addr *source, struct slice cookie,
+		      struct slice document, size_t max_bytes, struct buf *out);
+/* The same without cookie and cache (one request per Unix connection, as OpenSIPS does it). */
+void ng_server_answer_plain(struct ng_server *server, const struct addr *source,
+			    struct slice document, size_t max_bytes, struct buf *out);
+
+MUST_CHECK int ng_udp_create(struct ng_udp **out);
+void ng_udp_destroy(struct ng_udp *udp);
+MUST_CHECK int ng_udp_listen(struct ng_listener *listener);
+
+MUST_CHECK int ng_stream_listen(struct ng_listener *listener);
+void ng_stream_close_all(struct ng_server *server);
