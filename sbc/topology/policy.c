@@ -7,7 +7,7 @@ struct rule {
 	enum header_rule rule;
 };
 
-#define ROW(text, what) { { text, sizeof(text) - 1 }, HEADER_##what }
+#define ROW(text, what) { { text, sizeof(text) - 1 }, RULE_##what }
 
 /* Sorted without regard to case: bsearch. Compact forms are expanded by message. */
 static const struct rule rules[] = {
@@ -25,9 +25,9 @@ static const struct rule rules[] = {
 	ROW("Call-ID", OURS),
 	ROW("Call-Info", HIDDEN),
 	ROW("Contact", OURS),
-	ROW("Content-Disposition", END_TO_END),
-	ROW("Content-Encoding", END_TO_END),
-	ROW("Content-Language", END_TO_END),
+	ROW("Content-Disposition", BODY),
+	ROW("Content-Encoding", BODY),
+	ROW("Content-Language", BODY),
 	ROW("Content-Length", OURS),
 	ROW("Content-Type", OURS), /* goes with the body */
 	ROW("CSeq", OURS),
@@ -44,7 +44,7 @@ static const struct rule rules[] = {
 	ROW("Join", HIDDEN), /* names a dialog of the other side */
 	ROW("Max-Breadth", OURS),
 	ROW("Max-Forwards", OURS),
-	ROW("MIME-Version", END_TO_END),
+	ROW("MIME-Version", BODY),
 	ROW("Min-Expires", END_TO_END),
 	ROW("Min-SE", OURS),
 	ROW("Organization", HIDDEN),
@@ -116,22 +116,24 @@ enum header_rule policy_header_rule(struct slice name)
 {
 	const struct rule *found =
 		bsearch(&name, rules, sizeof(rules) / sizeof(rules[0]), sizeof(rules[0]), compare);
-	return found ? found->rule : HEADER_OTHER;
+	return found ? found->rule : RULE_OTHER;
 }
 
-bool policy_header_crosses(struct slice name, bool from_trusted, bool to_trusted)
+bool policy_header_crosses(struct slice name, const struct crossing *crossing)
 {
 	switch (policy_header_rule(name)) {
-	case HEADER_OURS:
-	case HEADER_HIDDEN:
+	case RULE_OURS:
+	case RULE_HIDDEN:
 		return false;
-	case HEADER_IDENTITY:
-		return from_trusted && to_trusted;
-	case HEADER_END_TO_END:
-	case HEADER_REASON:
+	case RULE_BODY:
+		return crossing->with_body;
+	case RULE_IDENTITY:
+		return crossing->identity;
+	case RULE_END_TO_END:
+	case RULE_REASON:
 		return true;
-	case HEADER_OTHER:
+	case RULE_OTHER:
 		break;
 	}
-	return to_trusted;
+	return crossing->to_trusted;
 }

@@ -1,0 +1,15 @@
+/* path.h - the way out: which of our sockets, and which address, for a message that starts here.
+ * SPDX-License-Identifier: Apache-2.0 */
+#pragma once
+#include "sbc/worker/worker.h"
+
+/* To an address on this side; `wanted` unless the interface's policy (`send`) says otherwise.
+ * -ERR_NOT_FOUND: no listener there for this transport and family. */
+MUST_CHECK int path_to(const struct worker *worker, uint16_t interface, const struct addr *remote,
+		       enum sip_transport wanted, struct transport_path *out);
+/* To where a SIP URI points (a Contact, a Route). -ERR_NOT_FOUND for a name, -ERR_MALFORMED. */
+MUST_CHECK int path_to_uri(const struct worker *worker, uint16_t interface, struct slice uri,
+			   struct transport_path *out);
+/* "sip:user@host:port;transport=tcp" with the address of a listener of ours. */
+void path_write_contact(const struct worker *worker, uint16_t listener, struct slice user,
+			struct buf *out);

@@ -1,0 +1,23 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "sbc/route/refuse.h"
+
+void refuse(struct worker *worker, struct transaction_handle handle,
+	    const struct message *request, const struct transport_path *path, unsigned int status,
+	    struct slice headers)
+{
+	struct reply reply = { .status = status, .headers = headers };
+	struct buf bytes;
+
+	buf_init(&bytes);
+	builder_reply(&bytes, message_scan(request), &path->remote, &reply);
+	if (buf_failed(&bytes) ||
+	    transport_send(worker->transport, path, buf_slice(&bytes), 0) != 0)
+		log_debug(worker->log, "request.not_answered", "status=%u", status);
+	buf_free(&bytes);
+	transaction_drop(worker->transactions, handle);
+}
+
+void refuse_silently(struct worker *worker, struct transaction_handle handle)
+{
+	transaction_drop(worker->transactions, handle);
+}

@@ -1,0 +1,12 @@
+/* headers.h - what of a message's headers goes on to the other side: read from one message, written
+ * as lines for another that is built from nothing.
+ * SPDX-License-Identifier: Apache-2.0 */
+#pragma once
+#include "control/base/buf.h"
+#include "sbc/message/message.h"
+#include "sbc/topology/policy.h"
+
+/* Appends whole lines ("Subject: x\r\n"), in the order received. */
+void headers_copy(const struct message *message, const struct crossing *crossing, struct buf *out);
+/* Reason without its text parameters, which may name a product (RFC 3326). */
+void headers_reason(struct slice value, struct buf *out);
