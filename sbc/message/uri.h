@@ -40,7 +40,8 @@ MUST_CHECK int uri_host_addr(const struct uri *uri, uint16_t default_port, struc
 /* The canonical address of record: "sip:user@host[:port]": escapes decoded once and what must be
  * escaped escaped again in one way, host lower-case, addresses in RFC 5952 form, the scheme's
  * default port dropped; parameters, headers and password left out; sips stays sips. tel: without
- * visual separators. Refuses (-ERR_MALFORMED) NUL, CR, LF, other controls, and bad hosts. Two
+ * visual separators. NUL, CR, LF and other controls are refused as bytes and stay escaped where
+ * they came escaped. -ERR_UNSUPPORTED for other schemes. Two
  * different identities never give one text. */
 MUST_CHECK int uri_canonical(const struct uri *uri, struct buf *out);
 MUST_CHECK int uri_canonical_text(struct slice text, struct buf *out);
