@@ -32,14 +32,14 @@ bool addr_is_set(const struct addr *addr);
 bool addr_equal(const struct addr *a, const struct addr *b);    /* address and port */
 bool addr_equal_ip(const struct addr *a, const struct addr *b); /* address only */
 bool addr_is_any(const struct addr *addr);                      /* 0.0.0.0, :: */
-bool addr_is_private(const struct addr *addr);                  /* RFC 1918, 6598, 4193, link-local, loopback */
+bool addr_is_private(const struct addr *addr); /* RFC 1918, 6598, 4193, link-local, loopback */
 bool addr_is_multicast(const struct addr *addr);
 uint64_t addr_hash(const struct addr *addr, const uint64_t key[2]); /* address and port */
 /* ip without brackets; ip and port "a:p" / "[a]:p"; both into a buffer of ADDR_TEXT_SIZE,
  * which is also returned. */
 const char *addr_ip_text(const struct addr *addr, char *out);
 const char *addr_text(const struct addr *addr, char *out);
-void addr_add_ip(struct buf *buf, const struct addr *addr);   /* as in SDP: no brackets */
-void addr_add_host(struct buf *buf, const struct addr *addr); /* as in a URI: [v6] */
+void addr_add_ip(struct buf *buf, const struct addr *addr);     /* as in SDP: no brackets */
+void addr_add_host(struct buf *buf, const struct addr *addr);   /* as in a URI: [v6] */
 MUST_CHECK int cidr_parse(struct slice text, struct cidr *out); /* a bare address is one host */
 bool cidr_contains(const struct cidr *cidr, const struct addr *addr);

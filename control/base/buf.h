@@ -10,8 +10,8 @@ struct buf {
 	bool failed; /* no memory at some write since buf_clear() */
 };
 
-void buf_init(struct buf *buf); /* allocates nothing */
-void buf_free(struct buf *buf); /* back to the state of buf_init() */
+void buf_init(struct buf *buf);  /* allocates nothing */
+void buf_free(struct buf *buf);  /* back to the state of buf_init() */
 void buf_clear(struct buf *buf); /* keeps the memory */
 bool buf_failed(const struct buf *buf);
 struct slice buf_slice(const struct buf *buf);

@@ -99,8 +99,8 @@ void log_event(const struct log *log, enum log_level level, const char *event, c
 		va_end(args);
 		line_add_escaped(&line, " ");
 		if (len >= 0)
-			line_add_escaped(&line, fields);
-		if (len < 0 || (size_t)len >= sizeof(fields))
+			line_add_escaped(&line, fields); /* what filled it up is cut there */
+		else
 			line.cut = true;
 	}
 	line_write(&line, log->fd);

@@ -1,7 +1,7 @@
 /* loop.h - the event loop of one thread (libev behind this file alone).
  * One wake-up handles everything that is ready, then calls the burst-end hooks once: that is where
- * datagrams, NG requests and Redis commands are flushed (a wake-up costs 50 to 80 us of CPU on a VM,
- * a batched datagram 5 to 9). SPDX-License-Identifier: Apache-2.0 */
+ * datagrams, NG requests and Redis commands are flushed (a wake-up costs 50 to 80 us of CPU on a
+ * VM, a batched datagram 5 to 9). SPDX-License-Identifier: Apache-2.0 */
 #pragma once
 #include "control/base/wheel.h"
 

@@ -12,14 +12,14 @@ struct slice {
 	size_t len;
 };
 
-#define SLICE(literal) ((struct slice){ (literal), sizeof(literal) - 1 })
-#define SLICE_NONE     ((struct slice){ NULL, 0 })
+#define SLICE(literal) ((struct slice){(literal), sizeof(literal) - 1})
+#define SLICE_NONE     ((struct slice){NULL, 0})
 /* For printf: "%.*s", SLICE_ARG(s) */
 #define SLICE_ARG(s) (int)(s).len, (s).data ? (s).data : ""
 
 static inline struct slice slice_from(const char *text)
 {
-	return (struct slice){ text, text ? strlen(text) : 0 };
+	return (struct slice){text, text ? strlen(text) : 0};
 }
 static inline bool slice_is_empty(struct slice s)
 {

@@ -65,6 +65,7 @@ static struct item *find(const struct table *table, uint64_t hash, unsigned numb
 	struct table_link *link = NULL;
 	while ((link = table_find(table, hash, link))) {
 		struct item *item = container_of(link, struct item, link);
+		assert_int_equal(link->hash, hash);
 		if (item->number == number)
 			return item;
 	}
