@@ -58,7 +58,8 @@ struct ng_relay_state {
 
 /* Starts pinging; all relays count as in service until they fail. */
 MUST_CHECK int ng_client_create(const struct ng_client_config *config, struct ng_client **out);
-/* Pending requests are forgotten: their done functions are not called. NULL is fine. */
+/* Pending requests are forgotten: their done functions are not called. NULL is fine. The loop keeps
+ * its burst-end hook: destroy the client when the loop has stopped for good. */
 void ng_client_destroy(struct ng_client *client);
 
 /* `request` must hold "command"; it is encoded at once and sent at the end of the burst. relay -1:

@@ -16,6 +16,11 @@
 #define ARENA_FIRST (256u << 10)
 #define ARENA_LIMIT (16u << 20)
 
+uint64_t ng_server_now_ms(const struct ng_server *server)
+{
+	return server->own_clock ? wheel_now_ms(server->wheel) : loop_now_ms(server->loop);
+}
+
 bool ng_server_allows(const struct ng_server *server, const struct addr *source)
 {
 	for (unsigned i = 0; i < server->allow_count; i++)
@@ -115,7 +120,7 @@ void ng_server_answer_plain(struct ng_server *server, const struct addr *source,
 void ng_server_answer(struct ng_server *server, const struct addr *source, struct slice cookie,
 		      struct slice document, size_t max_bytes, struct buf *out)
 {
-	uint64_t now_ms = wheel_now_ms(server->wheel);
+	uint64_t now_ms = ng_server_now_ms(server);
 	size_t start = out->len;
 	struct slice known;
 
@@ -187,6 +192,7 @@ int ng_server_create(const struct ng_server_config *config, struct ng_server **o
 	if (!server)
 		return -ERR_NO_MEMORY;
 	server->loop = config->loop;
+	server->own_clock = config->wheel != NULL;
 	server->wheel = config->wheel ? config->wheel : loop_wheel(config->loop);
 	server->log = config->log;
 	server->handler = config->handler;
@@ -199,7 +205,7 @@ int ng_server_create(const struct ng_server_config *config, struct ng_server **o
 	if (!err)
 		err = ng_cache_create(config->cache_ms ? config->cache_ms : CACHE_MS,
 				      config->cache_bytes ? config->cache_bytes : CACHE_BYTES,
-				      wheel_now_ms(server->wheel), &server->cache);
+				      ng_server_now_ms(server), &server->cache);
 	if (!err)
 		err = ng_udp_create(&server->udp);
 	if (!err)

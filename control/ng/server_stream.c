@@ -241,7 +241,7 @@ static void on_connection(void *owner, int events)
 		wheel_cancel(server->wheel, &connection->idle);
 	else if (!timer_is_armed(&connection->idle))
 		wheel_arm(server->wheel, &connection->idle,
-			  wheel_now_ms(server->wheel) + server->idle_ms, on_idle);
+			  ng_server_now_ms(server) + server->idle_ms, on_idle);
 }
 
 static void connection_open(struct ng_listener *listener, int fd, const struct addr *source)
@@ -310,7 +310,7 @@ static void on_acceptable(void *owner, int events)
 			log_warn(server->log, "ng.accept-failed", "error=\"%s\"", strerror(errno));
 			loop_io_set(listener->io, 0);
 			wheel_arm(server->wheel, &listener->rest,
-				  wheel_now_ms(server->wheel) + REST_MS, on_rest_over);
+				  ng_server_now_ms(server) + REST_MS, on_rest_over);
 			return;
 		}
 		if (fd < 0)

@@ -25,6 +25,8 @@ struct ng_listener {
 struct ng_server {
 	struct loop *loop;
 	struct wheel *wheel;
+	bool own_clock; /* a wheel of its own, as tests have: then its time counts, not the loop's
+			 */
 	const struct log *log;
 	ng_handler_fn *handler;
 	void *owner;
@@ -43,6 +45,8 @@ struct ng_server {
 	struct ng_server_counters counters;
 };
 
+/* Now. The loop's wheel itself stands still between its advances. */
+uint64_t ng_server_now_ms(const struct ng_server *server);
 bool ng_server_allows(const struct ng_server *server, const struct addr *source);
 
 /* Where the cookie of "cookie document" ends; false = there is none, or too long. */
