@@ -1,0 +1,146 @@
+/* answer.c - the answer completes the exchange: now both sides are known, and packets may flow.
+ * `from-tag` is the offerer's and `to-tag` the answerer's, as in the SIP reply that carried it.
+ * SPDX-License-Identifier: Apache-2.0 */
+#include "rtpengine/session/session.h"
+
+struct answer {
+	struct command *command;
+	struct dialog *dialog;
+	int from; /* the answerer */
+	int to;
+	struct sdp *sdp;
+	struct side_media media[SDP_MAX_MEDIA];
+};
+
+/* An answer has the m= lines of its offer (RFC 3264 6); one that has fewer refuses the rest. */
+static int read_media(struct answer *answer, const struct sdp_media *media)
+{
+	struct command *command = answer->command;
+	struct stream *stream = answer->dialog->streams[media->index];
+	const char *why = "";
+
+	if (media->port && !slice_equal(media->type, slice_from(stream->type))) {
+		command_error(command, "media %u: answered %.*s to an offer of %s",
+			      media->index + 1, SLICE_ARG(media->type), stream->type);
+		return -ERR_MALFORMED;
+	}
+	if (media->port && (sdp_media_is_rtp(media) != stream->is_rtp)) {
+		command_error(command, "media %u: answered %.*s to an offer of another protocol",
+			      media->index + 1, SLICE_ARG(media->protocol));
+		return -ERR_MALFORMED;
+	}
+	const struct side_media *offered = stream->sides[answer->to].offered.is_known ?
+						   &stream->sides[answer->to].offered :
+						   &stream->sides[answer->to].now;
+	if (media->port && offered->is_known && !offered->is_rejected && stream->is_rtp &&
+	    sdp_media_is_secure(media) != (strstr(offered->protocol, "SAVP") != NULL)) {
+		command_error(command, "media %u: answered %.*s to an offer of %s (no SRTP)",
+			      media->index + 1, SLICE_ARG(media->protocol), offered->protocol);
+		return -ERR_UNSUPPORTED;
+	}
+	int err = side_read(stream, answer->from, media, &command->options,
+			    &answer->media[media->index], &why);
+	if (err)
+		command_error(command, "media %u: %s", media->index + 1, why);
+	return err;
+}
+
+static bool same_endpoint(const struct side_media *a, const struct side_media *b)
+{
+	return a->is_known == b->is_known && addr_equal(&a->rtp, &b->rtp) &&
+	       addr_equal(&a->rtcp, &b->rtcp) && a->is_natted == b->is_natted &&
+	       addr_equal_ip(&a->received, &b->received);
+}
+
+/* RFC 5761 5.1.1: shared when both said so, on each side by itself. */
+static void agree_mux(struct side *offerer, struct side *answerer)
+{
+	answerer->mux = answerer->mux_told && answerer->now.has_mux;
+	offerer->mux = offerer->now.has_mux && offerer->mux_policy != MUX_REJECT &&
+		       (offerer->mux_policy == MUX_ACCEPT || answerer->mux);
+}
+
+static void apply(struct answer *answer, struct stream *stream, uint64_t now_ms)
+{
+	struct side *offerer = &stream->sides[answer->to];
+	struct side *answerer = &stream->sides[answer->from];
+	struct side_media *media = &answer->media[stream->index];
+	bool is_new = offerer->offered.is_known;
+
+	if (stream->index >= answer->sdp->media_count)
+		*media = (struct side_media){ .is_known = true, .is_rejected = true };
+	if (is_new) {
+		offerer->now = offerer->offered;
+		offerer->offered.is_known = false;
+		offerer->epoch++;
+	}
+	/* The same answer again (183, then 200) takes nothing back from a learned source. */
+	if (is_new || !same_endpoint(media, &answerer->now))
+		answerer->epoch++;
+	answerer->now = *media;
+	if (offerer->now.is_rejected) { /* taken off by its offerer: the ports are free */
+		side_close(stream, 0, now_ms);
+		side_close(stream, 1, now_ms);
+	}
+	if (stream->is_rtp)
+		agree_mux(offerer, answerer);
+}
+
+static int find_dialog(struct answer *answer)
+{
+	struct command *command = answer->command;
+	struct session *session = session_find(command->sessions, command->options.call_id);
+
+	if (!session) {
+		command_error(command, "Unknown call-id");
+		return -ERR_NOT_FOUND;
+	}
+	answer->dialog = session_dialog_for_answer(session, &command->options, &answer->from);
+	answer->to = 1 - answer->from;
+	if (!answer->dialog) {
+		command_error(command, "Unknown from-tag");
+		return -ERR_NOT_FOUND;
+	}
+	return 0;
+}
+
+void command_answer(struct command *command)
+{
+	struct answer answer = { .command = command };
+	struct sessions *sessions = command->sessions;
+
+	if (command_check(command, true) != 0 || find_dialog(&answer) != 0 ||
+	    command_sdp(command, &answer.sdp) != 0)
+		return;
+	struct dialog *dialog = answer.dialog;
+	if (answer.sdp->media_count > dialog->stream_count) {
+		command_error(command, "the answer has %u media, the offer had %u",
+			      answer.sdp->media_count, dialog->stream_count);
+		return;
+	}
+	for (unsigned i = 0; i < answer.sdp->media_count; i++) {
+		if (read_media(&answer, &answer.sdp->media[i]) != 0)
+			return;
+	}
+	if (party_set_tag(&dialog->parties[answer.from], command->options.to_tag) != 0) {
+		command_error(command, "out of memory");
+		return;
+	}
+	for (unsigned i = 0; i < dialog->stream_count; i++)
+		apply(&answer, dialog->streams[i], command->now_ms);
+	dialog->offerer = -1;
+	dialog->is_answered = true;
+	for (unsigned i = 0; i < dialog->stream_count; i++)
+		stream_publish(dialog->streams[i]);
+	session_touch(dialog->session, command->now_ms);
+
+	int err = rewrite(dialog, answer.to, answer.sdp, &command->options, true,
+			  &sessions->scratch);
+	struct slice body = arena_copy(command->request->arena, buf_slice(&sessions->scratch));
+	if (err || !body.data) {
+		command_error(command, "%s", err_text(err ? err : -ERR_NO_MEMORY));
+		return;
+	}
+	ng_dict_add_string(command->request->arena, command->reply, "result", SLICE("ok"));
+	ng_dict_add_string(command->request->arena, command->reply, "sdp", body);
+}

@@ -1,0 +1,145 @@
+/* command.c - the table of NG commands. Adding one is adding a row.
+ * SPDX-License-Identifier: Apache-2.0 */
+#include "rtpengine/session/session.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+
+struct command_entry {
+	const char *name;
+	void (*fn)(struct command *command); /* NULL = known to the protocol, not to us */
+	size_t counter; /* offset in struct sessions_counters */
+};
+
+#define COUNTER(name) offsetof(struct sessions_counters, name)
+
+/* clang-format off */
+static const struct command_entry commands[] = {
+	{ "offer", command_offer, COUNTER(offers) },
+	{ "answer", command_answer, COUNTER(answers) },
+	{ "delete", command_delete, COUNTER(deletes) },
+	{ "query", command_query, COUNTER(queries) },
+	{ "list", command_list, COUNTER(lists) },
+	{ "ping", command_ping, COUNTER(pings) },
+	{ "statistics", command_statistics, COUNTER(statistics) },
+	{ "start recording", NULL, 0 },
+	{ "stop recording", NULL, 0 },
+	{ "pause recording", NULL, 0 },
+	{ "start forwarding", NULL, 0 },
+	{ "stop forwarding", NULL, 0 },
+	{ "block DTMF", NULL, 0 },
+	{ "unblock DTMF", NULL, 0 },
+	{ "block media", NULL, 0 },
+	{ "unblock media", NULL, 0 },
+	{ "silence media", NULL, 0 },
+	{ "unsilence media", NULL, 0 },
+	{ "play media", NULL, 0 },
+	{ "stop media", NULL, 0 },
+	{ "play DTMF", NULL, 0 },
+	{ "publish", NULL, 0 },
+	{ "subscribe request", NULL, 0 },
+	{ "subscribe answer", NULL, 0 },
+	{ "unsubscribe", NULL, 0 },
+	{ "connect", NULL, 0 },
+	{ "create", NULL, 0 },
+	{ "create answer", NULL, 0 },
+	{ "mesh", NULL, 0 },
+	{ "inject start", NULL, 0 },
+	{ "inject stop", NULL, 0 },
+	{ "transform", NULL, 0 },
+	{ "cli", NULL, 0 },
+};
+/* clang-format on */
+
+static const struct command_entry *command_find(struct slice name)
+{
+	for (size_t i = 0; i < sizeof(commands) / sizeof(commands[0]); i++) {
+		if (ng_name_equal(name, slice_from(commands[i].name)))
+			return &commands[i];
+	}
+	return NULL;
+}
+
+void command_error(struct command *command, const char *format, ...)
+{
+	char text[256];
+	va_list args;
+
+	va_start(args, format);
+	vsnprintf(text, sizeof(text), format, args);
+	va_end(args);
+	command->sessions->counters.errors++;
+	log_info(command->sessions->log, "ng.refused", "command=%.*s call=%.*s reason=\"%s\"",
+		 SLICE_ARG(command->request->command), SLICE_ARG(command->options.call_id), text);
+	ng_reply_error(command->request->arena, command->reply, "%s", text);
+}
+
+int command_check(struct command *command, bool need_to_tag)
+{
+	const struct options *o = &command->options;
+	const struct {
+		const char *name;
+		struct slice text;
+		bool is_needed;
+	} texts[] = {
+		{ "call-id", o->call_id, true },
+		{ "from-tag", o->from_tag, true },
+		{ "to-tag", o->to_tag, need_to_tag },
+		{ "sdp", o->sdp, true },
+		{ "via-branch", o->via_branch, false },
+	};
+
+	for (size_t i = 0; i < sizeof(texts) / sizeof(texts[0]); i++) {
+		if (texts[i].is_needed && slice_is_empty(texts[i].text)) {
+			command_error(command, "No %s in message", texts[i].name);
+			return -ERR_INVALID;
+		}
+		if (texts[i].text.data != o->sdp.data && texts[i].text.len > SESSION_MAX_TEXT) {
+			command_error(command, "%s is longer than %d bytes", texts[i].name,
+				      SESSION_MAX_TEXT);
+			return -ERR_TOO_LARGE;
+		}
+		/* They are kept as C strings. */
+		if (texts[i].text.len && memchr(texts[i].text.data, 0, texts[i].text.len)) {
+			command_error(command, "NUL byte in %s", texts[i].name);
+			return -ERR_MALFORMED;
+		}
+	}
+	if (o->refused[0]) {
+		command_error(command, "%s", o->refused);
+		return -ERR_UNSUPPORTED;
+	}
+	return 0;
+}
+
+int command_sdp(struct command *command, struct sdp **out)
+{
+	struct sdp_error why = { 0, 0, "" };
+	int err = sdp_parse(command->request->arena, command->options.sdp, out, &why);
+
+	if (err)
+		command_error(command, "SDP line %u, column %u: %s", why.line, why.column,
+			      why.reason);
+	return err;
+}
+
+void sessions_handle(struct sessions *sessions, uint64_t now_ms, const struct ng_request *request,
+		     struct ng_value *reply)
+{
+	struct command command = {
+		.sessions = sessions, .now_ms = now_ms, .request = request, .reply = reply
+	};
+	const struct command_entry *entry = command_find(request->command);
+
+	if (!entry) {
+		command_error(&command, "Unrecognized command");
+		return;
+	}
+	if (!entry->fn) {
+		command_error(&command, "command \"%s\" is not supported", entry->name);
+		return;
+	}
+	options_read(sessions->log, request, &command.options);
+	(*(uint64_t *)(void *)((char *)&sessions->counters + entry->counter))++;
+	entry->fn(&command);
+}

@@ -1,0 +1,360 @@
+/* offer.c - an offer goes from one party to the other: ports are taken on both sides at once, so that
+ * the answer cannot fail for want of one, and the SDP leaves with ours. What the offer says about
+ * its sender waits for the answer. SPDX-License-Identifier: Apache-2.0 */
+#include "rtpengine/session/session.h"
+
+#include <stdlib.h>
+
+struct offer {
+	struct command *command;
+	struct session *session;
+	struct dialog *dialog;
+	int from, to;
+	bool is_new; /* the session began with this offer */
+	struct sdp *sdp;
+	struct side_media media[SDP_MAX_MEDIA];
+	struct party before[2]; /* to go back to when the offer fails */
+	unsigned streams_before;
+};
+
+static void refuse_limit(struct command *command, const char *text, const char *detail)
+{
+	struct arena *arena = command->request->arena;
+
+	command->sessions->counters.refused++;
+	log_warn(command->sessions->log, "session.refused", "call=%.*s reason=\"%s\"",
+		 SLICE_ARG(command->options.call_id), detail);
+	if (option(&command->options, OPTION_LOAD_LIMIT)) {
+		ng_dict_add_string(arena, command->reply, "result", SLICE("load limit"));
+		ng_dict_add_string(arena, command->reply, "message", slice_from(detail));
+		return;
+	}
+	/* The others know these very texts, and go to another relay. */
+	ng_reply_error(arena, command->reply, "%s", text);
+	ng_dict_add_string(arena, command->reply, "detail", slice_from(detail));
+}
+
+static void refuse_no_port(struct offer *offer, struct port_range *range)
+{
+	struct command *command = offer->command;
+	struct buf text;
+
+	buf_init(&text);
+	port_range_describe(range, command->now_ms, &text);
+	const char *detail = arena_text(command->request->arena, buf_slice(&text));
+	buf_free(&text);
+	if (!detail)
+		command_error(command, "out of memory");
+	else if (offer->is_new)
+		refuse_limit(command, "Ran out of ports", detail);
+	else
+		command_error(command, "%s", detail);
+}
+
+static int choose_interface(struct offer *offer, int side, struct slice name)
+{
+	struct command *command = offer->command;
+	struct party *party = &offer->dialog->parties[side];
+
+	if (slice_is_empty(name) || interface_find(command->sessions, name, &party->interface))
+		return 0;
+	command_error(command, "unknown interface \"%.*s\"", SLICE_ARG(name));
+	return -ERR_NOT_FOUND;
+}
+
+static bool has_family(struct offer *offer, int side, uint8_t family)
+{
+	return interface_range(offer->command->sessions, offer->dialog->parties[side].interface,
+			       family, offer->command->now_ms) != NULL;
+}
+
+static const char *family_text(uint8_t family)
+{
+	return family == AF_INET6 ? "IP6" : "IP4";
+}
+
+/* The offerer is spoken to in the family it uses; the other side in the one asked for, or the same
+ * if its interface has it, or the one it has (then we bridge). */
+static int choose_family(struct offer *offer)
+{
+	struct party *from = &offer->dialog->parties[offer->from];
+	struct party *to = &offer->dialog->parties[offer->to];
+	const struct sdp_connection *connection = NULL;
+
+	for (unsigned i = 0; i < offer->sdp->media_count && !connection; i++) {
+		if (offer->sdp->media[i].port)
+			connection = sdp_media_connection(&offer->sdp->media[i]);
+	}
+	if (connection)
+		from->family = slice_equal_nocase(connection->address_type, SLICE("IP6")) ?
+				       AF_INET6 :
+				       AF_INET;
+	else if (!from->family)
+		from->family = has_family(offer, offer->from, AF_INET) ? AF_INET : AF_INET6;
+	if (offer->command->options.family)
+		to->family = offer->command->options.family;
+	else if (!to->family || !has_family(offer, offer->to, to->family))
+		to->family = has_family(offer, offer->to, from->family)	  ? from->family :
+			     has_family(offer, offer->to, AF_INET) ? AF_INET :
+								     AF_INET6;
+	for (int side = 0; side < 2; side++) {
+		const struct party *party = &offer->dialog->parties[side];
+		if (has_family(offer, side, party->family))
+			continue;
+		command_error(offer->command, "interface %s has no %s address",
+			      offer->command->sessions->interfaces[party->interface].name,
+			      family_text(party->family));
+		return -ERR_NOT_FOUND;
+	}
+	return 0;
+}
+
+static int set_parties(struct offer *offer)
+{
+	const struct options *options = &offer->command->options;
+	struct party *to = &offer->dialog->parties[offer->to];
+
+	int err = choose_interface(offer, offer->from, options->interface_from);
+	if (!err)
+		err = choose_interface(offer, offer->to, options->interface_to);
+	if (!err)
+		err = choose_family(offer);
+	if (err)
+		return err;
+	if (options->media_address.family)
+		to->media_address = options->media_address;
+	if (options->dscp >= 0) {
+		offer->dialog->parties[0].dscp = options->dscp;
+		offer->dialog->parties[1].dscp = options->dscp;
+	}
+	if (to->media_address.family && to->media_address.family != to->family) {
+		command_error(offer->command, "media-address is not an %s address",
+			      family_text(to->family));
+		return -ERR_INVALID;
+	}
+	return 0;
+}
+
+/* What would need encryption of ours. SRTP that both sides speak passes sealed (RFC 4568 keys and
+ * all); everything else about it is refused rather than done wrong. */
+static int check_security(struct offer *offer, const struct sdp_media *media)
+{
+	const struct options *options = &offer->command->options;
+	struct slice wanted = options->transport;
+	bool secure = sdp_media_is_secure(media);
+
+	if (slice_find_slice(media->protocol, SLICE("TLS")) < media->protocol.len) {
+		command_error(offer->command, "media %u: %.*s is not supported (no DTLS)",
+			      media->index + 1, SLICE_ARG(media->protocol));
+		return -ERR_UNSUPPORTED;
+	}
+	if (sdp_media_is_rtp(media) && wanted.len &&
+	    secure != (slice_find_slice(wanted, SLICE("SAVP")) < wanted.len)) {
+		command_error(offer->command,
+			      "media %u: transport-protocol %.*s for %.*s is not supported (no SRTP)",
+			      media->index + 1, SLICE_ARG(wanted), SLICE_ARG(media->protocol));
+		return -ERR_UNSUPPORTED;
+	}
+	if (secure && option(options, OPTION_SDES_OFF)) {
+		command_error(offer->command, "media %u: SDES=off for %.*s is not supported",
+			      media->index + 1, SLICE_ARG(media->protocol));
+		return -ERR_UNSUPPORTED;
+	}
+	return 0;
+}
+
+static int open_side(struct offer *offer, struct stream *stream, int side)
+{
+	struct command *command = offer->command;
+	struct port_range *failed;
+
+	if (option(&command->options, OPTION_NO_LATCHING) && stream->is_live && side == offer->to)
+		side_close(stream, side, command->now_ms);
+	int err = side_open(stream, side, command->now_ms, &failed);
+	if (err == -ERR_NO_PORT)
+		refuse_no_port(offer, failed);
+	else if (err == -ERR_TOO_MANY)
+		refuse_limit(command, "Parallel session limit reached", "no more media flows");
+	else if (err)
+		command_error(command, "cannot open a media port: %s", err_text(err));
+	return err;
+}
+
+static int take_media(struct offer *offer, const struct sdp_media *media)
+{
+	struct command *command = offer->command;
+	struct dialog *dialog = offer->dialog;
+	const char *why = "out of memory";
+	int err;
+
+	if (media->index >= dialog->stream_count) {
+		err = stream_create(dialog, media, &dialog->streams[media->index]);
+		if (err) {
+			command_error(command, "%s", err_text(err));
+			return err;
+		}
+		dialog->stream_count++;
+	}
+	struct stream *stream = dialog->streams[media->index];
+	if (media->port) {
+		stream_set_type(stream, media, command->now_ms);
+		err = check_security(offer, media);
+		if (err)
+			return err;
+	}
+	err = side_read(stream, offer->from, media, &command->options,
+			&offer->media[media->index], &why);
+	if (err) {
+		command_error(command, "media %u: %s", media->index + 1, why);
+		return err;
+	}
+	if (!media->port || stream->is_refused)
+		return 0;
+	err = open_side(offer, stream, offer->from);
+	return err ? err : open_side(offer, stream, offer->to);
+}
+
+/* From here on nothing fails. */
+static void commit(struct offer *offer)
+{
+	const struct options *options = &offer->command->options;
+	struct dialog *dialog = offer->dialog;
+
+	for (unsigned i = 0; i < dialog->stream_count; i++) {
+		struct side *side = &dialog->streams[i]->sides[offer->from];
+		if (i < offer->sdp->media_count) {
+			side->offered = offer->media[i];
+			side->mux_policy = option(options, OPTION_MUX_REJECT) ? MUX_REJECT :
+					   option(options, OPTION_MUX_ACCEPT | OPTION_MUX_DEMUX) ?
+										MUX_ACCEPT :
+										MUX_AS_PEER;
+		} else { /* RFC 3264 8 forbids it; what is not there is not wanted */
+			side->offered = (struct side_media){ .is_known = true, .is_rejected = true };
+		}
+		dialog->streams[i]->sides[1 - offer->from].offered.is_known = false;
+	}
+	dialog->offerer = offer->from;
+	session_touch(offer->session, offer->command->now_ms);
+}
+
+static int name_parties(struct offer *offer)
+{
+	const struct options *options = &offer->command->options;
+	struct dialog *dialog = offer->dialog;
+	int err = party_set_tag(&dialog->parties[offer->from], options->from_tag);
+
+	if (!err && options->to_tag.len)
+		err = party_set_tag(&dialog->parties[offer->to], options->to_tag);
+	if (!err && options->via_branch.len && !dialog->via_branch) {
+		dialog->via_branch = slice_dup(options->via_branch);
+		if (!dialog->via_branch)
+			err = -ERR_NO_MEMORY;
+	}
+	return err;
+}
+
+static int take_offer(struct offer *offer)
+{
+	struct command *command = offer->command;
+	int err = set_parties(offer);
+
+	for (unsigned i = 0; i < offer->sdp->media_count && !err; i++)
+		err = take_media(offer, &offer->sdp->media[i]);
+	if (err)
+		return err;
+	err = name_parties(offer);
+	if (!err)
+		err = rewrite(offer->dialog, offer->to, offer->sdp, &command->options, false,
+			      &command->sessions->scratch);
+	struct slice body = arena_copy(command->request->arena, buf_slice(&command->sessions->scratch));
+	if (!err && !body.data)
+		err = -ERR_NO_MEMORY;
+	if (err) {
+		command_error(command, "%s", err_text(err));
+		return err;
+	}
+	commit(offer);
+	ng_dict_add_string(command->request->arena, command->reply, "result", SLICE("ok"));
+	ng_dict_add_string(command->request->arena, command->reply, "sdp", body);
+	return 0;
+}
+
+static void undo(struct offer *offer, bool dialog_is_new)
+{
+	uint64_t now_ms = offer->command->now_ms;
+	struct dialog *dialog = offer->dialog;
+
+	if (offer->is_new) {
+		session_destroy(offer->session, now_ms);
+		return;
+	}
+	if (dialog_is_new) {
+		dialog_destroy(dialog, now_ms);
+		return;
+	}
+	while (dialog->stream_count > offer->streams_before)
+		stream_destroy(dialog->streams[--dialog->stream_count], now_ms);
+	for (int side = 0; side < 2; side++) {
+		struct party *party = &dialog->parties[side];
+		party->interface = offer->before[side].interface;
+		party->family = offer->before[side].family;
+		party->media_address = offer->before[side].media_address;
+		party->dscp = offer->before[side].dscp;
+	}
+}
+
+static int find_dialog(struct offer *offer, bool *is_new)
+{
+	struct command *command = offer->command;
+
+	*is_new = false;
+	offer->dialog = session_dialog_for_offer(offer->session, &command->options, &offer->from);
+	offer->to = 1 - offer->from;
+	if (offer->dialog) {
+		memcpy(offer->before, offer->dialog->parties, sizeof(offer->before));
+		offer->streams_before = offer->dialog->stream_count;
+		return 0;
+	}
+	if (offer->session->dialog_count >= SESSION_MAX_DIALOGS) {
+		command_error(command, "more than %d branches in one call", SESSION_MAX_DIALOGS);
+		return -ERR_TOO_MANY;
+	}
+	*is_new = true;
+	int err = dialog_create(offer->session, command->now_ms, &offer->dialog);
+	if (err)
+		command_error(command, "%s", err_text(err));
+	return err;
+}
+
+void command_offer(struct command *command)
+{
+	struct sessions *sessions = command->sessions;
+	struct offer offer = { .command = command };
+	bool dialog_is_new;
+
+	if (command_check(command, false) != 0 || command_sdp(command, &offer.sdp) != 0)
+		return;
+	offer.session = session_find(sessions, command->options.call_id);
+	if (!offer.session) {
+		if (sessions->max_sessions && sessions->by_call_id.count >= sessions->max_sessions) {
+			refuse_limit(command, "Parallel session limit reached",
+				     "Parallel session limit reached");
+			return;
+		}
+		if (session_create(sessions, command->options.call_id, command->now_ms,
+				   &offer.session) != 0) {
+			command_error(command, "out of memory");
+			return;
+		}
+		offer.is_new = true;
+	}
+	if (find_dialog(&offer, &dialog_is_new) != 0) {
+		if (offer.is_new)
+			session_destroy(offer.session, command->now_ms);
+		return;
+	}
+	if (take_offer(&offer) != 0)
+		undo(&offer, dialog_is_new);
+	else if (offer.is_new)
+		sessions->counters.created++;
+}

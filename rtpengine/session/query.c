@@ -1,0 +1,272 @@
+/* query.c - the state of a call in the words NG clients know (tags, medias, streams, SSRC, totals),
+ * and what they do not ask but a person does: loss, jitter, drops by reason, strangers.
+ * SPDX-License-Identifier: Apache-2.0 */
+#include "rtpengine/session/session.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+
+struct report {
+	const struct session *session;
+	struct arena *arena;
+	uint64_t now_ms;
+	struct ng_value *tags, *ssrcs;
+	uint64_t rtp_packets, rtp_bytes, rtp_errors, rtcp_packets, rtcp_errors;
+};
+
+/* The session may be gone before the reply is encoded, so every text is copied. */
+static struct slice copy(const struct report *r, const char *text)
+{
+	return arena_copy(r->arena, slice_from(text ? text : ""));
+}
+
+static void add_text(const struct report *r, struct ng_value *dict, const char *key,
+		     const char *text)
+{
+	ng_dict_add_string(r->arena, dict, key, copy(r, text));
+}
+
+static void add_number(const struct report *r, struct ng_value *dict, const char *key,
+		       uint64_t value)
+{
+	ng_dict_add_integer(r->arena, dict, key, (int64_t)value);
+}
+
+static void add_address(const struct report *r, struct ng_value *dict, const struct addr *addr)
+{
+	char text[ADDR_TEXT_SIZE];
+
+	add_text(r, dict, "family", addr->family == AF_INET6 ? "IPv6" : "IPv4");
+	add_text(r, dict, "address", addr_ip_text(addr, text));
+	add_number(r, dict, "port", addr->port);
+}
+
+static void add_drops(const struct report *r, struct ng_value *stream,
+		      const struct flow_stats *stats, uint64_t *errors)
+{
+	struct ng_value *drops = NULL;
+
+	for (unsigned why = 0; why < DROP_COUNT; why++) {
+		if (!stats->drops[why])
+			continue;
+		if (!drops)
+			drops = ng_dict_add_dict(r->arena, stream, "drops");
+		add_number(r, drops, drop_key((enum drop)why), stats->drops[why]);
+		*errors += stats->drops[why];
+	}
+}
+
+static void add_ssrc(struct report *r, struct ng_value *media, const struct flow_stats *stats)
+{
+	struct ng_value *list = ng_dict_add_list(r->arena, media, "ingress SSRCs");
+	if (!stats->packets)
+		return;
+	struct ng_value *one = ng_list_add(list, ng_dict_create(r->arena));
+	add_number(r, one, "SSRC", stats->ssrc);
+	add_number(r, one, "bytes", stats->bytes);
+	add_number(r, one, "packets", stats->packets);
+	add_number(r, one, "last RTP seq", stats->sequence);
+
+	char *key = arena_printf(r->arena, "%" PRIu32, stats->ssrc);
+	struct ng_value *ssrc = ng_dict_create(r->arena);
+	if (!key || !ssrc || ng_dict_get_exact(r->ssrcs, slice_from(key)))
+		return;
+	ng_dict_add(r->ssrcs, slice_from(key), ssrc);
+	add_number(r, ssrc, "bytes", stats->bytes);
+	add_number(r, ssrc, "packets", stats->packets);
+	add_number(r, ssrc, "last RTP seq", stats->sequence);
+	add_number(r, ssrc, "cumulative loss", stats->lost);
+}
+
+static void add_receive(const struct report *r, struct ng_value *stream,
+			const struct flow_stats *stats)
+{
+	struct ng_value *receive = ng_dict_add_dict(r->arena, stream, "receive");
+
+	add_number(r, receive, "lost", stats->lost);
+	add_number(r, receive, "reordered", stats->reordered);
+	add_number(r, receive, "duplicate", stats->duplicate);
+	add_number(r, receive, "jitter us", stats->jitter_us);
+	add_number(r, receive, "payload type", stats->payload_type);
+	add_number(r, receive, "hijack attempts", stats->hijack_attempts);
+	add_text(r, receive, "source", stats->source_is_locked ? "confirmed" : "open");
+}
+
+static uint64_t last_packet_s(const struct report *r, uint64_t last_ms)
+{
+	return last_ms ? session_wall_us(r->session->all, last_ms) / 1000000 : 0;
+}
+
+/* One port: RTP (is_rtcp false), or RTCP. */
+static void add_stream(struct report *r, struct ng_value *streams, const struct stream *stream,
+		       int side, bool is_rtcp, struct flow_stats *stats)
+{
+	const struct side *at = &stream->sides[side];
+	struct flow_id id = is_rtcp ? at->rtcp.id : at->rtp.id;
+	const struct addr *signalled = is_rtcp ? &at->now.rtcp : &at->now.rtp;
+	struct addr local = *port_range_address(at->range);
+	struct ng_value *one = ng_list_add(streams, ng_dict_create(r->arena));
+	char text[ADDR_TEXT_SIZE];
+	uint64_t errors = 0;
+
+	memset(stats, 0, sizeof(*stats));
+	if (datapath_flow_stats(r->session->all->datapath, id, stats) != 0)
+		return;
+	add_number(r, one, "local port", at->port + (is_rtcp ? 1u : 0u));
+	add_text(r, one, "local address", addr_ip_text(&local, text));
+	add_text(r, one, "family", local.family == AF_INET6 ? "IPv6" : "IPv4");
+	add_address(r, ng_dict_add_dict(r->arena, one, "endpoint"),
+		    stats->source_is_locked ? &stats->source : signalled);
+	add_address(r, ng_dict_add_dict(r->arena, one, "advertised endpoint"), signalled);
+	uint64_t last_ms = is_rtcp ? stats->last_rtcp_ms : stats->last_packet_ms;
+	add_number(r, one, "last packet", last_packet_s(r, last_ms));
+	add_number(r, one, "SSRC", stats->ssrc);
+	struct ng_value *flags = ng_dict_add_list(r->arena, one, "flags");
+	ng_list_add_string(r->arena, flags, is_rtcp ? SLICE("RTCP") : SLICE("RTP"));
+	if (at->mux)
+		ng_list_add_string(r->arena, flags, SLICE("rtcp-mux"));
+	if (stats->source_is_locked)
+		ng_list_add_string(r->arena, flags, SLICE("confirmed"));
+	add_drops(r, one, stats, &errors);
+	struct ng_value *numbers = ng_dict_add_dict(r->arena, one, "stats");
+	add_number(r, numbers, "packets", is_rtcp ? stats->rtcp_packets : stats->packets);
+	add_number(r, numbers, "bytes", is_rtcp ? 0 : stats->bytes);
+	add_number(r, numbers, "errors", errors);
+	add_number(r, numbers, "sent packets", stats->sent_packets);
+	add_receive(r, one, stats);
+	r->rtp_packets += stats->packets;
+	r->rtp_bytes += stats->bytes;
+	r->rtcp_packets += stats->rtcp_packets;
+	*(is_rtcp ? &r->rtcp_errors : &r->rtp_errors) += errors;
+}
+
+static void add_media(struct report *r, struct ng_value *medias, const struct stream *stream,
+		      int side)
+{
+	const struct side *at = &stream->sides[side];
+	struct ng_value *media = ng_list_add(medias, ng_dict_create(r->arena));
+	struct flow_stats stats, rtcp_stats;
+
+	add_number(r, media, "index", stream->index + 1);
+	add_text(r, media, "type", stream->type);
+	add_text(r, media, "protocol", at->now.protocol);
+	struct ng_value *flags = ng_dict_add_list(r->arena, media, "flags");
+	if (at->now.is_known)
+		ng_list_add_string(r->arena, flags,
+				   slice_from(sdp_direction_text(at->now.direction)));
+	if (at->now.is_natted)
+		ng_list_add_string(r->arena, flags, SLICE("SIP source address"));
+	struct ng_value *streams = ng_dict_add_list(r->arena, media, "streams");
+	if (!at->range)
+		return;
+	add_stream(r, streams, stream, side, false, &stats);
+	if (stream->is_rtp) {
+		add_stream(r, streams, stream, side, true, &rtcp_stats);
+		add_ssrc(r, media, &stats);
+	}
+}
+
+static void add_peer(const struct report *r, struct ng_value *tag, const char *key,
+		     const struct party *peer)
+{
+	struct ng_value *list = (struct ng_value *)(uintptr_t)ng_get_list(tag, key);
+	if (!list)
+		list = ng_dict_add_list(r->arena, tag, key);
+	struct ng_value *one = ng_list_add(list, ng_dict_create(r->arena));
+	add_text(r, one, "tag", peer->tag);
+	add_text(r, one, "type", "offer/answer");
+}
+
+static void add_party(struct report *r, const struct dialog *dialog, int side)
+{
+	const struct party *party = &dialog->parties[side];
+	const struct party *peer = &dialog->parties[1 - side];
+	struct slice name = copy(r, party->tag);
+	struct ng_value *tag = (struct ng_value *)(uintptr_t)ng_dict_get_exact(r->tags, name);
+
+	if (!tag) {
+		tag = ng_dict_add(r->tags, name, ng_dict_create(r->arena));
+		add_text(r, tag, "tag", party->tag);
+		if (dialog->via_branch)
+			add_text(r, tag, "via-branch", dialog->via_branch);
+		add_number(r, tag, "created",
+			   session_wall_us(r->session->all, party->created_ms) / 1000000);
+		struct ng_value *aliases = ng_dict_add_list(r->arena, tag, "tag-aliases");
+		for (const struct tag_alias *alias = party->aliases; alias; alias = alias->next)
+			ng_list_add_string(r->arena, aliases, copy(r, alias->tag));
+	}
+	if (peer->tag) {
+		add_peer(r, tag, "subscriptions", peer);
+		add_peer(r, tag, "subscribers", peer);
+	}
+	struct ng_value *medias = (struct ng_value *)(uintptr_t)ng_get_list(tag, "medias");
+	if (!medias)
+		medias = ng_dict_add_list(r->arena, tag, "medias");
+	for (unsigned i = 0; i < dialog->stream_count; i++)
+		add_media(r, medias, dialog->streams[i], side);
+}
+
+static bool is_wanted(const struct party *party, const struct options *options)
+{
+	struct slice tag = slice_from(party->tag);
+
+	if (slice_is_empty(options->from_tag) && slice_is_empty(options->to_tag))
+		return true;
+	return slice_equal(tag, options->from_tag) || slice_equal(tag, options->to_tag);
+}
+
+static void add_totals(struct report *r, struct ng_value *out)
+{
+	struct ng_value *totals = ng_dict_add_dict(r->arena, out, "totals");
+	struct ng_value *rtp = ng_dict_add_dict(r->arena, totals, "RTP");
+	struct ng_value *rtcp = ng_dict_add_dict(r->arena, totals, "RTCP");
+
+	add_number(r, rtp, "packets", r->rtp_packets);
+	add_number(r, rtp, "bytes", r->rtp_bytes);
+	add_number(r, rtp, "errors", r->rtp_errors);
+	add_number(r, rtcp, "packets", r->rtcp_packets);
+	add_number(r, rtcp, "bytes", 0);
+	add_number(r, rtcp, "errors", r->rtcp_errors);
+}
+
+void session_report(const struct session *session, struct command *command)
+{
+	struct ng_value *out = command->reply;
+	struct report r = { .session = session,
+			    .arena = command->request->arena,
+			    .now_ms = command->now_ms };
+	uint64_t created_us = session_wall_us(session->all, session->created_ms);
+	bool all = slice_is_empty(command->options.from_tag) ||
+		   !slice_equal(command->request->command, SLICE("query"));
+
+	add_number(&r, out, "created", created_us / 1000000);
+	add_number(&r, out, "created_us", created_us % 1000000);
+	add_number(&r, out, "created_ts", created_us);
+	add_number(&r, out, "last signal",
+		   session_wall_us(session->all, session->signal_ms) / 1000000);
+	r.tags = ng_dict_add_dict(r.arena, out, "tags");
+	r.ssrcs = ng_dict_add_dict(r.arena, out, "SSRC");
+	for (const struct dialog *dialog = session->dialogs; dialog; dialog = dialog->next) {
+		for (int side = 0; side < 2; side++) {
+			const struct party *party = &dialog->parties[side];
+			if (all || is_wanted(party, &command->options))
+				add_party(&r, dialog, side);
+		}
+	}
+	add_totals(&r, out);
+}
+
+void command_query(struct command *command)
+{
+	if (slice_is_empty(command->options.call_id)) {
+		command_error(command, "No call-id in message");
+		return;
+	}
+	struct session *session = session_find(command->sessions, command->options.call_id);
+	if (!session) {
+		command_error(command, "Unknown call-id");
+		return;
+	}
+	ng_dict_add_string(command->request->arena, command->reply, "result", SLICE("ok"));
+	session_report(session, command);
+}

@@ -1,0 +1,231 @@
+/* session.h - the objects behind sessions.h, for the files of this folder only.
+ *
+ * Invariants: a session has at least one dialog; a dialog has exactly two parties; a stream exists
+ * for each m= line ever offered in its dialog, in order; a side of a stream either holds a port pair
+ * with its flows open, or nothing at all. What an offer says takes effect with its answer
+ * (RFC 3261 14.1: a failed re-INVITE leaves the session as it was).
+ * SPDX-License-Identifier: Apache-2.0 */
+#pragma once
+#include "control/base/table.h"
+#include "control/sdp/media.h"
+#include "rtpengine/session/options.h"
+#include "rtpengine/session/sessions.h"
+
+#define SESSION_MAX_DIALOGS 32
+#define SESSION_MAX_ALIASES 8
+#define SESSION_MAX_TEXT    512 /* bytes of a Call-ID, tag or branch */
+#define SESSION_ENDED_KEPT  4096
+
+struct flow_ref { /* finds the side of a flow the datapath speaks of */
+	struct table_link link;
+	struct flow_id id;
+	struct stream *stream;
+	uint8_t side;
+};
+
+/* What an SDP says about one side of one stream. */
+struct side_media {
+	bool is_known;      /* an SDP came from this side */
+	bool is_rejected;   /* m= port 0 */
+	bool is_zero;       /* c= 0.0.0.0: wants nothing (RFC 2543 hold) */
+	bool has_mux;       /* a=rtcp-mux is in its SDP */
+	bool is_natted;     /* media is expected from `received`, any port */
+	enum sdp_direction direction;
+	struct addr rtp, rtcp; /* as in the SDP */
+	struct addr received;  /* where its signalling came from; family 0 = not known */
+	uint32_t clock_hz;
+	uint32_t bits; /* OPTION_ASYMMETRIC, OPTION_STRICT_SOURCE */
+	char protocol[24];
+};
+
+enum mux_policy { MUX_AS_PEER, MUX_ACCEPT, MUX_REJECT };
+
+struct side {
+	struct port_range *range; /* NULL = no ports */
+	uint16_t port;            /* RTP; RTCP is the next one */
+	struct flow_ref rtp, rtcp;
+	struct side_media now;     /* in effect */
+	struct side_media offered; /* waits for its answer; is_known = there is one */
+	enum mux_policy mux_policy;
+	bool mux_told; /* a=rtcp-mux is in what we last wrote to this side */
+	bool mux;      /* RTP and RTCP share the port, agreed */
+	uint32_t epoch;
+};
+
+struct stream {
+	struct dialog *dialog;
+	unsigned index;
+	char type[16]; /* "audio" */
+	bool is_rtp;
+	bool is_refused; /* cannot be relayed (TCP): port 0 both ways */
+	bool is_live;    /* its rules are published */
+	struct side sides[2];
+};
+
+struct tag_alias {
+	struct tag_alias *next;
+	char *tag;
+};
+
+/* Side 0 made the first offer of the dialog. */
+struct party {
+	char *tag; /* NULL = not answered yet */
+	struct tag_alias *aliases; /* other tags that answered the same offer (forks) */
+	unsigned alias_count;
+	unsigned interface;
+	uint8_t family;
+	struct addr media_address; /* asked for its SDP; family 0 = ours */
+	int dscp; /* -1 = of the interface */
+	uint64_t created_ms;
+	/* The o= and s= first written to this party, and the version counted from there. */
+	char *origin_username, *origin_session_id;
+	char *session_name;
+	uint64_t origin_version;
+	uint64_t body_hash; /* of the last body without its version */
+};
+
+struct dialog {
+	struct dialog *next;
+	struct session *session;
+	char *via_branch; /* NULL = none given */
+	struct party parties[2];
+	struct stream *streams[SDP_MAX_MEDIA];
+	unsigned stream_count;
+	int offerer; /* who made the offer that waits for an answer; -1 = none does */
+	bool is_answered;
+};
+
+struct session {
+	struct table_link link; /* by Call-ID */
+	struct session *prev, *next; /* all, oldest first */
+	struct sessions *all;
+	char *call_id;
+	uint32_t affinity;
+	struct dialog *dialogs;
+	unsigned dialog_count;
+	uint64_t created_ms;
+	uint64_t signal_ms; /* last offer or answer */
+	struct timer expiry;
+	bool is_deleting; /* expiry is the end of a delete delay */
+	uint64_t hijack_attempts;
+};
+
+struct local_interface {
+	char *name;
+	struct port_range **ranges; /* one per address */
+	size_t range_count;
+	struct addr advertise;
+	uint32_t idle_timeout_ms;
+	bool source_signalled;
+	uint8_t dscp;
+};
+
+struct ended_call {
+	uint64_t sequence;
+	char *call_id;
+};
+
+struct sessions {
+	struct wheel *wheel;
+	const struct log *log;
+	struct random *random;
+	struct datapath *datapath;
+	struct local_interface *interfaces;
+	size_t interface_count;
+	struct port_range **ranges; /* of all interfaces, not owned twice: these own */
+	size_t range_count;
+	uint32_t max_sessions;
+	uint32_t offer_timeout_ms;
+	uint32_t held_timeout_ms;
+	uint64_t wall_us; /* minus the monotonic clock: add now_ms * 1000 */
+	uint64_t started_ms;
+	uint64_t hash_key[2];
+	struct table by_call_id;
+	struct table by_flow;
+	struct session *first, *last;
+	struct sessions_counters counters;
+	struct ended_call ended[SESSION_ENDED_KEPT];
+	uint64_t ended_sequence; /* of the newest; 0 = none yet */
+	char instance[17];
+	struct buf scratch; /* for SDP bodies and messages */
+};
+
+/* What a command needs; `reply` is filled by it. */
+struct command {
+	struct sessions *sessions;
+	uint64_t now_ms;
+	const struct ng_request *request;
+	struct ng_value *reply;
+	struct options options;
+};
+
+/* sessions.c */
+struct session *session_find(const struct sessions *sessions, struct slice call_id);
+uint64_t session_wall_us(const struct sessions *sessions, uint64_t at_ms);
+const struct local_interface *interface_find(const struct sessions *sessions, struct slice name,
+					     unsigned *index);
+struct port_range *interface_range(const struct sessions *sessions, unsigned interface,
+				   uint8_t family, uint64_t now_ms);
+
+/* session.c */
+MUST_CHECK int session_create(struct sessions *sessions, struct slice call_id, uint64_t now_ms,
+			      struct session **out);
+void session_destroy(struct session *session, uint64_t now_ms);
+void session_touch(struct session *session, uint64_t now_ms); /* signalling came: arm the expiry */
+void session_delete_later(struct session *session, uint64_t now_ms, uint64_t delay_ms);
+bool session_is_held(const struct session *session);
+uint64_t session_last_packet_ms(const struct session *session);
+
+/* dialog.c */
+MUST_CHECK int dialog_create(struct session *session, uint64_t now_ms, struct dialog **out);
+void dialog_destroy(struct dialog *dialog, uint64_t now_ms);
+/* Which party has this tag (or had it: aliases); -1 = none. */
+int dialog_side(const struct dialog *dialog, struct slice tag);
+MUST_CHECK int party_set_tag(struct party *party, struct slice tag);
+struct dialog *session_dialog_for_offer(struct session *session, const struct options *options,
+					int *from);
+struct dialog *session_dialog_for_answer(struct session *session, const struct options *options,
+					 int *from);
+
+/* stream.c */
+MUST_CHECK int stream_create(struct dialog *dialog, const struct sdp_media *media,
+			     struct stream **out);
+void stream_destroy(struct stream *stream, uint64_t now_ms);
+/* What the m= line of an offer says it is; it may change from offer to offer (RFC 3264 8.3.3). */
+void stream_set_type(struct stream *stream, const struct sdp_media *media, uint64_t now_ms);
+/* A port pair and its flows on the interface of that party; kept if it is there already. -ERR_NO_PORT,
+ * -ERR_NOT_FOUND (no address of the family), or what the datapath says; `failed` = the range. */
+MUST_CHECK int side_open(struct stream *stream, int side, uint64_t now_ms,
+			 struct port_range **failed);
+void side_close(struct stream *stream, int side, uint64_t now_ms);
+/* Take in what the SDP of `side` says about this stream. */
+MUST_CHECK int side_read(struct stream *stream, int side, const struct sdp_media *media,
+			 const struct options *options, struct side_media *out, const char **why);
+/* Publish the rules of both sides as they are now. */
+void stream_publish(struct stream *stream);
+bool stream_is_live(const struct stream *stream); /* both sides known, none refused */
+bool side_may_send(const struct stream *stream, int side);
+/* What SDP says of our end towards that party. */
+struct addr side_local(const struct stream *stream, int side);
+struct addr party_sdp_address(const struct dialog *dialog, int side);
+
+/* rewrite.c */
+MUST_CHECK int rewrite(struct dialog *dialog, int to, struct sdp *sdp, const struct options *options,
+		       bool is_answer, struct buf *out);
+
+/* Commands, a file each. */
+void command_offer(struct command *command);
+void command_answer(struct command *command);
+void command_delete(struct command *command);
+void command_query(struct command *command);
+void command_list(struct command *command);
+void command_ping(struct command *command);
+void command_statistics(struct command *command);
+/* Parse the SDP of the request; otherwise the reply says what is wrong with it. */
+MUST_CHECK int command_sdp(struct command *command, struct sdp **out);
+/* Texts of the request that are kept: present where they must be, and not too long. */
+MUST_CHECK int command_check(struct command *command, bool need_to_tag);
+void command_error(struct command *command, const char *format, ...)
+	__attribute__((format(printf, 2, 3)));
+/* The state of a session in the words of `query` (query.c). */
+void session_report(const struct session *session, struct command *command);

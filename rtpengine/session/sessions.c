@@ -1,0 +1,235 @@
+/* The whole: construction, look-ups, events. What the commands do is in a file each.
+ * SPDX-License-Identifier: Apache-2.0 */
+#include "rtpengine/session/session.h"
+
+#include <stdlib.h>
+
+static void interface_free(struct local_interface *interface)
+{
+	free(interface->name);
+	free(interface->ranges);
+}
+
+static void sessions_free(struct sessions *sessions)
+{
+	for (size_t i = 0; i < sessions->interface_count; i++)
+		interface_free(&sessions->interfaces[i]);
+	for (size_t i = 0; i < sessions->range_count; i++)
+		port_range_destroy(sessions->ranges[i]);
+	for (size_t i = 0; i < SESSION_ENDED_KEPT; i++)
+		free(sessions->ended[i].call_id);
+	free(sessions->interfaces);
+	free(sessions->ranges);
+	table_free(&sessions->by_call_id);
+	table_free(&sessions->by_flow);
+	buf_free(&sessions->scratch);
+	free(sessions);
+}
+
+static int add_interface(struct sessions *sessions, const struct session_interface *config)
+{
+	struct local_interface *interface = &sessions->interfaces[sessions->interface_count++];
+
+	interface->name = slice_dup(slice_from(config->name));
+	interface->ranges = calloc(config->address_count, sizeof(*interface->ranges));
+	interface->advertise = config->advertise;
+	interface->idle_timeout_ms = config->idle_timeout_ms;
+	interface->source_signalled = config->source_signalled;
+	interface->dscp = config->dscp;
+	if (!interface->name || !interface->ranges)
+		return -ERR_NO_MEMORY;
+	for (size_t i = 0; i < config->address_count; i++) {
+		struct port_range_config range = {
+			.interface = config->name,
+			.address = config->addresses[i],
+			.first = config->first_port,
+			.last = config->last_port,
+			.quarantine_ms = config->quarantine_ms,
+			.random = sessions->random,
+		};
+		int err = port_range_create(&range, &interface->ranges[i]);
+		if (err)
+			return err;
+		interface->range_count++;
+		sessions->ranges[sessions->range_count++] = interface->ranges[i];
+	}
+	return 0;
+}
+
+int sessions_create(const struct sessions_config *config, uint64_t now_ms, struct sessions **out)
+{
+	size_t ranges = 0;
+	for (size_t i = 0; i < config->interface_count; i++)
+		ranges += config->interfaces[i].address_count;
+	if (!ranges)
+		return -ERR_INVALID;
+
+	struct sessions *sessions = calloc(1, sizeof(*sessions));
+	if (!sessions)
+		return -ERR_NO_MEMORY;
+	sessions->wheel = config->wheel;
+	sessions->log = config->log;
+	sessions->random = config->random;
+	sessions->datapath = config->datapath;
+	sessions->max_sessions = config->max_sessions;
+	sessions->offer_timeout_ms =
+		config->offer_timeout_ms ? config->offer_timeout_ms : SESSIONS_OFFER_MS;
+	sessions->held_timeout_ms =
+		config->held_timeout_ms ? config->held_timeout_ms : SESSIONS_HELD_MS;
+	sessions->started_ms = now_ms;
+	sessions->wall_us = config->wall_us - now_ms * 1000;
+	random_fill(sessions->random, sessions->hash_key, sizeof(sessions->hash_key));
+	random_text(sessions->random, sessions->instance, sizeof(sessions->instance) - 1);
+	buf_init(&sessions->scratch);
+	sessions->interfaces = calloc(config->interface_count, sizeof(*sessions->interfaces));
+	sessions->ranges = calloc(ranges, sizeof(*sessions->ranges));
+	int err = -ERR_NO_MEMORY;
+	if (!sessions->interfaces || !sessions->ranges)
+		goto fail;
+	err = table_init(&sessions->by_call_id, 1024);
+	if (!err)
+		err = table_init(&sessions->by_flow, 4096);
+	for (size_t i = 0; i < config->interface_count && !err; i++)
+		err = add_interface(sessions, &config->interfaces[i]);
+	if (err)
+		goto fail;
+	*out = sessions;
+	return 0;
+fail:
+	sessions_free(sessions);
+	return err;
+}
+
+void sessions_destroy(struct sessions *sessions)
+{
+	if (!sessions)
+		return;
+	while (sessions->first)
+		session_destroy(sessions->first, sessions->first->signal_ms);
+	sessions_free(sessions);
+}
+
+struct session *session_find(const struct sessions *sessions, struct slice call_id)
+{
+	uint64_t hash = siphash(call_id, sessions->hash_key);
+	struct table_link *link = table_find(&sessions->by_call_id, hash, NULL);
+
+	for (; link; link = table_find(&sessions->by_call_id, hash, link)) {
+		struct session *session = container_of(link, struct session, link);
+		if (slice_equal(slice_from(session->call_id), call_id))
+			return session;
+	}
+	return NULL;
+}
+
+uint64_t session_wall_us(const struct sessions *sessions, uint64_t at_ms)
+{
+	return sessions->wall_us + at_ms * 1000;
+}
+
+const struct local_interface *interface_find(const struct sessions *sessions, struct slice name,
+					     unsigned *index)
+{
+	for (unsigned i = 0; i < sessions->interface_count; i++) {
+		/* "wan:1" asks for one of a group of interfaces; groups are ranges here */
+		if (slice_equal(slice_from(sessions->interfaces[i].name), name)) {
+			*index = i;
+			return &sessions->interfaces[i];
+		}
+	}
+	return NULL;
+}
+
+struct port_range *interface_range(const struct sessions *sessions, unsigned interface,
+				   uint8_t family, uint64_t now_ms)
+{
+	const struct local_interface *local = &sessions->interfaces[interface];
+	struct port_range *best = NULL;
+	uint32_t best_free = 0;
+
+	for (size_t i = 0; i < local->range_count; i++) {
+		struct port_range *range = local->ranges[i];
+		if (family && port_range_address(range)->family != family)
+			continue;
+		struct port_range_use use = port_range_use(range, now_ms);
+		uint32_t free_ports = use.total - use.in_use - use.quarantine;
+		if (!best || free_ports > best_free) {
+			best = range;
+			best_free = free_ports;
+		}
+	}
+	return best;
+}
+
+static struct flow_ref *flow_find(const struct sessions *sessions, struct flow_id id)
+{
+	struct table_link *link = table_find(&sessions->by_flow, id.value, NULL);
+	return link ? container_of(link, struct flow_ref, link) : NULL;
+}
+
+static void log_flow_event(struct sessions *sessions, const struct datapath_event *event)
+{
+	struct flow_ref *ref = flow_find(sessions, event->flow);
+	if (!ref)
+		return; /* the call has ended meanwhile */
+	struct session *session = ref->stream->dialog->session;
+	struct side *side = &ref->stream->sides[ref->side];
+	const char *what = ref == &side->rtcp ? "rtcp" : "rtp";
+	unsigned port = side->port + (ref == &side->rtcp ? 1u : 0u);
+	char source[ADDR_TEXT_SIZE];
+
+	addr_text(&event->source, source);
+	switch (event->type) {
+	case DATAPATH_SOURCE_LOCKED:
+		log_debug(sessions->log, "media.source", "call=%s port=%u kind=%s source=%s",
+			  session->call_id, port, what, source);
+		break;
+	case DATAPATH_SOURCE_MOVED:
+		log_info(sessions->log, "media.source-moved", "call=%s port=%u kind=%s source=%s",
+			 session->call_id, port, what, source);
+		break;
+	case DATAPATH_HIJACK:
+		session->hijack_attempts++;
+		sessions->counters.hijack_attempts++;
+		log_warn(sessions->log, "media.stranger", "call=%s port=%u kind=%s source=%s",
+			 session->call_id, port, what, source);
+		break;
+	}
+}
+
+void sessions_events(struct sessions *sessions)
+{
+	struct datapath_event events[64];
+	size_t count;
+
+	while ((count = datapath_events(sessions->datapath, events,
+					sizeof(events) / sizeof(events[0]))) > 0) {
+		for (size_t i = 0; i < count; i++)
+			log_flow_event(sessions, &events[i]);
+	}
+}
+
+uint32_t sessions_count(const struct sessions *sessions)
+{
+	return sessions->by_call_id.count;
+}
+
+const struct sessions_counters *sessions_counters(const struct sessions *sessions)
+{
+	return &sessions->counters;
+}
+
+const char *sessions_instance(const struct sessions *sessions)
+{
+	return sessions->instance;
+}
+
+size_t sessions_range_count(const struct sessions *sessions)
+{
+	return sessions->range_count;
+}
+
+struct port_range *sessions_range(const struct sessions *sessions, size_t index)
+{
+	return sessions->ranges[index];
+}

@@ -1,0 +1,84 @@
+/* sessions.h - everything the control thread knows of calls: NG requests in, SDP and flows out.
+ * A session is a Call-ID; it holds dialogs (pairs of tags, one per branch), a dialog holds streams
+ * (one per m= line), a stream has two sides with a port pair each. Used by one thread.
+ * SPDX-License-Identifier: Apache-2.0 */
+#pragma once
+#include "control/base/log.h"
+#include "control/base/random.h"
+#include "control/base/wheel.h"
+#include "control/ng/server.h"
+#include "control/stats/server.h"
+#include "rtpengine/datapath/datapath.h"
+#include "rtpengine/session/ports.h"
+
+struct sessions;
+
+/* One media interface; a peer is put on it by name ("direction"). */
+struct session_interface {
+	const char *name;
+	const struct addr *addresses; /* its own; ports ignored */
+	size_t address_count;
+	/* What SDP says instead of the address of that family (1:1 NAT); family 0 = the address. */
+	struct addr advertise;
+	uint16_t first_port; /* media range, both ends included */
+	uint16_t last_port;
+	uint32_t quarantine_ms;   /* 0 = PORTS_QUARANTINE_MS */
+	uint32_t idle_timeout_ms; /* a call without any packet ends; 0 = SESSIONS_IDLE_MS */
+	bool source_signalled;    /* media only from where the SDP says; false = may be learned */
+	uint8_t dscp;             /* 0 to 63 */
+};
+
+#define SESSIONS_IDLE_MS 60000
+/* Nobody answered: longer than a phone may ring (RFC 3261 16.6 timer C: above 3 minutes). */
+#define SESSIONS_OFFER_MS 300000
+/* A call on hold is silent by intent: only what the signalling forgot for an hour is ended. */
+#define SESSIONS_HELD_MS 3600000
+
+struct sessions_config {
+	struct wheel *wheel;
+	const struct log *log;
+	struct random *random;
+	struct datapath *datapath;
+	const struct session_interface *interfaces; /* copied; the first is the default */
+	size_t interface_count;
+	uint32_t max_sessions;     /* 0 = as many as there are ports and flows for */
+	uint32_t offer_timeout_ms; /* 0 = SESSIONS_OFFER_MS */
+	uint32_t held_timeout_ms;  /* 0 = SESSIONS_HELD_MS */
+	uint64_t wall_us;          /* Unix time at create, in microseconds */
+};
+
+struct sessions_counters {
+	uint64_t created;
+	uint64_t refused; /* by a limit, or without a free port */
+	uint64_t deleted; /* asked for */
+	uint64_t timed_out; /* no media */
+	uint64_t held_timed_out;
+	uint64_t offer_timed_out; /* never answered */
+	uint64_t offers, answers, deletes, queries, lists, pings, statistics, errors;
+	uint64_t hijack_attempts; /* first strangers, as reported by the datapath */
+	uint64_t packets, bytes;  /* relayed by sessions that have ended */
+	uint64_t lost;
+	uint64_t duration_ms; /* of sessions that have ended */
+};
+
+MUST_CHECK int sessions_create(const struct sessions_config *config, uint64_t now_ms,
+			       struct sessions **out);
+void sessions_destroy(struct sessions *sessions); /* closes every flow; NULL is fine */
+
+/* Answer one NG request: fills `reply`. `now_ms` is the clock of the wheel. */
+void sessions_handle(struct sessions *sessions, uint64_t now_ms, const struct ng_request *request,
+		     struct ng_value *reply);
+/* Take what the datapath reports (learned sources, strangers) into the log. */
+void sessions_events(struct sessions *sessions);
+
+uint32_t sessions_count(const struct sessions *sessions);
+const struct sessions_counters *sessions_counters(const struct sessions *sessions);
+const char *sessions_instance(const struct sessions *sessions); /* random, new in each process */
+size_t sessions_range_count(const struct sessions *sessions);
+struct port_range *sessions_range(const struct sessions *sessions, size_t index);
+
+/* Answers of the stats socket (show.c). */
+json_t *sessions_show_calls(struct sessions *sessions, uint64_t now_ms);
+json_t *sessions_show_call(struct sessions *sessions, uint64_t now_ms, struct slice call_id);
+json_t *sessions_show_interfaces(struct sessions *sessions, uint64_t now_ms);
+json_t *sessions_show_stats(struct sessions *sessions, uint64_t now_ms);

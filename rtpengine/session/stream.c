@@ -1,0 +1,363 @@
+/* stream.c - one m= line: port pairs and flows of both sides, and the rules the datapath gets.
+ * SPDX-License-Identifier: Apache-2.0 */
+#include "rtpengine/session/session.h"
+
+#include <assert.h>
+#include <stdlib.h>
+
+static bool is_tcp(struct slice protocol)
+{
+	return slice_find_slice(protocol, SLICE("TCP")) < protocol.len;
+}
+
+void stream_set_type(struct stream *stream, const struct sdp_media *media, uint64_t now_ms)
+{
+	bool is_rtp = sdp_media_is_rtp(media);
+
+	if (stream->is_rtp != is_rtp) { /* an audio stream becomes T.38: other flows are needed */
+		side_close(stream, 0, now_ms);
+		side_close(stream, 1, now_ms);
+	}
+	slice_copy(media->type, stream->type, sizeof(stream->type));
+	stream->is_rtp = is_rtp;
+	stream->is_refused = is_tcp(media->protocol);
+}
+
+int stream_create(struct dialog *dialog, const struct sdp_media *media, struct stream **out)
+{
+	struct stream *stream = calloc(1, sizeof(*stream));
+	if (!stream)
+		return -ERR_NO_MEMORY;
+	stream->dialog = dialog;
+	stream->index = media->index;
+	stream_set_type(stream, media, 0);
+	for (uint8_t side = 0; side < 2; side++) {
+		struct flow_ref *refs[] = { &stream->sides[side].rtp, &stream->sides[side].rtcp };
+		for (size_t i = 0; i < 2; i++) {
+			refs[i]->stream = stream;
+			refs[i]->side = side;
+		}
+	}
+	*out = stream;
+	return 0;
+}
+
+void stream_destroy(struct stream *stream, uint64_t now_ms)
+{
+	side_close(stream, 0, now_ms);
+	side_close(stream, 1, now_ms);
+	free(stream);
+}
+
+static int flow_open(struct stream *stream, struct flow_ref *ref, struct addr local)
+{
+	struct sessions *sessions = stream->dialog->session->all;
+	int err = datapath_flow_open(sessions->datapath, &local, stream->dialog->session->affinity,
+				     &ref->id);
+	if (!err)
+		table_insert(&sessions->by_flow, &ref->link, ref->id.value);
+	return err;
+}
+
+static void flow_close(struct stream *stream, struct flow_ref *ref)
+{
+	struct sessions *sessions = stream->dialog->session->all;
+	struct flow_stats stats;
+
+	if (!flow_id_is_set(ref->id))
+		return;
+	if (datapath_flow_stats(sessions->datapath, ref->id, &stats) == 0) {
+		sessions->counters.packets += stats.sent_packets;
+		sessions->counters.bytes += stats.sent_bytes;
+		sessions->counters.lost += stats.lost;
+	}
+	datapath_flow_close(sessions->datapath, ref->id);
+	table_remove(&sessions->by_flow, &ref->link);
+	ref->id = FLOW_NONE;
+}
+
+int side_open(struct stream *stream, int side, uint64_t now_ms, struct port_range **failed)
+{
+	struct side *at = &stream->sides[side];
+	const struct party *party = &stream->dialog->parties[side];
+	struct sessions *sessions = stream->dialog->session->all;
+	struct port_range *range =
+		interface_range(sessions, party->interface, party->family, now_ms);
+
+	*failed = range;
+	if (!range)
+		return -ERR_NOT_FOUND;
+	if (at->range && port_range_address(at->range)->family == party->family &&
+	    slice_equal(slice_from(port_range_interface(at->range)),
+			slice_from(port_range_interface(range))))
+		return 0;
+	uint16_t port;
+	int err = port_range_take(range, now_ms, stream, &port);
+	if (err)
+		return err;
+
+	side_close(stream, side, now_ms);
+	at->range = range;
+	at->port = port;
+	struct addr local = *port_range_address(range);
+	local.port = port;
+	err = flow_open(stream, &at->rtp, local);
+	if (!err && stream->is_rtp) {
+		local.port++;
+		err = flow_open(stream, &at->rtcp, local);
+	}
+	if (err)
+		side_close(stream, side, now_ms);
+	return err;
+}
+
+void side_close(struct stream *stream, int side, uint64_t now_ms)
+{
+	struct side *at = &stream->sides[side];
+
+	flow_close(stream, &at->rtp);
+	flow_close(stream, &at->rtcp);
+	if (at->range)
+		port_range_give(at->range, now_ms, at->port);
+	at->range = NULL;
+	at->port = 0;
+}
+
+struct addr party_sdp_address(const struct dialog *dialog, int side)
+{
+	const struct party *party = &dialog->parties[side];
+	const struct local_interface *local =
+		&dialog->session->all->interfaces[party->interface];
+
+	if (party->media_address.family)
+		return party->media_address;
+	if (local->advertise.family == party->family)
+		return local->advertise;
+	/* The ranges of one family share an interface; the side's own range says which address. */
+	for (unsigned i = 0; i < dialog->stream_count; i++) {
+		if (dialog->streams[i]->sides[side].range)
+			return *port_range_address(dialog->streams[i]->sides[side].range);
+	}
+	struct port_range *range =
+		interface_range(dialog->session->all, party->interface, party->family, 0);
+	return range ? *port_range_address(range) : (struct addr){ .family = party->family };
+}
+
+struct addr side_local(const struct stream *stream, int side)
+{
+	const struct party *party = &stream->dialog->parties[side];
+	const struct side *at = &stream->sides[side];
+	struct addr addr = party_sdp_address(stream->dialog, side);
+
+	/* Several addresses of one family: each stream says its own. */
+	if (at->range && !party->media_address.family &&
+	    stream->dialog->session->all->interfaces[party->interface].advertise.family !=
+		    party->family)
+		addr = *port_range_address(at->range);
+	addr.port = at->port;
+	return addr;
+}
+
+static bool is_multicast_or_broadcast(const struct addr *addr)
+{
+	return addr_is_multicast(addr) ||
+	       (addr->family == AF_INET && addr->v4.s_addr == INADDR_BROADCAST);
+}
+
+static void read_natted(struct side_media *out, const struct options *options,
+			const struct local_interface *local)
+{
+	out->received = options->received_from;
+	out->received.port = 0;
+	if (!out->received.family || local->source_signalled ||
+	    addr_equal_ip(&out->received, &out->rtp))
+		return;
+	/* Told by the client; or plain to see: a private address in the SDP, a public one outside. */
+	out->is_natted = option(options, OPTION_SIP_SOURCE) ||
+			 (addr_is_private(&out->rtp) && !addr_is_private(&out->received));
+}
+
+int side_read(struct stream *stream, int side, const struct sdp_media *media,
+	      const struct options *options, struct side_media *out, const char **why)
+{
+	const struct sdp_connection *connection = sdp_media_connection(media);
+	struct side_media read = { .is_known = true, .bits = options->bits };
+	struct sdp_rtpmap map;
+
+	slice_copy(media->protocol, read.protocol, sizeof(read.protocol));
+	read.direction = sdp_media_direction(media);
+	read.is_rejected = media->port == 0;
+	read.has_mux = sdp_media_has_rtcp_mux(media);
+	if (media->format_count && sdp_media_rtpmap(media, media->formats[0], &map) == 0)
+		read.clock_hz = map.clock_rate;
+	if (read.is_rejected || stream->is_refused) {
+		*out = read;
+		return 0;
+	}
+	*why = "no address in c=";
+	if (!connection)
+		return -ERR_MALFORMED;
+	*why = "c= names a host, an IP address is needed";
+	if (!connection->addr.family)
+		return -ERR_UNSUPPORTED;
+	*why = "c= names a multicast or broadcast address";
+	if (is_multicast_or_broadcast(&connection->addr))
+		return -ERR_UNSUPPORTED;
+	read.is_zero = addr_is_any(&connection->addr);
+	if (read.is_zero) {
+		const struct side_media *before = &stream->sides[side].now;
+		read.rtp = before->rtp;
+		read.rtcp = before->rtcp;
+		read.is_natted = before->is_natted;
+		read.received = before->received;
+		*out = read;
+		return 0;
+	}
+	*why = "unusable address or port";
+	if (sdp_media_rtp_addr(media, &read.rtp) != 0)
+		return -ERR_MALFORMED;
+	if (stream->is_rtp && sdp_media_rtcp_addr(media, &read.rtcp) != 0)
+		return -ERR_MALFORMED;
+	if (stream->is_rtp && is_multicast_or_broadcast(&read.rtcp))
+		return -ERR_MALFORMED;
+	unsigned interface = stream->dialog->parties[side].interface;
+	read_natted(&read, options, &stream->dialog->session->all->interfaces[interface]);
+	*out = read;
+	return 0;
+}
+
+bool stream_is_live(const struct stream *stream)
+{
+	for (int side = 0; side < 2; side++) {
+		const struct side *at = &stream->sides[side];
+		if (!at->range || !at->now.is_known || at->now.is_rejected)
+			return false;
+	}
+	return !stream->is_refused;
+}
+
+/* Both SDPs agree that media goes from this side to the other (RFC 3264 5.1, 6.1). */
+bool side_may_send(const struct stream *stream, int side)
+{
+	const struct side_media *from = &stream->sides[side].now;
+	const struct side_media *to = &stream->sides[1 - side].now;
+
+	return (from->direction & SDP_SENDONLY) && (to->direction & SDP_RECVONLY) && !to->is_zero;
+}
+
+/* SRTP passes sealed: its RTCP cannot be checked, nor told from RTP by more than its first bytes. */
+static bool is_sealed(const struct side_media *media)
+{
+	return strstr(media->protocol, "SAVP") != NULL;
+}
+
+static struct flow_source side_source(const struct stream *stream, int side, struct addr expected)
+{
+	const struct side *at = &stream->sides[side];
+	const struct dialog *dialog = stream->dialog;
+	const struct local_interface *local =
+		&dialog->session->all->interfaces[dialog->parties[side].interface];
+	bool exact = local->source_signalled || (at->now.bits & OPTION_STRICT_SOURCE);
+	struct flow_source source = {
+		.mode = exact ? FLOW_SOURCE_EXACT : FLOW_SOURCE_LEARN,
+		.epoch = at->epoch,
+		/* A side that has not spoken for so long has ended its call by then. */
+		.window_ms = local->idle_timeout_ms ? local->idle_timeout_ms : SESSIONS_IDLE_MS,
+	};
+
+	source.expected[0] = at->now.is_natted ? at->now.received : expected;
+	if (!source.expected[0].family)
+		source.mode = FLOW_SOURCE_CLOSED;
+	return source;
+}
+
+static void publish(struct stream *stream, struct flow_ref *ref, const struct flow_rule *rule)
+{
+	struct sessions *sessions = stream->dialog->session->all;
+	int err = datapath_flow_set(sessions->datapath, ref->id, rule);
+
+	if (err)
+		log_error(sessions->log, "flow.refused", "call=%s stream=%u side=%u reason=\"%s\"",
+			  stream->dialog->session->call_id, stream->index, ref->side,
+			  err_text(err));
+}
+
+static struct flow_rule side_rule(const struct stream *stream, int side, struct addr peer)
+{
+	const struct side *at = &stream->sides[side];
+	const struct party *party = &stream->dialog->parties[side];
+	const struct local_interface *local =
+		&stream->dialog->session->all->interfaces[party->interface];
+	struct flow_rule rule = {
+		.source = side_source(stream, side, peer),
+		.symmetric = !(at->now.bits & OPTION_ASYMMETRIC),
+		.dscp = party->dscp >= 0 ? (uint8_t)party->dscp : local->dscp,
+		.clock_hz = at->now.clock_hz,
+	};
+
+	if (!at->now.is_natted)
+		rule.remote = peer;
+	return rule;
+}
+
+static void publish_side(struct stream *stream, int side)
+{
+	struct side *at = &stream->sides[side];
+	const struct side *other = &stream->sides[1 - side];
+	bool sealed = is_sealed(&at->now);
+	struct flow_id rtcp_to = other->mux ? other->rtp.id : other->rtcp.id;
+	struct flow_rule rule = side_rule(stream, side, at->now.rtp);
+
+	rule.kind = !stream->is_rtp || (sealed && at->mux) ? FLOW_OTHER :
+		    at->mux				   ? FLOW_MUX :
+							     FLOW_RTP;
+	rule.rtp_to = side_may_send(stream, side) ? other->rtp.id : FLOW_NONE;
+	if (rule.kind == FLOW_MUX)
+		rule.rtcp_to = rtcp_to;
+	publish(stream, &at->rtp, &rule);
+	if (!stream->is_rtp)
+		return;
+
+	rule = side_rule(stream, side, at->now.rtcp);
+	rule.clock_hz = 0;
+	if (at->mux)
+		rule.source.mode = FLOW_SOURCE_CLOSED;
+	if (sealed) {
+		rule.kind = FLOW_OTHER;
+		rule.rtp_to = rtcp_to;
+	} else {
+		rule.kind = FLOW_RTCP;
+		rule.rtcp_to = rtcp_to;
+		rule.rtp_of = at->rtp.id;
+	}
+	publish(stream, &at->rtcp, &rule);
+}
+
+/* The stream was refused or taken off: its flows stay, and let nobody in. */
+static void publish_closed(struct stream *stream)
+{
+	static const struct flow_rule closed = { .source.mode = FLOW_SOURCE_CLOSED };
+
+	for (int side = 0; side < 2; side++) {
+		struct side *at = &stream->sides[side];
+		if (flow_id_is_set(at->rtp.id))
+			publish(stream, &at->rtp, &closed);
+		if (flow_id_is_set(at->rtcp.id))
+			publish(stream, &at->rtcp, &closed);
+	}
+}
+
+void stream_publish(struct stream *stream)
+{
+	bool was_live = stream->is_live;
+
+	stream->is_live = stream_is_live(stream);
+	if (!stream->is_live) {
+		if (was_live)
+			publish_closed(stream);
+		return;
+	}
+	assert(flow_id_is_set(stream->sides[0].rtp.id) && flow_id_is_set(stream->sides[1].rtp.id));
+	publish_side(stream, 0);
+	publish_side(stream, 1);
+}
