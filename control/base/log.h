@@ -1,7 +1,7 @@
 /* log.h - levelled, structured log: one line per event, "time level program event key=value ...".
  * Bytes outside printable ASCII are escaped as \xNN after formatting, so one event is one line
- * whatever a peer wrote into it (hostile-edge A30). Never called on a packet path. Secrets are
- * never arguments. SPDX-License-Identifier: Apache-2.0 */
+ * whatever a peer wrote into it. Never called on a packet path. Secrets are never arguments.
+ * SPDX-License-Identifier: Apache-2.0 */
 #pragma once
 
 enum log_level { LOG_ERROR, LOG_WARN, LOG_INFO, LOG_DEBUG };
@@ -13,8 +13,7 @@ struct log {
 	const char *program; /* "sbc", "rtpengine" */
 };
 
-/* `event` is a dotted literal ("call.answered"); `format` holds the key=value fields, NULL = none.
- */
+/* `event` is a dotted literal ("call.answered"); `format` has the key=value fields, NULL = none. */
 void log_event(const struct log *log, enum log_level level, const char *event, const char *format,
 	       ...) __attribute__((format(printf, 4, 5)));
 
