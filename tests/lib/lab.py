@@ -40,7 +40,7 @@ def wait_until(condition, seconds, what, step=0.02):
         if value:
             return value
         if time.monotonic() > end:
-            raise LabError("after %.1f s still not: %s" % (seconds, what))
+            raise LabError("after %.1f s still not: %s" % (seconds, what() if callable(what) else what))
         time.sleep(step)
 
 
@@ -72,7 +72,7 @@ class Process:
                 raise LabError("%s ended (exit %s) before %r:\n%s" %
                                (self.name, self.popen.returncode, pattern, self.log()[-2000:]))
             return found
-        return wait_until(seen, seconds, "%s says %r; it said:\n%s" % (self.name, pattern, self.log()[-1500:]))
+        return wait_until(seen, seconds, lambda: "%s says %r; it said:\n%s" % (self.name, pattern, self.log()[-1500:]))
 
     def signal(self, signum):
         if self.alive():

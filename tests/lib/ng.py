@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """A small NG client (bencode over UDP), as a proxy would speak to any relay."""
 import os
+import random
 import socket
 
 from .lab import LabError
@@ -38,7 +39,7 @@ def decode(data, at=0):
 
 class NG:
     def __init__(self, made_socket, address, port=2223, timeout=1.0, tries=5):
-        self.socket, self.tries, self.count = made_socket, tries, 0
+        self.socket, self.tries, self.count = made_socket, tries, random.getrandbits(30)
         self.socket.connect((address, port))
         self.socket.settimeout(timeout)
 
