@@ -36,13 +36,14 @@ enum flow_source_mode {
 /* Who may send to a flow. An expected address with a port (what the SDP says) is admitted and locked
  * by its first packet. With port 0 (a NATed side: only the IP address of its signalling is known), or
  * from another port in LEARN mode, it takes two consecutive packets of one SSRC in sequence inside the
- * window; the first of the two is not relayed. Once locked, everybody else is dropped and counted as
- * a hijack attempt; the lock moves only
+ * window; the first of the two is not relayed. Everybody else is dropped and counted as a hijack
+ * attempt. Once locked, the lock moves only
  *  - by a rule with another `epoch` (a new offer), or
  *  - in LEARN mode to another port of the same address that goes on with the same SSRC and sequence
  *    after the old one fell silent (a NAT that re-mapped).
- * A rule replaced with the same epoch keeps lock, probation and window. With another epoch the old
- * source stays admitted (within the window) until the new one is confirmed.
+ * A rule replaced with the same epoch and the same expected addresses keeps lock, probation and
+ * window. Otherwise all begin anew, and the old source stays admitted for up to 5 s until the new one
+ * is confirmed.
  * RTCP needs no probation where its address is that of the locked RTP source (`rtp_of`, or the same
  * port with FLOW_MUX) and its sender SSRC is that source's. */
 #define FLOW_EXPECTED_MAX 2
@@ -80,7 +81,7 @@ struct flow_rule {
 	X(NOT_UDP, "not-udp", "not UDP")                                                           \
 	X(UDP_LENGTH, "udp-length", "UDP length does not fit")                                     \
 	X(UDP_CHECKSUM, "udp-checksum", "wrong UDP checksum")                                      \
-	X(NOT_OURS, "not-ours", "not to a media address of ours")                                  \
+	X(NOT_OURS, "not-ours", "not to a media address and port of ours")                                  \
 	X(NO_FLOW, "no-flow", "no call on this port")                                              \
 	X(HANDOVER, "handover", "queue to the lcore that owns the flow is full")                   \
 	X(STUN, "stun", "STUN on a flow without ICE")                                              \
@@ -128,6 +129,6 @@ struct flow_stats {
 	uint8_t payload_type;
 	bool source_is_locked;
 	struct addr source; /* when locked */
-	uint64_t hijack_attempts; /* packets of strangers after the lock */
+	uint64_t hijack_attempts; /* packets of strangers, before the lock and after */
 	uint64_t drops[DROP_COUNT]; /* of packets that arrived on this flow */
 };

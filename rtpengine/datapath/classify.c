@@ -203,7 +203,7 @@ bool lcore_endpoint_has(const struct lcore *lcore, const struct addr *local)
 static enum drop find_flow(struct lcore *lcore, struct packet *packet, const struct addr *local)
 {
 	const struct endpoint *endpoint = lcore_endpoint(lcore, local);
-	if (!endpoint)
+	if (!endpoint || local->port < endpoint->first || local->port > endpoint->last)
 		return DROP_NOT_OURS;
 	packet->flow = endpoint_flow(endpoint, local->port);
 	return packet->flow ? DROP_NONE : DROP_NO_FLOW;
@@ -223,6 +223,13 @@ static bool hand_over(struct lcore *lcore, struct packet *packet)
 	return true;
 }
 
+/* Not plain UDP to a media port: with AF_XDP and AF_PACKET the kernel has it already. */
+static bool is_for_kernel(enum drop why)
+{
+	return why == DROP_NOT_IP || why == DROP_IP_OPTIONS || why == DROP_FRAGMENT ||
+	       why == DROP_NOT_UDP || why == DROP_NOT_OURS;
+}
+
 uint16_t stage_classify(struct lcore *lcore, struct packet *packets, uint16_t n)
 {
 	uint16_t kept = 0;
@@ -235,7 +242,8 @@ uint16_t stage_classify(struct lcore *lcore, struct packet *packets, uint16_t n)
 		if (why == DROP_NONE)
 			why = find_flow(lcore, packet, &local);
 		if (why != DROP_NONE) {
-			packet_drop(lcore, packet, why);
+			if (!is_for_kernel(why) || !lcore->ops->to_kernel(lcore, packet))
+				packet_drop(lcore, packet, why);
 			continue;
 		}
 		if (hand_over(lcore, packet))

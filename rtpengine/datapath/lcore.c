@@ -77,7 +77,16 @@ static void op_release(struct lcore *lcore, struct packet *packet)
 	poller_release((struct poller *)lcore, packet->mbuf);
 }
 
-const struct lcore_ops poller_ops = { op_hand_over, op_report, op_release };
+static bool op_to_kernel(struct lcore *lcore, struct packet *packet)
+{
+	struct poller *poller = (struct poller *)lcore;
+	if (poller->tap == NO_TAP)
+		return false;
+	tx_add_mbuf(poller, poller->tap, packet->mbuf);
+	return true;
+}
+
+const struct lcore_ops poller_ops = { op_hand_over, op_report, op_to_kernel, op_release };
 
 /* What other lcores gave us: packets of our flows, and finished ones for our devices. */
 static uint16_t serve_inbox(struct poller *poller)
@@ -123,21 +132,29 @@ static void settle(struct poller *poller)
 	}
 }
 
+static uint16_t serve_queue(struct poller *poller, const struct rx_queue *queue)
+{
+	struct packet packets[BURST];
+	uint16_t taken;
+	if (queue->is_tap)
+		return rx_tap(poller, queue);
+	uint16_t n = rx_burst(poller, queue, packets, &taken);
+	n = stage_classify(&poller->lcore, packets, n);
+	tx_add(poller, packets, packet_forward(&poller->lcore, packets, n));
+	return taken;
+}
+
 /* Everything that is there now. Returns how many packets; *more: there may be others at once. */
 static uint32_t iterate(struct poller *poller, bool *more)
 {
-	struct packet packets[BURST];
-	struct lcore *lcore = &poller->lcore;
 	uint32_t total = 0;
 	*more = false;
-	lcore->now_ns = clock_now_ns();
+	poller->lcore.now_ns = clock_now_ns();
 	for (uint16_t q = 0; q < poller->rx_count; q++) {
 		uint16_t n = BURST;
 		for (unsigned round = 0; n == BURST && round < ROUNDS; round++) {
-			n = rx_burst(poller, &poller->rx[q], packets);
+			n = serve_queue(poller, &poller->rx[q]);
 			total += n;
-			uint16_t kept = stage_classify(lcore, packets, n);
-			tx_add(poller, packets, packet_forward(lcore, packets, kept));
 		}
 		*more = *more || n == BURST;
 	}
@@ -187,7 +204,7 @@ int poller_main(void *arg)
 		empty = n ? 0 : empty + 1;
 		if (more)
 			continue;
-		if (empty >= patience) {
+		if (empty >= patience && poller->can_wait) {
 			wait_for_packet(poller);
 			empty = 0;
 		} else if (poller->batch_us) {

@@ -127,6 +127,9 @@ struct lcore_ops {
 	bool (*hand_over)(struct lcore *lcore, uint16_t to, struct packet *packet);
 	/* event->flow is filled in from `flow` */
 	void (*report)(struct lcore *lcore, const struct flow *flow, struct datapath_event *event);
+	/* A packet that is not for us at all. True: it went to the kernel (a bound NIC has no
+	 * other way there), which is no drop. */
+	bool (*to_kernel)(struct lcore *lcore, struct packet *packet);
 	void (*release)(struct lcore *lcore, struct packet *packet); /* the buffer of a drop */
 };
 

@@ -116,19 +116,47 @@ static int ask(struct netlink *netlink, struct nlmsghdr *message, mnl_cb_t answe
 
 struct route_answer {
 	struct route *out;
+	uint8_t family;
 	bool is_found;
 };
 
-static void read_metrics(const struct nlattr *metrics, struct route *out)
+static int read_metric(const struct nlattr *attr, void *data)
 {
-	const struct nlattr *attr;
-	mnl_attr_for_each_nested(attr, metrics) {
-		if (mnl_attr_get_type(attr) == RTAX_MTU &&
-		    mnl_attr_get_payload_len(attr) >= sizeof(uint32_t)) {
-			uint32_t mtu = mnl_attr_get_u32(attr);
-			out->mtu = (uint16_t)(mtu > UINT16_MAX ? UINT16_MAX : mtu);
-		}
+	struct route *out = data;
+	if (mnl_attr_get_type(attr) == RTAX_MTU &&
+	    mnl_attr_get_payload_len(attr) >= sizeof(uint32_t)) {
+		uint32_t mtu = mnl_attr_get_u32(attr);
+		out->mtu = (uint16_t)(mtu > UINT16_MAX ? UINT16_MAX : mtu);
 	}
+	return MNL_CB_OK;
+}
+
+static int read_route(const struct nlattr *attr, void *data)
+{
+	struct route_answer *answer = data;
+	struct route *out = answer->out;
+	switch (mnl_attr_get_type(attr)) {
+	case RTA_OIF:
+		if (mnl_attr_get_payload_len(attr) >= sizeof(uint32_t))
+			out->ifindex = mnl_attr_get_u32(attr);
+		break;
+	case RTA_GATEWAY:
+		get_addr(attr, answer->family, &out->next_hop);
+		break;
+	case RTA_VIA: /* an IPv6 gateway for IPv4 (RFC 5549) */
+		if (mnl_attr_get_payload_len(attr) == 2 + 16) {
+			const struct rtvia *via = mnl_attr_get_payload(attr);
+			out->next_hop = (struct addr){ .family = AF_INET6 };
+			memcpy(out->next_hop.bytes, via->rtvia_addr, 16);
+		}
+		break;
+	case RTA_METRICS:
+		mnl_attr_parse_nested(attr, read_metric, out);
+		break;
+	default:
+		break;
+	}
+	return MNL_CB_OK;
 }
 
 static int on_route(const struct nlmsghdr *message, void *data)
@@ -140,24 +168,9 @@ static int on_route(const struct nlmsghdr *message, void *data)
 	if (rtm->rtm_type != RTN_UNICAST && rtm->rtm_type != RTN_LOCAL)
 		return MNL_CB_OK;
 	answer->is_found = true;
+	answer->family = rtm->rtm_family;
 	answer->out->is_local = rtm->rtm_type == RTN_LOCAL;
-	const struct nlattr *attr;
-	mnl_attr_for_each(attr, message, sizeof(*rtm)) {
-		uint16_t type = mnl_attr_get_type(attr);
-		if (type == RTA_OIF)
-			answer->out->ifindex = mnl_attr_get_u32(attr);
-		else if (type == RTA_GATEWAY)
-			get_addr(attr, rtm->rtm_family, &answer->out->next_hop);
-		else if (type == RTA_METRICS)
-			read_metrics(attr, answer->out);
-		else if (type == RTA_VIA && mnl_attr_get_payload_len(attr) == 2 + 16) {
-			/* an IPv6 gateway for IPv4 (RFC 5549) */
-			const struct rtvia *via = mnl_attr_get_payload(attr);
-			memset(&answer->out->next_hop, 0, sizeof(answer->out->next_hop));
-			answer->out->next_hop.family = AF_INET6;
-			memcpy(answer->out->next_hop.bytes, via->rtvia_addr, 16);
-		}
-	}
+	mnl_attr_parse(message, sizeof(*rtm), read_route, answer);
 	return MNL_CB_STOP;
 }
 
@@ -190,7 +203,18 @@ struct neighbour {
 	unsigned ifindex;
 	struct addr ip;
 	const uint8_t *mac; /* NULL = not usable */
+	uint8_t family;
 };
+
+static int read_neighbour_attr(const struct nlattr *attr, void *data)
+{
+	struct neighbour *out = data;
+	if (mnl_attr_get_type(attr) == NDA_DST)
+		get_addr(attr, out->family, &out->ip);
+	else if (mnl_attr_get_type(attr) == NDA_LLADDR && mnl_attr_get_payload_len(attr) == 6)
+		out->mac = mnl_attr_get_payload(attr);
+	return MNL_CB_OK;
+}
 
 static bool read_neighbour(const struct nlmsghdr *message, struct neighbour *out)
 {
@@ -198,18 +222,13 @@ static bool read_neighbour(const struct nlmsghdr *message, struct neighbour *out
 	if (ndm->ndm_family != AF_INET && ndm->ndm_family != AF_INET6)
 		return false;
 	memset(out, 0, sizeof(*out));
+	out->family = ndm->ndm_family;
 	out->ifindex = (unsigned)ndm->ndm_ifindex;
-	bool usable = message->nlmsg_type == RTM_NEWNEIGH &&
-		      ndm->ndm_state & (NUD_REACHABLE | NUD_STALE | NUD_DELAY | NUD_PROBE |
-					NUD_PERMANENT | NUD_NOARP);
-	const struct nlattr *attr;
-	mnl_attr_for_each(attr, message, sizeof(*ndm)) {
-		if (mnl_attr_get_type(attr) == NDA_DST)
-			get_addr(attr, ndm->ndm_family, &out->ip);
-		else if (mnl_attr_get_type(attr) == NDA_LLADDR && usable &&
-			 mnl_attr_get_payload_len(attr) == 6)
-			out->mac = mnl_attr_get_payload(attr);
-	}
+	mnl_attr_parse(message, sizeof(*ndm), read_neighbour_attr, out);
+	if (message->nlmsg_type != RTM_NEWNEIGH ||
+	    !(ndm->ndm_state & (NUD_REACHABLE | NUD_STALE | NUD_DELAY | NUD_PROBE | NUD_PERMANENT |
+				NUD_NOARP)))
+		out->mac = NULL;
 	return out->ip.family != 0;
 }
 

@@ -31,7 +31,11 @@ struct event_ring { /* one lcore to the control thread */
 struct rx_queue {
 	uint16_t port;
 	uint16_t queue;
+	bool is_tap;        /* from the kernel, for the NIC: not looked at */
+	uint16_t device;    /* whose queue it is, or whose tap */
 };
+
+#define NO_TAP UINT16_MAX
 
 /* Packets collected for one device. */
 struct tx_buffer {
@@ -55,11 +59,13 @@ struct poller {
 	uint16_t rx_count;
 	struct rx_queue rx[QUEUES_MAX];
 	uint16_t device_count;
-	struct tx_buffer tx[DEVICES_MAX];
+	struct tx_buffer tx[DEVICES_MAX + 1]; /* one more: the tap of a bound NIC */
+	uint16_t tap; /* its index in tx; NO_TAP = none */
 
 	struct rte_ring *inbox; /* from other lcores: mbufs with a struct carried */
 	int wake_fd;            /* eventfd: the inbox has something, or stop */
 	_Atomic bool asleep;
+	bool can_wait; /* all our queues have sockets */
 	nfds_t fd_count;
 	struct pollfd fds[QUEUES_MAX + 1]; /* the drivers' sockets and wake_fd */
 
@@ -72,8 +78,11 @@ struct poller {
 
 extern const struct lcore_ops poller_ops;
 
-/* rx.c: up to BURST packets of one queue. */
-uint16_t rx_burst(struct poller *poller, const struct rx_queue *queue, struct packet *packets);
+/* rx.c: up to BURST packets of one queue; *taken: how many came (drops included). */
+uint16_t rx_burst(struct poller *poller, const struct rx_queue *queue, struct packet *packets,
+		  uint16_t *taken);
+/* Everything the kernel sends through the tap leaves by the NIC. */
+uint16_t rx_tap(struct poller *poller, const struct rx_queue *queue);
 /* tx.c: put finished packets to their devices; send what is collected; take back what the drivers
  * have sent (without it, they keep the mbufs until the next packet). */
 void tx_add(struct poller *poller, struct packet *packets, uint16_t n);

@@ -3,7 +3,8 @@
 #include "rtpengine/datapath/poller.h"
 #include <rte_ethdev.h>
 
-uint16_t rx_burst(struct poller *poller, const struct rx_queue *queue, struct packet *packets)
+uint16_t rx_burst(struct poller *poller, const struct rx_queue *queue, struct packet *packets,
+		  uint16_t *taken)
 {
 	struct lcore *lcore = &poller->lcore;
 	struct rte_mbuf *mbufs[BURST];
@@ -32,5 +33,15 @@ uint16_t rx_burst(struct poller *poller, const struct rx_queue *queue, struct pa
 		counter_add(&lcore->rx_bytes, bytes);
 		counter_add(&lcore->bursts, 1);
 	}
+	*taken = n;
 	return kept;
+}
+
+uint16_t rx_tap(struct poller *poller, const struct rx_queue *queue)
+{
+	struct rte_mbuf *mbufs[BURST];
+	uint16_t n = rte_eth_rx_burst(queue->port, queue->queue, mbufs, BURST);
+	for (uint16_t i = 0; i < n; i++)
+		tx_add_mbuf(poller, queue->device, mbufs[i]);
+	return n;
 }

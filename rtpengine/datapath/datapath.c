@@ -1,0 +1,157 @@
+/* datapath.c - what the control thread asks of the running datapath.
+ * SPDX-License-Identifier: Apache-2.0 */
+#include "rtpengine/datapath/datapath.h"
+#include <rte_ethdev.h>
+#include <sys/timerfd.h>
+#include <time.h>
+#include <unistd.h>
+#include "rtpengine/datapath/control.h"
+#include "rtpengine/datapath/poller.h"
+
+#define NS_PER_MS 1000000ull
+#define TICK_MS   1000
+/* Routes come in flocks: look them up this long after the first. */
+#define ROUTES_MS 50
+
+static uint64_t clock_now_ns(void)
+{
+	struct timespec now;
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	return (uint64_t)now.tv_sec * 1000000000 + (uint64_t)now.tv_nsec;
+}
+
+int datapath_fd(const struct datapath *datapath)
+{
+	return datapath->epoll_fd;
+}
+
+/* The next tick; none while there is nothing to keep fresh, so that an idle relay sleeps. */
+static void arm_timer(struct datapath *datapath, uint32_t ms)
+{
+	if (datapath->hops.table.count == 0 && !datapath->retired.first)
+		ms = 0;
+	struct itimerspec timer = { .it_value = { .tv_sec = ms / 1000,
+						  .tv_nsec = (long)(ms % 1000 * NS_PER_MS) } };
+	(void)timerfd_settime(datapath->timer_fd, 0, &timer, NULL);
+	datapath->timer_is_armed = ms != 0;
+}
+
+static bool was_ready(int fd)
+{
+	uint64_t count;
+	return read(fd, &count, sizeof(count)) == (ssize_t)sizeof(count);
+}
+
+void datapath_poll(struct datapath *datapath)
+{
+	bool was_stale = datapath->hops.is_stale;
+	netlink_read(datapath->netlink);
+	if (was_ready(datapath->timer_fd)) {
+		hops_tick(&datapath->hops);
+		arm_timer(datapath, datapath->hops.is_stale ? ROUTES_MS : TICK_MS);
+	} else if (datapath->hops.is_stale && !was_stale) {
+		arm_timer(datapath, ROUTES_MS);
+	}
+	retire_run(&datapath->retired);
+	if (was_ready(datapath->event_fd) && datapath->on_event)
+		datapath->on_event(datapath->on_event_owner);
+}
+
+int datapath_flow_open(struct datapath *datapath, const struct addr *local, uint32_t affinity,
+		       struct flow_id *out)
+{
+	return flows_open(&datapath->flows, local, affinity, out);
+}
+
+int datapath_flow_set(struct datapath *datapath, struct flow_id id, const struct flow_rule *rule)
+{
+	int err = flows_set(&datapath->flows, id, rule, clock_now_ns());
+	if (!datapath->timer_is_armed)
+		arm_timer(datapath, TICK_MS);
+	return err;
+}
+
+void datapath_flow_close(struct datapath *datapath, struct flow_id id)
+{
+	flows_close(&datapath->flows, id);
+}
+
+int datapath_flow_stats(const struct datapath *datapath, struct flow_id id, struct flow_stats *out)
+{
+	return flows_stats(&datapath->flows, id, out);
+}
+
+uint32_t datapath_flow_count(const struct datapath *datapath)
+{
+	return datapath->flows.count;
+}
+
+void datapath_on_event(struct datapath *datapath, datapath_event_fn *fn, void *owner)
+{
+	datapath->on_event = fn;
+	datapath->on_event_owner = owner;
+}
+
+size_t datapath_events(struct datapath *datapath, struct datapath_event *out, size_t max)
+{
+	size_t count = 0;
+	for (uint16_t i = 0; i < datapath->lcore_count; i++) {
+		struct event_ring *ring = &datapath->pollers[i]->events;
+		uint32_t tail = atomic_load_explicit(&ring->tail, memory_order_relaxed);
+		uint32_t head = atomic_load_explicit(&ring->head, memory_order_acquire);
+		while (tail != head && count < max)
+			out[count++] = ring->events[tail++ % EVENT_RING_SIZE];
+		atomic_store_explicit(&ring->tail, tail, memory_order_release);
+	}
+	return count;
+}
+
+size_t datapath_lcore_count(const struct datapath *datapath)
+{
+	return datapath->lcore_count;
+}
+
+void datapath_lcore_stats(const struct datapath *datapath, size_t lcore, struct lcore_stats *out)
+{
+	const struct poller *poller = datapath->pollers[lcore];
+	const struct lcore *from = &poller->lcore;
+	*out = (struct lcore_stats){
+		.cpu = poller->cpu,
+		.rx_packets = counter_get(&from->rx_packets),
+		.rx_bytes = counter_get(&from->rx_bytes),
+		.tx_packets = counter_get(&from->tx_packets),
+		.tx_bytes = counter_get(&from->tx_bytes),
+		.bursts = counter_get(&from->bursts),
+		.naps = counter_get(&from->naps),
+		.waits = counter_get(&from->waits),
+		.handed_over = counter_get(&from->handed_over),
+		.events_lost = counter_get(&from->events_lost),
+	};
+	for (unsigned i = 0; i < DROP_COUNT; i++)
+		out->drops[i] = counter_get(&from->drops[i]);
+}
+
+size_t datapath_device_count(const struct datapath *datapath)
+{
+	return datapath->device_count;
+}
+
+void datapath_device_stats(const struct datapath *datapath, size_t index, struct device_stats *out)
+{
+	const struct device *device = &datapath->devices[index];
+	struct rte_eth_stats stats = { 0 };
+	(void)rte_eth_stats_get(device->port, &stats); /* zeros when the driver cannot say */
+	*out = (struct device_stats){
+		.name = device->name,
+		.driver = device_driver_name(device),
+		.queues = device->queues,
+		.missed = stats.imissed,
+		.tx_errors = stats.oerrors,
+	};
+}
+
+uint32_t datapath_mbufs_in_use(const struct datapath *datapath)
+{
+	uint32_t used = rte_mempool_in_use_count(datapath->pool);
+	return used > datapath->baseline ? used - datapath->baseline : 0;
+}

@@ -1,0 +1,327 @@
+/* flows.c - the control thread's side of flows: opening, publishing and retiring them under RCU.
+ * Slots are stable for the life of the process; the longest unused is taken first; a generation
+ * tells their tenants apart. SPDX-License-Identifier: Apache-2.0 */
+#include "rtpengine/datapath/control.h"
+#include <stdlib.h>
+#include <sys/mman.h>
+#include "control/base/wheel.h" /* container_of */
+
+#define INDEX_BITS      20
+#define INDEX_MASK      ((1u << INDEX_BITS) - 1)
+#define GENERATION_MAX  ((1u << (32 - INDEX_BITS)) - 1)
+#define NS_PER_MS       1000000ull
+
+_Static_assert(FLOW_EXPECTED_MAX <= 256, "locked_source has 8 bits for the index");
+
+/* A flow with what is needed to undo it. */
+struct flow_entry {
+	struct flow flow; /* first: found again from the published pointer */
+	struct retired retired;
+	struct hops *hops;
+};
+
+/* What the control thread remembers of an open flow. */
+struct flow_control {
+	struct flow_entry *entry; /* the published one; NULL = slot is free */
+	struct endpoint *endpoint;
+	struct flow_source source; /* of the last rule */
+	bool source_is_set;
+	uint32_t epoch;
+	uint64_t learn_until_ns;
+	struct retired retired;
+	uint32_t index;
+};
+
+int flows_init(struct flows *flows, uint32_t max)
+{
+	if (max == 0 || max > INDEX_MASK)
+		return -ERR_INVALID;
+	size_t size = (size_t)max * sizeof(struct flow_slot);
+	void *slots = mmap(NULL, size, PROT_READ | PROT_WRITE,
+			   MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+	if (slots == MAP_FAILED)
+		return -ERR_NO_MEMORY;
+	flows->slots = slots;
+	flows->max = max;
+	flows->controls = calloc(max, sizeof(*flows->controls));
+	flows->free = calloc(max, sizeof(*flows->free));
+	if (!flows->controls || !flows->free)
+		return -ERR_NO_MEMORY; /* flows_free() by the caller */
+	for (uint32_t i = 0; i < max; i++)
+		flows->free[i] = i;
+	flows->free_count = max;
+	return 0;
+}
+
+static void free_entry(struct flow_entry *entry)
+{
+	for (unsigned i = 0; i < FLOW_EXPECTED_MAX; i++)
+		hop_put(entry->hops, entry->flow.expected_hop[i]);
+	hop_put(entry->hops, entry->flow.remote_hop);
+	free(entry);
+}
+
+void flows_free(struct flows *flows)
+{
+	for (uint32_t i = 0; flows->controls && i < flows->max; i++)
+		if (flows->controls[i].entry)
+			flows_close(flows, flows->controls[i].entry->flow.id);
+	if (flows->retired)
+		retire_all(flows->retired);
+	free(flows->controls);
+	free(flows->free);
+	if (flows->slots)
+		munmap(flows->slots, (size_t)flows->max * sizeof(struct flow_slot));
+	flows->slots = NULL;
+	flows->controls = NULL;
+	flows->free = NULL;
+}
+
+static struct flow_control *find(const struct flows *flows, struct flow_id id)
+{
+	uint32_t index = id.value & INDEX_MASK;
+	if (!flow_id_is_set(id) || index >= flows->max)
+		return NULL;
+	struct flow_control *control = &flows->controls[index];
+	return control->entry && control->entry->flow.id.value == id.value ? control : NULL;
+}
+
+static void release_entry(struct retired *retired, void *owner)
+{
+	(void)owner;
+	free_entry(container_of(retired, struct flow_entry, retired));
+}
+
+static void release_slot(struct retired *retired, void *owner)
+{
+	struct flows *flows = owner;
+	struct flow_control *control = container_of(retired, struct flow_control, retired);
+	flows->free[(flows->free_head + flows->free_count++) % flows->max] = control->index;
+}
+
+/* From here on the lcores see `entry`; the one before it goes when they are done with it. */
+static void publish(struct flows *flows, struct flow_control *control, struct flow_entry *entry)
+{
+	struct flow_entry *old = control->entry;
+	struct flow_slot *slot = &flows->slots[control->index];
+	const struct flow *flow = entry ? &entry->flow : NULL;
+	uint16_t port = (entry ? entry : old)->flow.local.port;
+	control->entry = entry;
+	atomic_store_explicit(&slot->current, flow, memory_order_release);
+	atomic_store_explicit(&control->endpoint->ports[port - control->endpoint->first], flow,
+			      memory_order_release);
+	if (old)
+		retire(flows->retired, &old->retired, release_entry, NULL);
+}
+
+static struct endpoint *find_endpoint(const struct flows *flows, const struct addr *local)
+{
+	for (uint16_t i = 0; i < flows->endpoint_count; i++) {
+		if (!addr_equal_ip(&flows->endpoints[i].addr, local))
+			continue;
+		for (uint16_t r = 0; r < flows->addresses[i].range_count; r++)
+			if (local->port >= flows->addresses[i].ranges[r].first &&
+			    local->port <= flows->addresses[i].ranges[r].last)
+				return &flows->endpoints[i];
+	}
+	return NULL;
+}
+
+int flows_open(struct flows *flows, const struct addr *local, uint32_t affinity,
+	       struct flow_id *out)
+{
+	retire_run(flows->retired);
+	struct endpoint *endpoint = find_endpoint(flows, local);
+	if (!endpoint)
+		return -ERR_NOT_FOUND;
+	if (atomic_load(&endpoint->ports[local->port - endpoint->first]))
+		return -ERR_EXISTS;
+	if (flows->free_count == 0)
+		return -ERR_TOO_MANY;
+	struct flow_entry *entry = aligned_alloc(64, (sizeof(*entry) + 63) / 64 * 64);
+	if (!entry)
+		return -ERR_NO_MEMORY;
+	memset(entry, 0, sizeof(*entry));
+
+	uint32_t index = flows->free[flows->free_head];
+	flows->free_head = (flows->free_head + 1) % flows->max;
+	flows->free_count--;
+	struct flow_slot *slot = &flows->slots[index];
+	memset(&slot->state, 0, sizeof(slot->state));
+	slot->generation = slot->generation % GENERATION_MAX + 1; /* never 0 */
+	entry->hops = flows->hops;
+	entry->flow.slot = slot;
+	entry->flow.id.value = slot->generation << INDEX_BITS | index;
+	entry->flow.generation = slot->generation;
+	/* neighbouring calls on different lcores (Knuth's multiplicative hash) */
+	entry->flow.lcore = (uint16_t)((affinity * 2654435761u >> 16) % flows->lcore_count);
+	entry->flow.mode = FLOW_SOURCE_CLOSED;
+	entry->flow.local = *local;
+	struct flow_control *control = &flows->controls[index];
+	*control = (struct flow_control){ .endpoint = endpoint, .index = index };
+	publish(flows, control, entry);
+	flows->count++;
+	*out = entry->flow.id;
+	return 0;
+}
+
+static int compile_link(const struct flows *flows, const struct flow *from, struct flow_id id,
+			struct flow_link *out)
+{
+	*out = (struct flow_link){ 0 };
+	if (!flow_id_is_set(id))
+		return 0;
+	const struct flow_control *to = find(flows, id);
+	if (!to)
+		return -ERR_NOT_FOUND;
+	if (to->entry->flow.lcore != from->lcore)
+		return -ERR_INVALID; /* not the same affinity */
+	out->slot = to->entry->flow.slot;
+	out->generation = to->entry->flow.generation;
+	return 0;
+}
+
+static bool address_is_usable(const struct addr *addr, const struct addr *local)
+{
+	return addr->family == local->family && !addr_is_any(addr) && !addr_is_multicast(addr);
+}
+
+static bool rule_is_valid(const struct flow_rule *rule, const struct addr *local)
+{
+	const struct flow_source *source = &rule->source;
+	for (unsigned i = 0; i < FLOW_EXPECTED_MAX; i++)
+		if (source->expected[i].family && !address_is_usable(&source->expected[i], local))
+			return false;
+	if (rule->remote.family && rule->remote.port && !address_is_usable(&rule->remote, local))
+		return false;
+	return rule->dscp <= 63 && rule->kind <= FLOW_OTHER && source->mode <= FLOW_SOURCE_LEARN;
+}
+
+static int compile(const struct flows *flows, const struct flow_rule *rule, struct flow *flow)
+{
+	int err = compile_link(flows, flow, rule->rtp_to, &flow->rtp_to);
+	if (!err)
+		err = compile_link(flows, flow, rule->rtcp_to, &flow->rtcp_to);
+	if (!err)
+		err = compile_link(flows, flow, rule->rtp_of, &flow->rtp_of);
+	flow->kind = (uint8_t)rule->kind;
+	flow->mode = (uint8_t)rule->source.mode;
+	flow->traffic_class = (uint8_t)(rule->dscp << 2);
+	flow->symmetric = rule->symmetric;
+	flow->clock_hz = rule->clock_hz;
+	for (unsigned i = 0; i < FLOW_EXPECTED_MAX && !err; i++) {
+		flow->expected[i] = rule->source.expected[i];
+		if (flow->expected[i].family)
+			err = hop_get(flows->hops, &flow->expected[i], &flow->local,
+				      &flow->expected_hop[i]);
+	}
+	flow->remote = rule->remote;
+	if (!err && rule->remote.family && rule->remote.port)
+		err = hop_get(flows->hops, &flow->remote, &flow->local, &flow->remote_hop);
+	return err;
+}
+
+static bool source_is_same(const struct flow_source *a, const struct flow_source *b)
+{
+	if (a->epoch != b->epoch)
+		return false;
+	for (unsigned i = 0; i < FLOW_EXPECTED_MAX; i++)
+		if (a->expected[i].family != b->expected[i].family ||
+		    (a->expected[i].family && !addr_equal(&a->expected[i], &b->expected[i])))
+			return false;
+	return true;
+}
+
+int flows_set(struct flows *flows, struct flow_id id, const struct flow_rule *rule,
+	      uint64_t now_ns)
+{
+	retire_run(flows->retired);
+	struct flow_control *control = find(flows, id);
+	if (!control)
+		return -ERR_NOT_FOUND;
+	const struct flow *old = &control->entry->flow;
+	if (!rule_is_valid(rule, &old->local))
+		return -ERR_INVALID;
+	struct flow_entry *entry = aligned_alloc(64, (sizeof(*entry) + 63) / 64 * 64);
+	if (!entry)
+		return -ERR_NO_MEMORY;
+	memset(entry, 0, sizeof(*entry));
+	entry->hops = flows->hops;
+	entry->flow.slot = old->slot;
+	entry->flow.id = old->id;
+	entry->flow.generation = old->generation;
+	entry->flow.lcore = old->lcore;
+	entry->flow.local = old->local;
+	int err = compile(flows, rule, &entry->flow);
+	if (err) {
+		free_entry(entry);
+		return err;
+	}
+	if (!control->source_is_set || !source_is_same(&control->source, &rule->source)) {
+		control->epoch++;
+		control->learn_until_ns = UINT64_MAX;
+		if (rule->source.window_ms)
+			control->learn_until_ns = now_ns + rule->source.window_ms * NS_PER_MS;
+	}
+	control->source = rule->source;
+	control->source_is_set = true;
+	entry->flow.epoch = control->epoch;
+	entry->flow.learn_until_ns = control->learn_until_ns;
+	publish(flows, control, entry);
+	return 0;
+}
+
+void flows_close(struct flows *flows, struct flow_id id)
+{
+	struct flow_control *control = find(flows, id);
+	if (!control)
+		return;
+	publish(flows, control, NULL);
+	retire(flows->retired, &control->retired, release_slot, flows);
+	flows->count--;
+	retire_run(flows->retired);
+}
+
+static void read_source(const struct flow_control *control, const struct flow_state *state,
+			struct flow_stats *out)
+{
+	uint64_t value = counter_get(&state->locked_source);
+	uint64_t expected = value >> 16 & 0xff;
+	/* of the rule that the lcore saw when it locked; a newer one says nothing about it */
+	if (!(value >> 63) || (uint32_t)(value >> 24) != control->epoch ||
+	    expected >= FLOW_EXPECTED_MAX)
+		return;
+	out->source_is_locked = true;
+	out->source = control->source.expected[expected];
+	out->source.port = (uint16_t)value;
+}
+
+int flows_stats(const struct flows *flows, struct flow_id id, struct flow_stats *out)
+{
+	const struct flow_control *control = find(flows, id);
+	if (!control)
+		return -ERR_NOT_FOUND;
+	const struct flow_state *state = &control->entry->flow.slot->state;
+	uint64_t header = counter_get(&state->rtp_header);
+	*out = (struct flow_stats){
+		.packets = counter_get(&state->packets),
+		.bytes = counter_get(&state->bytes),
+		.rtcp_packets = counter_get(&state->rtcp_packets),
+		.sent_packets = counter_get(&state->sent_packets),
+		.sent_bytes = counter_get(&state->sent_bytes),
+		.lost = counter_get(&state->lost),
+		.reordered = counter_get(&state->reordered),
+		.duplicate = counter_get(&state->duplicate),
+		.jitter_us = (uint32_t)counter_get(&state->jitter_us),
+		.last_packet_ms = counter_get(&state->last_packet_ns) / NS_PER_MS,
+		.last_rtcp_ms = counter_get(&state->last_rtcp_ns) / NS_PER_MS,
+		.ssrc = (uint32_t)header,
+		.sequence = (uint16_t)(header >> 32),
+		.payload_type = (uint8_t)(header >> 48 & 0x7f),
+		.hijack_attempts = counter_get(&state->hijack_attempts),
+	};
+	for (unsigned i = 0; i < DROP_COUNT; i++)
+		out->drops[i] = counter_get(&state->drops[i]);
+	read_source(control, state, out);
+	return 0;
+}
