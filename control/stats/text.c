@@ -216,14 +216,14 @@ void stats_text(const json_t *value, struct buf *out)
 	size_t i;
 	if (is_rows(value)) {
 		rows_write(value, 0, out);
-	} else if (json_is_object(value)) {
+	} else if (json_object_size(value)) {
 		block(value, 0, out);
-	} else if (json_is_array(value) && json_array_size(value)) {
+	} else if (json_array_size(value)) {
 		json_array_foreach((json_t *)(uintptr_t)value, i, item) {
 			text_value("", item, out);
 			buf_add_char(out, '\n');
 		}
-	} else if (json_is_array(value)) {
+	} else if (json_is_array(value) || json_is_object(value)) {
 		buf_add_text(out, "none\n");
 	} else {
 		text_value("", value, out);
