@@ -15,7 +15,8 @@
 #include <time.h>
 #include <unistd.h>
 
-#define NS_PER_MS 1000000ull
+#define NS_PER_MS        1000000ull
+#define LONGEST_SLEEP_MS 86400000ull
 
 struct burst_hook {
 	loop_fn *fn;
@@ -92,18 +93,19 @@ static void on_alarm(struct ev_loop *ev, ev_timer *watcher, int events)
 static void set_alarm(struct loop *loop)
 {
 	uint64_t next_ms = wheel_next_ms(loop->wheel);
+	uint64_t latest_ms = loop->now_ms + LONGEST_SLEEP_MS;
 
 	ev_timer_stop(loop->ev, &loop->alarm);
 	if (next_ms == UINT64_MAX)
 		return;
+	if (next_ms > latest_ms)
+		next_ms = latest_ms;
 	ev_now_update(loop->ev); /* libev counts from its own clock, which the handlers made old */
 	uint64_t now_ns = monotonic_ns();
-	double after = 0;
+	uint64_t after_ns = 0;
 	if (next_ms > now_ns / NS_PER_MS)
-		after = ((double)(next_ms - now_ns / NS_PER_MS) * (double)NS_PER_MS -
-			 (double)(now_ns % NS_PER_MS)) /
-			1e9;
-	ev_timer_set(&loop->alarm, after, 0.);
+		after_ns = (next_ms - now_ns / NS_PER_MS) * NS_PER_MS - now_ns % NS_PER_MS;
+	ev_timer_set(&loop->alarm, (double)after_ns / 1e9, 0.);
 	ev_timer_start(loop->ev, &loop->alarm);
 }
 

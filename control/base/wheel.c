@@ -96,7 +96,7 @@ void wheel_cancel(struct wheel *wheel, struct timer *timer)
 	wheel->armed--;
 	/* The last one of a slot takes the slot's bit along. */
 	if (!*head && (uintptr_t)head >= (uintptr_t)slots &&
-	    (uintptr_t)head < (uintptr_t)(slots + LEVELS * SLOTS)) {
+	    (uintptr_t)head < (uintptr_t)slots + sizeof(wheel->slots)) {
 		unsigned slot = (unsigned)(head - slots);
 		wheel->used[slot / SLOTS][slot % SLOTS / 64] &= ~(1ull << slot % 64);
 	}
