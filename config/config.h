@@ -14,7 +14,12 @@ enum config_source {
 	CONFIG_SOURCE_SIGNALLED,  /* media only from the address that SDP names */
 	CONFIG_SOURCE_LEARN_ONCE, /* or confirmed once from the signalling source, then locked */
 };
-enum config_driver { CONFIG_DRIVER_AUTO, CONFIG_DRIVER_AF_XDP, CONFIG_DRIVER_AF_PACKET, CONFIG_DRIVER_PCI };
+enum config_driver {
+	CONFIG_DRIVER_AUTO,
+	CONFIG_DRIVER_AF_XDP,
+	CONFIG_DRIVER_AF_PACKET,
+	CONFIG_DRIVER_PCI,
+};
 enum config_hugepages { CONFIG_HUGEPAGES_AUTO, CONFIG_HUGEPAGES_NEVER, CONFIG_HUGEPAGES_REQUIRE };
 enum config_store { CONFIG_STORE_MEMORY, CONFIG_STORE_REDIS };
 enum config_strategy { CONFIG_STRATEGY_FAILOVER };
@@ -24,7 +29,7 @@ struct config_rate { /* at most `count` in `period_ms`; count 0 = no limit */
 	uint32_t period_ms;
 };
 
-/* One bound socket of an interface; an interface with two addresses has each entry of `listen` twice. */
+/* One bound socket of an interface: each entry of `listen` once for each address. */
 struct config_listener {
 	const char *name; /* "udp/5060", of a second address "udp/5060/2": the same on every node */
 	enum config_transport transport; /* UDP or TCP */
@@ -32,18 +37,18 @@ struct config_listener {
 };
 
 struct config_media {
-	uint16_t first_port; /* both ends included; even */
-	uint16_t last_port;  /* odd */
+	uint16_t first_port;      /* both ends included; even */
+	uint16_t last_port;       /* odd */
 	uint32_t idle_timeout_ms; /* a call without media for so long is ended; 0 = never */
 	enum config_source source;
 	uint8_t dscp; /* 0 to 63 */
 };
 
 struct config_limits {
-	uint32_t calls; /* at once; 0 = no limit */
+	uint32_t calls;                   /* at once; 0 = no limit */
 	struct config_rate setup_rate;    /* INVITEs that begin a call, of the whole interface */
 	struct config_rate register_rate; /* REGISTERs of the whole interface */
-	struct { /* of one source address that is no peer's */
+	struct {                          /* of one source address that is no peer's */
 		struct config_rate setup_rate;
 		struct config_rate register_rate;
 		uint32_t connections; /* TCP, at once; 0 = no limit */
@@ -67,26 +72,27 @@ struct config_interface {
 };
 
 struct config_server {
-	struct addr addr; /* with port */
+	struct addr addr;           /* with port */
 	enum config_send transport; /* AUTO = as the interface sends */
 };
 
 struct config_peer {
 	const char *name;
-	uint32_t interface; /* index */
+	uint32_t interface;                  /* index */
 	const struct config_server *servers; /* in order of preference */
 	size_t server_count;
 	const struct cidr *accept_from; /* the servers' addresses first, then what the file adds */
 	size_t accept_from_count;
 	enum config_strategy strategy;
 	uint32_t ping_ms;      /* OPTIONS to each server so often; 0 = never */
-	bool identity_trusted; /* P-Asserted-Identity (RFC 3325) from this peer is believed and given to it */
+	bool identity_trusted; /* P-Asserted-Identity (RFC 3325) is believed from it and given to it
+				*/
 };
 
 /* Registrations relayed from an interface to a registrar behind us. */
 struct config_phones {
-	uint32_t from;      /* interface index */
-	uint32_t registrar; /* peer index */
+	uint32_t from;              /* interface index */
+	uint32_t registrar;         /* peer index */
 	const char *const *domains; /* REGISTERs for other domains are refused; none = any domain */
 	size_t domain_count;
 	uint32_t contacts; /* bindings of one address-of-record, at most */
@@ -99,7 +105,7 @@ struct config_end {
 	uint32_t peer; /* index, for CONFIG_END_PEER */
 };
 
-struct config_number { /* pattern of the called user part */
+struct config_number {    /* pattern of the called user part */
 	const char *text; /* without the star */
 	bool is_prefix;   /* the pattern ended in '*' */
 };
@@ -134,8 +140,8 @@ struct config_relay {
 struct config_state {
 	enum config_store store;
 	struct config_endpoint server; /* redis: TCP or UNIX */
-	const char *password; /* NULL = none; never printed */
-	const char *user;     /* NULL = Redis's default user */
+	const char *password;          /* NULL = none; never printed */
+	const char *user;              /* NULL = Redis's default user */
 	uint32_t database;
 	uint32_t wait_ms; /* how long an answer waits for the store's acknowledgement */
 };

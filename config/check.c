@@ -1,0 +1,518 @@
+/* What no value shows alone: two that clash, one that nothing uses, a destination that cannot be
+ * reached. Each finding names both places. SPDX-License-Identifier: Apache-2.0 */
+#include "config/raw.h"
+
+#define MAX_CORES 16
+/* Comparisons of routes with routes, and of networks with networks, before the lint gives up: a
+ * file of tens of thousands of patterns is machine-made. */
+#define LINT_BUDGET 4000000u
+
+/* --- sockets that clash --------------------------------------------------------------------------
+ */
+
+static const char *transport_name(enum config_transport transport)
+{
+	return transport == CONFIG_UDP ? "udp" : transport == CONFIG_TCP ? "tcp" : "unix";
+}
+
+/* Place of the entry of `listen` (or, by default, of the interface) that made this listener. */
+static struct place listener_place(const struct loaded *loaded,
+				   const struct raw_interface *interface, size_t listener)
+{
+	const struct raw_listen *listen = &interface->listen[listener % interface->listen_count];
+
+	return value_place(loaded, listen, interface->node);
+}
+
+static void listeners_check_pair(struct loaded *loaded, const struct raw_interface *a, size_t i,
+				 const struct raw_interface *b, size_t j)
+{
+	const struct config_listener *first = &a->public.listeners[i];
+	const struct config_listener *second = &b->public.listeners[j];
+	char text[ADDR_TEXT_SIZE];
+
+	if (first->transport != second->transport || !addr_equal(&first->addr, &second->addr))
+		return;
+	finding_error(&loaded->findings, listener_place(loaded, b, j), "%s %s is listened on twice",
+		      transport_name(second->transport), addr_text(&second->addr, text));
+	finding_note(&loaded->findings, listener_place(loaded, a, i), "first by interface \"%s\"",
+		     a->public.name);
+}
+
+/* The media ports of `a` against what is heard on the same address elsewhere. */
+static void media_check_pair(struct loaded *loaded, const struct raw_interface *a,
+			     const struct raw_interface *b)
+{
+	const struct config_media *x = &a->public.media, *y = &b->public.media;
+	char text[ADDR_TEXT_SIZE];
+
+	if (x->last_port == 0 || y->last_port == 0 || x->first_port > y->last_port ||
+	    y->first_port > x->last_port)
+		return;
+	for (size_t i = 0; i < a->public.address_count; i++) {
+		for (size_t j = 0; j < b->public.address_count; j++) {
+			if (!addr_equal_ip(&a->public.addresses[i], &b->public.addresses[j]))
+				continue;
+			finding_error(
+				&loaded->findings, value_place(loaded, &b->ports, b->node),
+				"media ports %u-%u of \"%s\" overlap %u-%u of \"%s\" on the same "
+				"address %s",
+				y->first_port, y->last_port, b->public.name, x->first_port,
+				x->last_port, a->public.name,
+				addr_ip_text(&a->public.addresses[i], text));
+			finding_note(&loaded->findings, value_place(loaded, &a->ports, a->node),
+				     "the other range is here");
+			return;
+		}
+	}
+}
+
+/* SIP or NG inside a media range: the relay would take those packets. */
+static void media_check_port(struct loaded *loaded, const struct raw_interface *interface,
+			     const struct addr *addr, struct place place, const char *what)
+{
+	const struct config_media *media = &interface->public.media;
+
+	if (addr->port < media->first_port || addr->port > media->last_port)
+		return;
+	for (size_t i = 0; i < interface->public.address_count; i++) {
+		if (!addr_is_any(addr) && !addr_equal_ip(addr, &interface->public.addresses[i]))
+			continue;
+		finding_error(&loaded->findings, place,
+			      "%s port %u lies inside the media ports %u-%u of \"%s\"", what,
+			      addr->port, media->first_port, media->last_port,
+			      interface->public.name);
+		finding_note(&loaded->findings,
+			     value_place(loaded, &interface->ports, interface->node),
+			     "the media ports are here");
+		return;
+	}
+}
+
+static void sockets_check(struct loaded *loaded)
+{
+	for (size_t n = 0; n < loaded->interface_count; n++) {
+		const struct raw_interface *b = &loaded->interfaces[n];
+		for (size_t j = 0; j < b->public.listener_count; j++) {
+			for (size_t i = 0; i < j; i++)
+				listeners_check_pair(loaded, b, i, b, j);
+			for (size_t m = 0; m < n; m++)
+				for (size_t i = 0; i < loaded->interfaces[m].public.listener_count;
+				     i++)
+					listeners_check_pair(loaded, &loaded->interfaces[m], i, b,
+							     j);
+		}
+		for (size_t m = 0; m < n; m++)
+			media_check_pair(loaded, &loaded->interfaces[m], b);
+		for (size_t m = 0; m < loaded->interface_count; m++)
+			for (size_t j = 0; j < b->public.listener_count; j++)
+				if (b->public.listeners[j].transport == CONFIG_UDP)
+					media_check_port(loaded, &loaded->interfaces[m],
+							 &b->public.listeners[j].addr,
+							 listener_place(loaded, b, j), "SIP");
+		for (size_t i = 0; i < loaded->file.relay_listen_count; i++)
+			if (loaded->file.relay_listen[i].transport == CONFIG_UDP)
+				media_check_port(
+					loaded, b, &loaded->file.relay_listen[i].addr,
+					value_place(loaded, &loaded->file.relay_listen[i], b->node),
+					"NG");
+	}
+}
+
+/* --- destinations without a usable listener (R5) -------------------------------------------------
+ */
+
+static bool can_send(const struct raw_interface *interface, enum config_send transport,
+		     uint8_t family)
+{
+	for (size_t i = 0; i < interface->public.listener_count; i++) {
+		const struct config_listener *listener = &interface->public.listeners[i];
+		bool fits = transport == CONFIG_SEND_AUTO ||
+			    (transport == CONFIG_SEND_UDP) == (listener->transport == CONFIG_UDP);
+		if (fits && (family == 0 || listener->addr.family == family))
+			return true;
+	}
+	return false;
+}
+
+static void server_check(struct loaded *loaded, const struct raw_peer *peer,
+			 const struct config_server *server)
+{
+	static const char *const transports[] = {"", "UDP ", "TCP "};
+	const struct raw_interface *interface = &loaded->interfaces[peer->public.interface];
+	enum config_send transport = server->transport;
+	char text[ADDR_TEXT_SIZE];
+
+	if (interface->public.listener_count == 0)
+		return; /* its own error says so */
+	if (transport == CONFIG_SEND_AUTO)
+		transport = interface->public.send;
+	if (can_send(interface, transport, server->addr.family))
+		return;
+	finding_error(&loaded->findings, value_place(loaded, server, peer->node),
+		      "%s cannot be reached: interface \"%s\" has no %s%slistener",
+		      addr_text(&server->addr, text), interface->public.name, transports[transport],
+		      server->addr.family == AF_INET ? "IPv4 " : "IPv6 ");
+	finding_note(&loaded->findings,
+		     interface->listen_count && origin_of(loaded, &interface->listen)
+			     ? value_place(loaded, &interface->listen, interface->node)
+			     : value_place(loaded, &interface->addresses, interface->node),
+		     "what \"%s\" has is here", interface->public.name);
+}
+
+static void reach_check(struct loaded *loaded)
+{
+	for (size_t i = 0; i < loaded->interface_count; i++) {
+		const struct raw_interface *interface = &loaded->interfaces[i];
+		if (interface->public.listener_count == 0)
+			continue;
+		if (!can_send(interface, interface->public.send, 0))
+			finding_error(&loaded->findings,
+				      value_place(loaded, &interface->send, interface->node),
+				      "send: %s needs a %s listener on interface \"%s\" (listen: "
+				      "[%s/5060])",
+				      interface->public.send == CONFIG_SEND_UDP ? "udp" : "tcp",
+				      interface->public.send == CONFIG_SEND_UDP ? "UDP" : "TCP",
+				      interface->public.name,
+				      interface->public.send == CONFIG_SEND_UDP ? "udp" : "tcp");
+		if (interface->public.send_replies == CONFIG_REPLIES_TCP &&
+		    !can_send(interface, CONFIG_SEND_TCP, 0))
+			finding_error(
+				&loaded->findings,
+				value_place(loaded, &interface->send_replies, interface->node),
+				"send-replies: tcp needs a TCP listener on interface \"%s\" "
+				"(listen: "
+				"[tcp/5060])",
+				interface->public.name);
+	}
+	for (size_t i = 0; i < loaded->peer_count; i++) {
+		const struct raw_peer *peer = &loaded->peers[i];
+		for (size_t j = 0; peer->interface_known && j < peer->server_count; j++)
+			server_check(loaded, peer, &peer->servers[j]);
+	}
+}
+
+/* --- who is who: sources that two peers claim ----------------------------------------------------
+ */
+
+static struct place network_place(const struct loaded *loaded, const struct raw_peer *peer,
+				  size_t i)
+{
+	if (i < peer->server_count)
+		return value_place(loaded, &peer->servers[i], peer->node);
+	return value_place(loaded, &peer->accept_from[i - peer->server_count], peer->node);
+}
+
+static bool networks_overlap(const struct cidr *a, const struct cidr *b)
+{
+	return cidr_contains(a, &b->network) || cidr_contains(b, &a->network);
+}
+
+static void sources_check_pair(struct loaded *loaded, const struct raw_peer *a,
+			       const struct raw_peer *b, unsigned *budget)
+{
+	char text[ADDR_TEXT_SIZE];
+
+	for (size_t i = 0; i < a->public.accept_from_count; i++) {
+		for (size_t j = 0; j < b->public.accept_from_count; j++) {
+			const struct cidr *second = &b->public.accept_from[j];
+			if (*budget == 0)
+				return;
+			--*budget;
+			if (!networks_overlap(&a->public.accept_from[i], second))
+				continue;
+			finding_warn(
+				&loaded->findings, network_place(loaded, b, j),
+				"requests from %s/%u are also those of peer \"%s\", which comes "
+				"first and gets them",
+				addr_ip_text(&second->network, text), second->bits, a->public.name);
+			finding_note(&loaded->findings, network_place(loaded, a, i),
+				     "peer \"%s\" takes them here", a->public.name);
+			return;
+		}
+	}
+}
+
+static void sources_check(struct loaded *loaded)
+{
+	unsigned budget = LINT_BUDGET;
+
+	for (size_t n = 0; n < loaded->peer_count; n++)
+		for (size_t m = 0; m < n && budget; m++, budget -= budget > 0) {
+			const struct raw_peer *a = &loaded->peers[m], *b = &loaded->peers[n];
+			if (a->interface_known && b->interface_known &&
+			    a->public.interface == b->public.interface)
+				sources_check_pair(loaded, a, b, &budget);
+		}
+}
+
+/* --- routes --------------------------------------------------------------------------------------
+ */
+
+static bool end_covers(const struct raw_route *route, const struct config_end *end)
+{
+	for (size_t i = 0; i < route->from_count; i++)
+		if (route->from[i].type == end->type &&
+		    (end->type == CONFIG_END_PHONES || route->from[i].peer == end->peer))
+			return true;
+	return false;
+}
+
+static bool number_covers(const struct config_number *wide, const struct config_number *narrow)
+{
+	size_t length = strlen(wide->text);
+
+	if (!wide->is_prefix)
+		return !narrow->is_prefix && strcmp(wide->text, narrow->text) == 0;
+	return strncmp(wide->text, narrow->text, length) == 0;
+}
+
+/* Whatever `later` matches, `earlier` has matched before. */
+static bool route_covers(const struct raw_route *earlier, const struct raw_route *later,
+			 unsigned *budget)
+{
+	if (earlier->public.registered && !later->public.registered)
+		return false;
+	for (size_t i = 0; i < later->from_count; i++)
+		if (!end_covers(earlier, &later->from[i]))
+			return false;
+	if (earlier->number_count == 0)
+		return true;
+	if (later->number_count == 0)
+		return false;
+	for (size_t i = 0; i < later->number_count; i++) {
+		bool covered = false;
+		for (size_t j = 0; j < earlier->number_count && !covered; j++) {
+			if (*budget == 0)
+				return false;
+			--*budget;
+			covered = number_covers(&earlier->numbers[j], &later->numbers[i]);
+		}
+		if (!covered)
+			return false;
+	}
+	return true;
+}
+
+static struct place route_place(const struct loaded *loaded, const struct raw_route *route)
+{
+	return value_place(loaded, &route->name, route->node);
+}
+
+static void shadow_check(struct loaded *loaded)
+{
+	unsigned budget = LINT_BUDGET;
+
+	for (size_t n = 0; n < loaded->route_count; n++) {
+		const struct raw_route *later = &loaded->routes[n];
+		for (size_t m = 0; m < n && later->is_whole && budget; m++, budget -= budget > 0) {
+			const struct raw_route *earlier = &loaded->routes[m];
+			if (!earlier->is_whole || !route_covers(earlier, later, &budget))
+				continue;
+			finding_warn(&loaded->findings, route_place(loaded, later),
+				     "route \"%s\" is never reached: route \"%s\" before it takes "
+				     "all of "
+				     "its calls",
+				     later->name, earlier->name);
+			finding_note(&loaded->findings, route_place(loaded, earlier),
+				     "route \"%s\" is here", earlier->name);
+			break;
+		}
+	}
+}
+
+static void phones_in_routes_check(struct loaded *loaded)
+{
+	for (size_t i = 0; i < loaded->route_count && loaded->phones_count == 0; i++) {
+		const struct raw_route *route = &loaded->routes[i];
+		const void *value = NULL;
+		if (!route->is_whole)
+			continue;
+		if (route->public.to.type == CONFIG_END_PHONES)
+			value = &route->public.to;
+		for (size_t j = 0; j < route->from_count; j++)
+			if (route->from[j].type == CONFIG_END_PHONES)
+				value = &route->from[j];
+		if (!value)
+			continue;
+		finding_error(&loaded->findings, value_place(loaded, value, route->node),
+			      "no phones can register, so none can call or be called");
+		finding_note(&loaded->findings, PLACE_NONE,
+			     "add phones: [{from: INTERFACE, registrar: PEER}]");
+	}
+	for (size_t n = 0; n < loaded->route_count; n++)
+		for (size_t m = 0; m < n && n < 256; m++)
+			if (origin_of(loaded, &loaded->routes[n].name) &&
+			    strcmp(loaded->routes[n].name, loaded->routes[m].name) == 0) {
+				finding_error(
+					&loaded->findings, route_place(loaded, &loaded->routes[n]),
+					"two routes are named \"%s\"", loaded->routes[n].name);
+				finding_note(&loaded->findings,
+					     route_place(loaded, &loaded->routes[m]), "first here");
+				break;
+			}
+}
+
+/* --- what nothing uses ---------------------------------------------------------------------------
+ */
+
+static bool peer_is_used(const struct loaded *loaded, uint32_t peer)
+{
+	for (size_t i = 0; i < loaded->phones_count; i++)
+		if (loaded->phones[i].public.registrar == peer)
+			return true;
+	for (size_t i = 0; i < loaded->route_count; i++) {
+		const struct raw_route *route = &loaded->routes[i];
+		if (!route->is_whole) /* who knows what it was to say */
+			return true;
+		if (route->public.to.type == CONFIG_END_PEER && route->public.to.peer == peer)
+			return true;
+		for (size_t j = 0; j < route->from_count; j++)
+			if (route->from[j].type == CONFIG_END_PEER && route->from[j].peer == peer)
+				return true;
+	}
+	return false;
+}
+
+static bool interface_is_used(const struct loaded *loaded, uint32_t interface)
+{
+	for (size_t i = 0; i < loaded->peer_count; i++)
+		if (!loaded->peers[i].interface_known ||
+		    loaded->peers[i].public.interface == interface)
+			return true;
+	for (size_t i = 0; i < loaded->phones_count; i++)
+		if (loaded->phones[i].public.from >= loaded->interface_count ||
+		    loaded->phones[i].public.from == interface)
+			return true;
+	return false;
+}
+
+static void unused_check(struct loaded *loaded)
+{
+	for (size_t i = 0; i < loaded->peer_count && i < 512; i++)
+		if (!peer_is_used(loaded, (uint32_t)i))
+			finding_warn(&loaded->findings,
+				     value_place(loaded, NULL, loaded->peers[i].node),
+				     "peer \"%s\" is not used: no route leads from or to it",
+				     loaded->peers[i].public.name);
+	for (size_t i = 0; i < loaded->interface_count && i < 512; i++)
+		if (!interface_is_used(loaded, (uint32_t)i))
+			finding_warn(&loaded->findings,
+				     value_place(loaded, NULL, loaded->interfaces[i].node),
+				     "interface \"%s\" is not used: no peer is on it and no phones "
+				     "register from it",
+				     loaded->interfaces[i].public.name);
+}
+
+/* --- phones, limits, machine ---------------------------------------------------------------------
+ */
+
+static void phones_check(struct loaded *loaded)
+{
+	for (size_t n = 0; n < loaded->phones_count; n++) {
+		const struct raw_phones *phones = &loaded->phones[n];
+		if (phones->public.registrar < loaded->peer_count &&
+		    loaded->peers[phones->public.registrar].public.interface == phones->public.from)
+			finding_warn(&loaded->findings,
+				     value_place(loaded, &phones->public.registrar, phones->node),
+				     "the registrar is on the phones' own interface: registrations "
+				     "go back "
+				     "to where they came from");
+		for (size_t m = 0; m < n && n < 512; m++) {
+			const struct raw_phones *before = &loaded->phones[m];
+			if (before->public.from != phones->public.from ||
+			    before->public.from >= loaded->interface_count || before->domain_count)
+				continue;
+			finding_warn(&loaded->findings, value_place(loaded, NULL, phones->node),
+				     "never used: the entry before takes every domain of that "
+				     "interface");
+			finding_note(&loaded->findings, value_place(loaded, NULL, before->node),
+				     "that entry is here");
+			break;
+		}
+	}
+}
+
+static bool rate_is_higher(struct config_rate a, struct config_rate b)
+{
+	return a.count && b.count &&
+	       (uint64_t)a.count * b.period_ms > (uint64_t)b.count * a.period_ms;
+}
+
+static void limits_check(struct loaded *loaded)
+{
+	for (size_t i = 0; i < loaded->interface_count; i++) {
+		const struct raw_interface *interface = &loaded->interfaces[i];
+		const struct config_limits *limits = &interface->public.limits;
+		const struct config_media *media = &interface->public.media;
+		/* RTP and RTCP of one audio stream */
+		unsigned room =
+			media->last_port ? (media->last_port - media->first_port + 1u) / 2 : 0;
+
+		if (rate_is_higher(limits->per_source.setup_rate, limits->setup_rate))
+			finding_warn(&loaded->findings,
+				     value_place(loaded, &limits->per_source.setup_rate,
+						 interface->node),
+				     "can never be reached: the whole interface takes less "
+				     "(limits.setup-rate)");
+		if (rate_is_higher(limits->per_source.register_rate, limits->register_rate))
+			finding_warn(&loaded->findings,
+				     value_place(loaded, &limits->per_source.register_rate,
+						 interface->node),
+				     "can never be reached: the whole interface takes less "
+				     "(limits.register-rate)");
+		if (room && limits->calls > room && origin_of(loaded, &limits->calls))
+			finding_warn(&loaded->findings,
+				     value_place(loaded, &limits->calls, interface->node),
+				     "can never be reached: media.ports has room for %u calls",
+				     room);
+	}
+}
+
+static void machine_check(struct loaded *loaded)
+{
+	struct raw_file *file = &loaded->file;
+	unsigned cpus = loaded->host->cpu_count(loaded->host->owner);
+
+	for (size_t i = 0; i < file->core_count; i++)
+		if (file->cores[i] >= cpus)
+			finding_error(&loaded->findings, value_place(loaded, &file->cores[i], NULL),
+				      "this machine has no CPU %u: it has 0 to %u", file->cores[i],
+				      cpus - 1);
+	if (file->core_count > MAX_CORES || (file->core_count == 0 && !loaded->findings.errors))
+		finding_error(&loaded->findings, value_place(loaded, &file->cores, NULL),
+			      "dataplane.cores takes 1 to %d CPUs", MAX_CORES);
+	if (file->public.stats.socket && file->public.stats.relay_socket &&
+	    strcmp(file->public.stats.socket, file->public.stats.relay_socket) == 0) {
+		finding_error(&loaded->findings,
+			      value_place(loaded, &file->public.stats.relay_socket, NULL),
+			      "both halves cannot have the stats socket %s",
+			      file->public.stats.socket);
+		finding_note(&loaded->findings,
+			     value_place(loaded, &file->public.stats.socket, NULL),
+			     "the other one is here");
+	}
+	for (size_t i = 0; i < file->relay_listen_count; i++) {
+		const struct config_endpoint *endpoint = &file->relay_listen[i];
+		if (endpoint->transport != CONFIG_UNIX && !addr_is_private(&endpoint->addr))
+			finding_warn(&loaded->findings, value_place(loaded, endpoint, NULL),
+				     "NG asks for no password: let nobody but the signalling half "
+				     "reach %s",
+				     endpoint->text);
+	}
+}
+
+void check_sections(struct loaded *loaded)
+{
+	if (loaded->findings.failed)
+		return;
+	sockets_check(loaded);
+	reach_check(loaded);
+	sources_check(loaded);
+	phones_check(loaded);
+	phones_in_routes_check(loaded);
+	shadow_check(loaded);
+	unused_check(loaded);
+	limits_check(loaded);
+	machine_check(loaded);
+}

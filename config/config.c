@@ -1,0 +1,170 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "config/config.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "config/raw.h"
+
+#define ARENA_CHUNK (64u << 10)
+#define ARENA_LIMIT (48u << 20) /* a hostile file is refused, it does not fill the machine */
+
+/* One byte more than may be there, so that a larger file is known as such. */
+static int read_whole(int fd, char *out, size_t *length)
+{
+	*length = 0;
+	while (*length <= YAML_MAX_BYTES) {
+		ssize_t got = read(fd, out + *length, YAML_MAX_BYTES + 1 - *length);
+		if (got < 0 && errno == EINTR)
+			continue;
+		if (got < 0)
+			return err_from_errno(errno);
+		if (got == 0)
+			break;
+		*length += (size_t)got;
+	}
+	return 0;
+}
+
+int loaded_read(const char *path, char **source, size_t *length, struct buf *findings)
+{
+	struct stat status;
+	char *text;
+	int err, fd;
+
+	fd = open(path, O_RDONLY | O_CLOEXEC);
+	if (fd < 0) {
+		buf_printf(findings, "%s: cannot be opened: %s\n", path, strerror(errno));
+		return err_from_errno(errno);
+	}
+	if (!fstat(fd, &status) && S_ISDIR(status.st_mode)) {
+		buf_printf(findings, "%s: is a directory, not a file\n", path);
+		close(fd);
+		return -ERR_INVALID;
+	}
+	if (!fstat(fd, &status) && status.st_size > (off_t)YAML_MAX_BYTES) {
+		buf_printf(findings, "%s: is larger than 1 MiB\n", path);
+		close(fd);
+		return -ERR_TOO_LARGE;
+	}
+	text = malloc(YAML_MAX_BYTES + 2);
+	if (!text) {
+		close(fd);
+		return -ERR_NO_MEMORY;
+	}
+	err = read_whole(fd, text, length);
+	close(fd);
+	if (err) {
+		buf_printf(findings, "%s: cannot be read: %s\n", path, err_text(err));
+		free(text);
+		return err;
+	}
+	text[*length] = '\0';
+	*source = text;
+	return 0;
+}
+
+void loaded_destroy(struct loaded *loaded)
+{
+	if (!loaded)
+		return;
+	/* The arena's memory goes back to malloc as it is: what must not stay is wiped here. */
+	char *password = (char *)(uintptr_t)loaded->file.public.state.password;
+	if (password)
+		explicit_bzero(password, strlen(password));
+	findings_free(&loaded->findings);
+	arena_destroy(loaded->arena);
+	free(loaded->source);
+	free(loaded);
+}
+
+int loaded_create(const char *path, char *source, size_t length, const struct config_host *host,
+		  struct loaded **out, struct buf *findings)
+{
+	struct loaded *loaded = calloc(1, sizeof(*loaded));
+	struct yaml_node *root = NULL;
+	int err;
+
+	if (!loaded) {
+		free(source);
+		return -ERR_NO_MEMORY;
+	}
+	loaded->source = source;
+	loaded->host = host;
+	err = arena_create(ARENA_CHUNK, ARENA_LIMIT, &loaded->arena);
+	if (err)
+		goto fail;
+	findings_init(&loaded->findings, loaded->arena, path, (struct slice){source, length});
+	loaded->file.public.path = arena_text(loaded->arena, slice_from(path));
+	if (!loaded->file.public.path) {
+		err = -ERR_NO_MEMORY;
+		goto fail;
+	}
+	err = yaml_parse(&loaded->findings, &root);
+	if (!err) {
+		load_sections(loaded, root);
+		finish_sections(loaded);
+		check_sections(loaded);
+	}
+	findings_show(&loaded->findings, findings);
+	if (loaded->findings.failed) {
+		buf_printf(findings, "%s: out of memory\n", path);
+		err = -ERR_NO_MEMORY;
+	} else if (loaded->findings.errors) {
+		err = -ERR_MALFORMED;
+	}
+	if (err)
+		goto fail;
+	*out = loaded;
+	return 0;
+fail:
+	loaded_destroy(loaded);
+	return err;
+}
+
+int config_load(const char *path, struct config **out, struct buf *findings)
+{
+	struct loaded *loaded;
+	char *source;
+	size_t length;
+	int err = loaded_read(path, &source, &length, findings);
+
+	if (!err)
+		err = loaded_create(path, source, length, &config_this_host, &loaded, findings);
+	if (err)
+		return err;
+	*out = &loaded->file.public;
+	return 0;
+}
+
+void config_free(struct config *config)
+{
+	/* The public part is the first member of the first member. */
+	loaded_destroy((struct loaded *)(void *)config);
+}
+
+int config_find_interface(const struct config *config, struct slice name)
+{
+	for (size_t i = 0; i < config->interface_count; i++)
+		if (slice_equal(name, slice_from(config->interfaces[i].name)))
+			return (int)i;
+	return -1;
+}
+
+int config_find_peer(const struct config *config, struct slice name)
+{
+	for (size_t i = 0; i < config->peer_count; i++)
+		if (slice_equal(name, slice_from(config->peers[i].name)))
+			return (int)i;
+	return -1;
+}
+
+bool config_number_matches(const struct config_number *number, struct slice user)
+{
+	struct slice text = slice_from(number->text);
+
+	return number->is_prefix ? slice_starts(user, text) : slice_equal(user, text);
+}

@@ -1,0 +1,155 @@
+/* raw.h - what the file says, before it is filled in: each section's public struct with what only
+ * config/ needs beside it. Private to config/. SPDX-License-Identifier: Apache-2.0 */
+#pragma once
+#include "config/config.h"
+#include "config/findings.h"
+#include "config/host.h"
+#include "config/schema.h"
+#include "config/yaml.h"
+
+struct raw_address { /* of `address`: an IP address or a device */
+	struct addr addr;
+	const char *device;
+};
+
+struct raw_listen {
+	enum config_transport transport;
+	uint16_t port;
+};
+
+struct raw_advertise {
+	const char *host;
+	struct addr addr;
+};
+
+struct raw_ports {
+	uint16_t first;
+	uint16_t last;
+};
+
+struct raw_driver {
+	enum config_driver driver;
+	const char *pci_address;
+};
+
+enum raw_role { RAW_UNTRUSTED, RAW_TRUSTED };
+enum raw_identity { RAW_IDENTITY_UNTRUSTED, RAW_IDENTITY_TRUSTED };
+
+struct raw_interface {
+	struct config_interface public;
+	const struct yaml_node *node;
+	int role;
+	struct raw_address *addresses;
+	size_t address_count;
+	struct raw_listen *listen;
+	size_t listen_count;
+	struct raw_advertise advertise;
+	struct raw_ports ports;
+	int source;
+	int srtp;
+	int send;
+	int send_replies;
+};
+
+struct raw_peer {
+	struct config_peer public;
+	const struct yaml_node *node;
+	struct config_server address;
+	struct config_server *servers;
+	size_t server_count;
+	struct cidr *accept_from;
+	size_t accept_from_count;
+	int strategy;
+	int identity;
+	bool interface_known;
+};
+
+struct raw_phones {
+	struct config_phones public;
+	const struct yaml_node *node; /* NULL = implicit */
+	const char **domains;
+	size_t domain_count;
+};
+
+struct raw_route {
+	struct config_route public;
+	const struct yaml_node *node; /* NULL = implicit */
+	const char *name;
+	struct config_end *from;
+	size_t from_count;
+	struct config_number *numbers;
+	size_t number_count;
+	bool is_whole; /* nothing in it is wrong: fit for comparisons */
+};
+
+struct raw_file {
+	struct config public;
+	const struct yaml_node *node;
+	uint32_t version;
+	struct config_endpoint *control;
+	size_t control_count;
+	struct config_endpoint *relay_listen;
+	size_t relay_listen_count;
+	int store;
+	struct config_endpoint *state_servers;
+	size_t state_server_count;
+	struct raw_driver driver;
+	unsigned *cores;
+	size_t core_count;
+	int hugepages;
+	int log_level;
+	uint32_t workers;
+};
+
+enum origin_type { ORIGIN_NONE, ORIGIN_FILE, ORIGIN_ROLE, ORIGIN_DEFAULT, ORIGIN_HOST };
+struct origin {
+	struct origin *next;
+	const void *value; /* address of the value it tells about */
+	enum origin_type type;
+	struct place place; /* ORIGIN_FILE */
+};
+
+/* A loaded file: what config_load() returns the public part of. */
+struct loaded {
+	struct raw_file file; /* first: its first member is the struct config */
+	struct arena *arena;  /* of everything */
+	char *source;         /* owned */
+	struct findings findings;
+	const struct config_host *host;
+	struct raw_interface *interfaces;
+	size_t interface_count;
+	struct raw_peer *peers;
+	size_t peer_count;
+	struct raw_phones *phones;
+	size_t phones_count;
+	struct raw_route *routes;
+	size_t route_count;
+	struct origin *origins[1024]; /* by address */
+	/* The names of interfaces and peers, known before anything refers to them. */
+	const struct yaml_node *interface_nodes;
+	const struct yaml_node *peer_nodes;
+};
+
+/* load.c: the file's values into the raw structs. */
+void load_sections(struct loaded *loaded, const struct yaml_node *root);
+void origin_set(struct loaded *loaded, const void *value, enum origin_type type,
+		struct place place);
+const struct origin *origin_of(const struct loaded *loaded, const void *value);
+/* Place of a value of an element, or of the element, for findings. */
+struct place value_place(const struct loaded *loaded, const void *value,
+			 const struct yaml_node *element);
+/* finish.c: what follows from other values; fills the public structs. */
+void finish_sections(struct loaded *loaded);
+/* check.c: what each value alone cannot show. */
+void check_sections(struct loaded *loaded);
+
+/* Like config_load(), for tests: the text, and a host of their own. `source` is taken over
+ * (malloc'd). */
+MUST_CHECK int loaded_create(const char *path, char *source, size_t length,
+			     const struct config_host *host, struct loaded **out,
+			     struct buf *findings);
+/* The file read whole, bounded; malloc'd and NUL-terminated. */
+MUST_CHECK int loaded_read(const char *path, char **source, size_t *length, struct buf *findings);
+void loaded_destroy(struct loaded *loaded);
+/* effective.c */
+void effective_show(const struct loaded *loaded, struct buf *out);

@@ -1,0 +1,167 @@
+/* References: the names of interfaces and peers are known before anything is read, so the order of
+ * the sections in the file does not matter. SPDX-License-Identifier: Apache-2.0 */
+#include "config/types.h"
+
+#include "config/nearest.h"
+
+#define VALUE(type) (*(const type *)value)
+
+/* Index of `name` among the keys of `map`; -1 = none. */
+static int find_name(const struct yaml_node *map, struct slice name)
+{
+	int index = 0;
+
+	for (const struct yaml_node *child = map ? map->first : NULL; child; child = child->next) {
+		if (slice_equal(child->key, name))
+			return index;
+		index++;
+	}
+	return -1;
+}
+
+static void offer_names(struct loaded *loaded, struct nearest *nearest, const struct yaml_node *map)
+{
+	for (const struct yaml_node *child = map ? map->first : NULL; child; child = child->next) {
+		char *name = type_text(loaded, child->key);
+		if (name)
+			nearest_offer(nearest, name);
+	}
+}
+
+/* The wrong name's place, the nearest right one and its place, or all there are. */
+static bool unknown_name(struct loaded *loaded, const struct yaml_node *node, const char *what,
+			 const struct yaml_node *map, bool or_phones)
+{
+	struct findings *findings = &loaded->findings;
+	struct nearest nearest;
+
+	nearest_start(&nearest, node->text);
+	offer_names(loaded, &nearest, map);
+	if (or_phones)
+		nearest_offer(&nearest, "phones");
+	if (nearest.name) {
+		finding_error(findings, node->place,
+			      "%s \"%.*s\" is not defined (did you mean \"%s\"?)", what,
+			      SLICE_ARG(node->text), nearest.name);
+		const struct yaml_node *right = yaml_get(map, slice_from(nearest.name));
+		if (right)
+			finding_note(findings, right->key_place, "\"%s\" is defined here",
+				     nearest.name);
+		return false;
+	}
+	finding_error(findings, node->place, "%s \"%.*s\" is not defined", what,
+		      SLICE_ARG(node->text));
+	if (map && map->first)
+		finding_note(findings, map->first->key_place, "%ss are defined here", what);
+	else
+		finding_note(findings, PLACE_NONE, "the file defines no %s", what);
+	return false;
+}
+
+static bool interface_read(struct loaded *loaded, const struct schema_key *key,
+			   const struct yaml_node *node, void *out)
+{
+	int index = find_name(loaded->interface_nodes, node->text);
+
+	(void)key;
+	if (index < 0)
+		return unknown_name(loaded, node, "interface", loaded->interface_nodes, false);
+	*(uint32_t *)out = (uint32_t)index;
+	return true;
+}
+
+static void interface_print(const struct loaded *loaded, const struct schema_key *key,
+			    const void *value, struct buf *out)
+{
+	(void)key;
+	if (VALUE(uint32_t) < loaded->interface_count)
+		buf_add_text(out, loaded->interfaces[VALUE(uint32_t)].public.name);
+}
+
+const struct schema_type type_interface = {
+	.name = "interface",
+	.write = "the name of an interface",
+	.size = sizeof(uint32_t),
+	.read = interface_read,
+	.print = interface_print,
+};
+
+static bool peer_read(struct loaded *loaded, const struct schema_key *key,
+		      const struct yaml_node *node, void *out)
+{
+	int index = find_name(loaded->peer_nodes, node->text);
+
+	(void)key;
+	if (index < 0)
+		return unknown_name(loaded, node, "peer", loaded->peer_nodes, false);
+	*(uint32_t *)out = (uint32_t)index;
+	return true;
+}
+
+static void peer_print(const struct loaded *loaded, const struct schema_key *key, const void *value,
+		       struct buf *out)
+{
+	(void)key;
+	if (VALUE(uint32_t) < loaded->peer_count)
+		buf_add_text(out, loaded->peers[VALUE(uint32_t)].public.name);
+}
+
+const struct schema_type type_peer = {
+	.name = "peer",
+	.write = "the name of a peer",
+	.size = sizeof(uint32_t),
+	.read = peer_read,
+	.print = peer_print,
+};
+
+/* One end of a route: a peer, or the registered phones. */
+static bool end_read(struct loaded *loaded, const struct schema_key *key,
+		     const struct yaml_node *node, void *out)
+{
+	struct config_end end = {CONFIG_END_PHONES, 0};
+
+	if (node->type == YAML_MAP) {
+		bool enum_route = yaml_get(node, SLICE("enum")) != NULL;
+		finding_error(&loaded->findings, node->place,
+			      enum_route ? "ENUM routes are not supported by this version"
+					 : "%s takes the name of a peer, or phones",
+			      key->path);
+		return false;
+	}
+	if (!slice_equal(node->text, SLICE("phones"))) {
+		int index = find_name(loaded->peer_nodes, node->text);
+		if (index < 0) {
+			bool ok = unknown_name(loaded, node, "peer", loaded->peer_nodes, true);
+			if (find_name(loaded->interface_nodes, node->text) >= 0)
+				finding_note(
+					&loaded->findings, PLACE_NONE,
+					"\"%.*s\" is an interface; routes go between peers and "
+					"phones",
+					SLICE_ARG(node->text));
+			return ok;
+		}
+		end = (struct config_end){CONFIG_END_PEER, (uint32_t)index};
+	}
+	*(struct config_end *)out = end;
+	return true;
+}
+
+static void end_print(const struct loaded *loaded, const struct schema_key *key, const void *value,
+		      struct buf *out)
+{
+	struct config_end end = VALUE(struct config_end);
+
+	if (end.type == CONFIG_END_PHONES)
+		buf_add_text(out, "phones");
+	else
+		peer_print(loaded, key, &end.peer, out);
+}
+
+const struct schema_type type_end = {
+	.name = "end of a route",
+	.write = "the name of a peer, or phones",
+	.takes_map = true,
+	.size = sizeof(struct config_end),
+	.read = end_read,
+	.print = end_print,
+};
