@@ -298,7 +298,7 @@ int sdp_check_bandwidth(struct slice value, struct sdp_fault *fault)
 	if (!sdp_is_token(type))
 		return fault_at(fault, value.data, "bandwidth type is not a token");
 	if (type.len == value.len || slice_to_u64(slice_trim(number), UINT64_MAX, &kbps))
-		return fault_at(fault, value.data + type.len, "bandwidth is not a number");
+		return fault_at(fault, number.data, "bandwidth is not a number");
 	return 0;
 }
 
