@@ -99,7 +99,7 @@ static void cache_age(struct ng_cache *cache, uint64_t now_ms)
 	/* A long pause: what is young has had its two generations too. */
 	bool both = now_ms - cache->swap_ms >= cache->generation_ms;
 
-	cache_swap(cache, now_ms);
+	cache_swap(cache, cache->swap_ms);
 	if (both)
 		cache_swap(cache, now_ms);
 }
