@@ -17,22 +17,23 @@ static int read_media(struct answer *answer, const struct sdp_media *media)
 {
 	struct command *command = answer->command;
 	struct stream *stream = answer->dialog->streams[media->index];
+	const struct side *offerer = &stream->sides[answer->to];
+	bool is_pending = offerer->offered.is_known;
+	const struct side_media *offered = is_pending ? &offerer->offered : &offerer->now;
+	const struct stream_kind *kind = is_pending ? &stream->offered : &stream->kind;
 	const char *why = "";
 
-	if (media->port && !slice_equal(media->type, slice_from(stream->type))) {
+	if (media->port && !slice_equal(media->type, slice_from(kind->type))) {
 		command_error(command, "media %u: answered %.*s to an offer of %s",
-			      media->index + 1, SLICE_ARG(media->type), stream->type);
+			      media->index + 1, SLICE_ARG(media->type), kind->type);
 		return -ERR_MALFORMED;
 	}
-	if (media->port && (sdp_media_is_rtp(media) != stream->is_rtp)) {
+	if (media->port && (sdp_media_is_rtp(media) != kind->is_rtp)) {
 		command_error(command, "media %u: answered %.*s to an offer of another protocol",
 			      media->index + 1, SLICE_ARG(media->protocol));
 		return -ERR_MALFORMED;
 	}
-	const struct side_media *offered = stream->sides[answer->to].offered.is_known ?
-						   &stream->sides[answer->to].offered :
-						   &stream->sides[answer->to].now;
-	if (media->port && offered->is_known && !offered->is_rejected && stream->is_rtp &&
+	if (media->port && offered->is_known && !offered->is_rejected && kind->is_rtp &&
 	    sdp_media_is_secure(media) != (strstr(offered->protocol, "SAVP") != NULL)) {
 		command_error(command, "media %u: answered %.*s to an offer of %s (no SRTP)",
 			      media->index + 1, SLICE_ARG(media->protocol), offered->protocol);
@@ -71,6 +72,7 @@ static void apply(struct answer *answer, struct stream *stream, uint64_t now_ms)
 		*media = (struct side_media){ .is_known = true, .is_rejected = true };
 	if (is_new) {
 		offerer->now = offerer->offered;
+		stream->kind = stream->offered;
 		offerer->offered.is_known = false;
 		offerer->epoch++;
 	}
@@ -82,7 +84,7 @@ static void apply(struct answer *answer, struct stream *stream, uint64_t now_ms)
 		side_close(stream, 0, now_ms);
 		side_close(stream, 1, now_ms);
 	}
-	if (stream->is_rtp)
+	if (stream->kind.is_rtp)
 		agree_mux(offerer, answerer);
 }
 

@@ -196,19 +196,16 @@ static int take_media(struct offer *offer, const struct sdp_media *media)
 		dialog->stream_count++;
 	}
 	struct stream *stream = dialog->streams[media->index];
-	if (media->port) {
-		stream_set_type(stream, media, command->now_ms);
-		err = check_security(offer, media);
-		if (err)
-			return err;
-	}
+	err = media->port ? check_security(offer, media) : 0;
+	if (err)
+		return err;
 	err = side_read(stream, offer->from, media, &command->options,
 			&offer->media[media->index], &why);
 	if (err) {
 		command_error(command, "media %u: %s", media->index + 1, why);
 		return err;
 	}
-	if (!media->port || stream->is_refused)
+	if (!media->port || stream_kind_of(media).is_refused)
 		return 0;
 	err = open_side(offer, stream, offer->from);
 	return err ? err : open_side(offer, stream, offer->to);
@@ -224,6 +221,7 @@ static void commit(struct offer *offer)
 		struct side *side = &dialog->streams[i]->sides[offer->from];
 		if (i < offer->sdp->media_count) {
 			side->offered = offer->media[i];
+			dialog->streams[i]->offered = stream_kind_of(&offer->sdp->media[i]);
 			side->mux_policy = option(options, OPTION_MUX_REJECT) ? MUX_REJECT :
 					   option(options, OPTION_MUX_ACCEPT | OPTION_MUX_DEMUX) ?
 										MUX_ACCEPT :

@@ -148,7 +148,7 @@ static void add_media(struct report *r, struct ng_value *medias, const struct st
 	struct flow_stats stats, rtcp_stats;
 
 	add_number(r, media, "index", stream->index + 1);
-	add_text(r, media, "type", stream->type);
+	add_text(r, media, "type", stream->kind.type);
 	add_text(r, media, "protocol", at->now.protocol);
 	struct ng_value *flags = ng_dict_add_list(r->arena, media, "flags");
 	if (at->now.is_known)
@@ -160,7 +160,7 @@ static void add_media(struct report *r, struct ng_value *medias, const struct st
 	if (!at->range)
 		return;
 	add_stream(r, streams, stream, side, false, &stats);
-	if (stream->is_rtp) {
+	if (stream->kind.is_rtp) {
 		add_stream(r, streams, stream, side, true, &rtcp_stats);
 		add_ssrc(r, media, &stats);
 	}

@@ -122,7 +122,9 @@ static int rewrite_media(const struct rewriting *r, struct stream *stream, struc
 	struct side *side = &stream->sides[r->to];
 	const struct sdp_connection *own = own_connection(&media->section);
 
-	if (media->port == 0 || stream->is_refused || !side->range) {
+	bool is_rtp = sdp_media_is_rtp(media);
+
+	if (media->port == 0 || stream_kind_of(media).is_refused || !side->range) {
 		sdp_media_reject(media);
 		return 0;
 	}
@@ -136,9 +138,9 @@ static int rewrite_media(const struct rewriting *r, struct stream *stream, struc
 		err = sdp_media_set_connection(media, &address);
 	if (!err)
 		err = rewrite_protocol(r, side, media);
-	if (!err && stream->is_rtp)
+	if (!err && is_rtp)
 		err = rewrite_mux(r, side, media);
-	if (!err && stream->is_rtp)
+	if (!err && is_rtp)
 		err = rewrite_rtcp(r, side, media, local);
 	return err;
 }

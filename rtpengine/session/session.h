@@ -52,13 +52,18 @@ struct side {
 	uint32_t epoch;
 };
 
-struct stream {
-	struct dialog *dialog;
-	unsigned index;
+struct stream_kind {
 	char type[16]; /* "audio" */
 	bool is_rtp;
 	bool is_refused; /* cannot be relayed (TCP): port 0 both ways */
-	bool is_live;    /* its rules are published */
+};
+
+struct stream {
+	struct dialog *dialog;
+	unsigned index;
+	struct stream_kind kind;    /* in effect */
+	struct stream_kind offered; /* waits for its answer, as the side's `offered` */
+	bool is_live;               /* its rules are published */
 	struct side sides[2];
 };
 
@@ -191,8 +196,8 @@ struct dialog *session_dialog_for_answer(struct session *session, const struct o
 MUST_CHECK int stream_create(struct dialog *dialog, const struct sdp_media *media,
 			     struct stream **out);
 void stream_destroy(struct stream *stream, uint64_t now_ms);
-/* What the m= line of an offer says it is; it may change from offer to offer (RFC 3264 8.3.3). */
-void stream_set_type(struct stream *stream, const struct sdp_media *media, uint64_t now_ms);
+/* What an m= line says it is; that may change from offer to offer (RFC 3264 8.3.3: T.38). */
+struct stream_kind stream_kind_of(const struct sdp_media *media);
 /* A port pair and its flows on the interface of that party; kept if it is there already. -ERR_NO_PORT,
  * -ERR_NOT_FOUND (no address of the family), or what the datapath says; `failed` = the range. */
 MUST_CHECK int side_open(struct stream *stream, int side, uint64_t now_ms,

@@ -166,11 +166,11 @@ static json_t *show_side(const struct stream *stream, int side, uint64_t now_ms)
 	}
 	if (at->now.is_zero)
 		set_text(object, "hold", "0.0.0.0");
-	if (stream->is_rtp)
+	if (stream->kind.is_rtp)
 		json_object_set_new(object, "rtcp_mux", json_boolean(at->mux));
 	if (at->range) {
 		json_object_set_new(object, "rtp", show_flow(stream, side, false, now_ms));
-		if (stream->is_rtp)
+		if (stream->kind.is_rtp)
 			json_object_set_new(object, "rtcp",
 					    show_flow(stream, side, true, now_ms));
 	}
@@ -193,7 +193,7 @@ static json_t *show_dialog(const struct dialog *dialog, uint64_t now_ms)
 		json_t *sides = json_array();
 
 		set_number(one, "index", stream->index + 1);
-		set_text(one, "type", stream->type);
+		set_text(one, "type", stream->kind.type);
 		json_object_set_new(one, "live", json_boolean(stream->is_live));
 		json_array_append_new(sides, show_side(stream, 0, now_ms));
 		json_array_append_new(sides, show_side(stream, 1, now_ms));

@@ -10,17 +10,13 @@ static bool is_tcp(struct slice protocol)
 	return slice_find_slice(protocol, SLICE("TCP")) < protocol.len;
 }
 
-void stream_set_type(struct stream *stream, const struct sdp_media *media, uint64_t now_ms)
+struct stream_kind stream_kind_of(const struct sdp_media *media)
 {
-	bool is_rtp = sdp_media_is_rtp(media);
+	struct stream_kind kind = { .is_rtp = sdp_media_is_rtp(media),
+				    .is_refused = is_tcp(media->protocol) };
 
-	if (stream->is_rtp != is_rtp) { /* an audio stream becomes T.38: other flows are needed */
-		side_close(stream, 0, now_ms);
-		side_close(stream, 1, now_ms);
-	}
-	slice_copy(media->type, stream->type, sizeof(stream->type));
-	stream->is_rtp = is_rtp;
-	stream->is_refused = is_tcp(media->protocol);
+	slice_copy(media->type, kind.type, sizeof(kind.type));
+	return kind;
 }
 
 int stream_create(struct dialog *dialog, const struct sdp_media *media, struct stream **out)
@@ -30,7 +26,7 @@ int stream_create(struct dialog *dialog, const struct sdp_media *media, struct s
 		return -ERR_NO_MEMORY;
 	stream->dialog = dialog;
 	stream->index = media->index;
-	stream_set_type(stream, media, 0);
+	stream->kind = stream_kind_of(media);
 	for (uint8_t side = 0; side < 2; side++) {
 		struct flow_ref *refs[] = { &stream->sides[side].rtp, &stream->sides[side].rtcp };
 		for (size_t i = 0; i < 2; i++) {
@@ -102,10 +98,9 @@ int side_open(struct stream *stream, int side, uint64_t now_ms, struct port_rang
 	struct addr local = *port_range_address(range);
 	local.port = port;
 	err = flow_open(stream, &at->rtp, local);
-	if (!err && stream->is_rtp) {
-		local.port++;
+	local.port++;
+	if (!err) /* without RTP it stays closed; an audio stream that becomes T.38 may come back */
 		err = flow_open(stream, &at->rtcp, local);
-	}
 	if (err)
 		side_close(stream, side, now_ms);
 	return err;
@@ -182,6 +177,7 @@ int side_read(struct stream *stream, int side, const struct sdp_media *media,
 {
 	const struct sdp_connection *connection = sdp_media_connection(media);
 	struct side_media read = { .is_known = true, .bits = options->bits };
+	struct stream_kind kind = stream_kind_of(media);
 	struct sdp_rtpmap map;
 
 	slice_copy(media->protocol, read.protocol, sizeof(read.protocol));
@@ -190,7 +186,7 @@ int side_read(struct stream *stream, int side, const struct sdp_media *media,
 	read.has_mux = sdp_media_has_rtcp_mux(media);
 	if (media->format_count && sdp_media_rtpmap(media, media->formats[0], &map) == 0)
 		read.clock_hz = map.clock_rate;
-	if (read.is_rejected || stream->is_refused) {
+	if (read.is_rejected || kind.is_refused) {
 		*out = read;
 		return 0;
 	}
@@ -216,9 +212,9 @@ int side_read(struct stream *stream, int side, const struct sdp_media *media,
 	*why = "unusable address or port";
 	if (sdp_media_rtp_addr(media, &read.rtp) != 0)
 		return -ERR_MALFORMED;
-	if (stream->is_rtp && sdp_media_rtcp_addr(media, &read.rtcp) != 0)
+	if (kind.is_rtp && sdp_media_rtcp_addr(media, &read.rtcp) != 0)
 		return -ERR_MALFORMED;
-	if (stream->is_rtp && is_multicast_or_broadcast(&read.rtcp))
+	if (kind.is_rtp && is_multicast_or_broadcast(&read.rtcp))
 		return -ERR_MALFORMED;
 	unsigned interface = stream->dialog->parties[side].interface;
 	read_natted(&read, options, &stream->dialog->session->all->interfaces[interface]);
@@ -233,7 +229,7 @@ bool stream_is_live(const struct stream *stream)
 		if (!at->range || !at->now.is_known || at->now.is_rejected)
 			return false;
 	}
-	return !stream->is_refused;
+	return !stream->kind.is_refused;
 }
 
 /* Both SDPs agree that media goes from this side to the other (RFC 3264 5.1, 6.1). */
@@ -308,19 +304,17 @@ static void publish_side(struct stream *stream, int side)
 	struct flow_id rtcp_to = other->mux ? other->rtp.id : other->rtcp.id;
 	struct flow_rule rule = side_rule(stream, side, at->now.rtp);
 
-	rule.kind = !stream->is_rtp || (sealed && at->mux) ? FLOW_OTHER :
+	rule.kind = !stream->kind.is_rtp || (sealed && at->mux) ? FLOW_OTHER :
 		    at->mux				   ? FLOW_MUX :
 							     FLOW_RTP;
 	rule.rtp_to = side_may_send(stream, side) ? other->rtp.id : FLOW_NONE;
 	if (rule.kind == FLOW_MUX)
 		rule.rtcp_to = rtcp_to;
 	publish(stream, &at->rtp, &rule);
-	if (!stream->is_rtp)
-		return;
 
 	rule = side_rule(stream, side, at->now.rtcp);
 	rule.clock_hz = 0;
-	if (at->mux)
+	if (at->mux || !stream->kind.is_rtp)
 		rule.source.mode = FLOW_SOURCE_CLOSED;
 	if (sealed) {
 		rule.kind = FLOW_OTHER;

@@ -1,0 +1,447 @@
+/* postern-rtpengine: the media relay. Opens the devices, answers NG, shows its numbers, and leaves
+ * nothing behind. Serves our signalling half, Kamailio, or whoever speaks NG.
+ * SPDX-License-Identifier: Apache-2.0 */
+#include <errno.h>
+#include <getopt.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <time.h>
+#include <unistd.h>
+#include "config/config.h"
+#include "control/ng/server.h"
+#include "control/stats/server.h"
+#include "rtpengine/datapath/datapath.h"
+#include "rtpengine/privileges.h"
+#include "rtpengine/session/sessions.h"
+
+enum { EXIT_USAGE = 2, EXIT_CONFIG = 3 };
+
+struct relay {
+	struct config *config;
+	struct log log;
+	struct random_system random;
+	struct loop *loop;
+	struct datapath *datapath;
+	struct loop_io *datapath_io;
+	struct sessions *sessions;
+	struct ng_server *ng;
+	struct stats_server *stats;
+};
+
+static void on_ng(void *owner, const struct ng_request *request, struct ng_value *reply)
+{
+	struct relay *relay = owner;
+	sessions_handle(relay->sessions, loop_now_ms(relay->loop), request, reply);
+}
+
+static void on_datapath_readable(void *owner, int events)
+{
+	struct relay *relay = owner;
+	(void)events;
+	datapath_poll(relay->datapath);
+}
+
+static void on_datapath_event(void *owner)
+{
+	struct relay *relay = owner;
+	if (relay->sessions)
+		sessions_events(relay->sessions);
+}
+
+static void on_stop(void *owner, int signum)
+{
+	struct relay *relay = owner;
+	log_info(&relay->log, "relay.stopping", "signal=%d sessions=%u", signum,
+		 sessions_count(relay->sessions));
+	loop_stop(relay->loop);
+}
+
+static void show_calls(void *owner, struct slice args, struct stats_reply *reply)
+{
+	struct relay *relay = owner;
+	(void)args;
+	stats_reply_done(reply,
+			 sessions_show_calls(relay->sessions, loop_now_ms(relay->loop)));
+}
+
+static void show_call(void *owner, struct slice args, struct stats_reply *reply)
+{
+	struct relay *relay = owner;
+
+	if (slice_is_empty(args)) {
+		stats_reply_error(reply, "show call needs a Call-ID (see `show calls`)");
+		return;
+	}
+	json_t *call = sessions_show_call(relay->sessions, loop_now_ms(relay->loop), args);
+	if (call)
+		stats_reply_done(reply, call);
+	else
+		stats_reply_error(reply, "no call with this Call-ID");
+}
+
+static void show_interfaces(void *owner, struct slice args, struct stats_reply *reply)
+{
+	struct relay *relay = owner;
+	(void)args;
+	stats_reply_done(reply,
+			 sessions_show_interfaces(relay->sessions, loop_now_ms(relay->loop)));
+}
+
+static json_t *ng_numbers(const struct ng_server *server)
+{
+	const struct ng_server_counters *c = ng_server_counters(server);
+
+	return json_pack("{s:I,s:I,s:I,s:I,s:I}", "requests", (json_int_t)counter_get(&c->requests),
+			 "errors", (json_int_t)counter_get(&c->errors), "duplicates",
+			 (json_int_t)counter_get(&c->duplicates), "denied",
+			 (json_int_t)counter_get(&c->denied), "dropped",
+			 (json_int_t)counter_get(&c->dropped));
+}
+
+static void show_stats(void *owner, struct slice args, struct stats_reply *reply)
+{
+	struct relay *relay = owner;
+	json_t *stats = sessions_show_stats(relay->sessions, loop_now_ms(relay->loop));
+	(void)args;
+
+	if (stats)
+		json_object_set_new(stats, "control", ng_numbers(relay->ng));
+	stats_reply_done(reply, stats);
+}
+
+static void show_version(void *owner, struct slice args, struct stats_reply *reply)
+{
+	struct relay *relay = owner;
+	(void)args;
+	stats_reply_done(reply, json_pack("{s:s,s:s,s:s}", "program", "postern-rtpengine",
+					  "version", POSTERN_VERSION, "instance",
+					  sessions_instance(relay->sessions)));
+}
+
+static const struct stats_command stats_commands[] = {
+	{ "show calls", "one line for each call", show_calls },
+	{ "show call", "everything about one call: show call CALL-ID", show_call },
+	{ "show interfaces", "addresses, port ranges, devices and drivers", show_interfaces },
+	{ "show stats", "sessions, ports, lcores, drops by reason", show_stats },
+	{ "show version", "version and instance", show_version },
+};
+
+static int open_datapath(struct relay *relay)
+{
+	const struct config *config = relay->config;
+	struct datapath_interface *interfaces =
+		calloc(config->interface_count, sizeof(*interfaces));
+	char why[DATAPATH_WHY_SIZE] = "";
+
+	if (!interfaces)
+		return -ERR_NO_MEMORY;
+	for (size_t i = 0; i < config->interface_count; i++) {
+		const struct config_interface *from = &config->interfaces[i];
+		interfaces[i] = (struct datapath_interface){
+			.name = from->name,
+			.addresses = from->addresses,
+			.address_count = from->address_count,
+			.first_port = from->media.first_port,
+			.last_port = from->media.last_port,
+		};
+	}
+	static const enum datapath_driver drivers[] = {
+		[CONFIG_DRIVER_AUTO] = DATAPATH_AUTO,
+		[CONFIG_DRIVER_AF_XDP] = DATAPATH_AF_XDP,
+		[CONFIG_DRIVER_AF_PACKET] = DATAPATH_AF_PACKET,
+		[CONFIG_DRIVER_PCI] = DATAPATH_PCI,
+	};
+	static const enum datapath_hugepages hugepages[] = {
+		[CONFIG_HUGEPAGES_AUTO] = DATAPATH_HUGE_AUTO,
+		[CONFIG_HUGEPAGES_NEVER] = DATAPATH_HUGE_NEVER,
+		[CONFIG_HUGEPAGES_REQUIRE] = DATAPATH_HUGE_REQUIRE,
+	};
+	struct datapath_config datapath = {
+		.interfaces = interfaces,
+		.interface_count = config->interface_count,
+		.driver = drivers[config->dataplane.driver],
+		.pci_address = config->dataplane.pci_address,
+		.cores = config->dataplane.cores,
+		.core_count = config->dataplane.core_count,
+		.hugepages = hugepages[config->dataplane.hugepages],
+		.batch_us = config->dataplane.batch_us,
+		.log = &relay->log,
+	};
+	int err = datapath_create(&datapath, why, &relay->datapath);
+	free(interfaces);
+	if (err) {
+		log_error(&relay->log, "datapath.failed", "reason=\"%s\"", why);
+		return err;
+	}
+	datapath_on_event(relay->datapath, on_datapath_event, relay);
+	return loop_io_add(relay->loop, datapath_fd(relay->datapath), LOOP_READ,
+			   on_datapath_readable, relay, &relay->datapath_io);
+}
+
+static uint64_t wall_us(void)
+{
+	struct timespec ts;
+	clock_gettime(CLOCK_REALTIME, &ts);
+	return (uint64_t)ts.tv_sec * 1000000 + (uint64_t)ts.tv_nsec / 1000;
+}
+
+static int open_sessions(struct relay *relay)
+{
+	const struct config *config = relay->config;
+	struct session_interface *interfaces = calloc(config->interface_count, sizeof(*interfaces));
+
+	if (!interfaces)
+		return -ERR_NO_MEMORY;
+	for (size_t i = 0; i < config->interface_count; i++) {
+		const struct config_interface *from = &config->interfaces[i];
+		interfaces[i] = (struct session_interface){
+			.name = from->name,
+			.addresses = from->addresses,
+			.address_count = from->address_count,
+			.advertise = from->advertise_addr,
+			.first_port = from->media.first_port,
+			.last_port = from->media.last_port,
+			.idle_timeout_ms = from->media.idle_timeout_ms,
+			.source_signalled = from->media.source == CONFIG_SOURCE_SIGNALLED,
+			.dscp = from->media.dscp,
+		};
+	}
+	struct sessions_config sessions = {
+		.wheel = loop_wheel(relay->loop),
+		.log = &relay->log,
+		.random = &relay->random.base,
+		.datapath = relay->datapath,
+		.interfaces = interfaces,
+		.interface_count = config->interface_count,
+		.wall_us = wall_us(),
+	};
+	int err = sessions_create(&sessions, loop_now_ms(relay->loop), &relay->sessions);
+	free(interfaces);
+	return err;
+}
+
+static bool is_loopback(const struct addr *addr)
+{
+	static const struct in6_addr loopback6 = IN6ADDR_LOOPBACK_INIT;
+
+	if (addr->family == AF_INET)
+		return addr->bytes[0] == 127;
+	return addr->family == AF_INET6 && !memcmp(&addr->v6, &loopback6, sizeof(loopback6));
+}
+
+static void allow_host(struct cidr *allow, unsigned *count, const struct addr *addr)
+{
+	allow[*count].network = *addr;
+	allow[*count].network.port = 0;
+	allow[(*count)++].bits = addr->family == AF_INET6 ? 128 : 32;
+}
+
+/* Whoever reaches the control port commands the relay, so few may: this host, and the servers of
+ * peers on trusted interfaces (a Kamailio beside us). */
+static unsigned allowed_sources(const struct config *config, struct cidr *allow)
+{
+	unsigned count = 2;
+
+	allow[0] = (struct cidr){ .network = { .family = AF_INET, .bytes = { 127 } }, .bits = 8 };
+	allow[1] = (struct cidr){ .network = { .family = AF_INET6, .v6 = IN6ADDR_LOOPBACK_INIT },
+				  .bits = 128 };
+	for (size_t i = 0; i < config->relay.listen_count; i++) {
+		const struct config_endpoint *at = &config->relay.listen[i];
+		if (at->transport != CONFIG_UNIX && !is_loopback(&at->addr) &&
+		    !addr_is_any(&at->addr))
+			allow_host(allow, &count, &at->addr);
+	}
+	for (size_t i = 0; i < config->peer_count; i++) {
+		const struct config_peer *peer = &config->peers[i];
+		if (!config->interfaces[peer->interface].trusted)
+			continue;
+		for (size_t j = 0; j < peer->server_count; j++)
+			allow_host(allow, &count, &peer->servers[j].addr);
+	}
+	return count;
+}
+
+static int open_control(struct relay *relay)
+{
+	const struct config *config = relay->config;
+	size_t servers = 0;
+	for (size_t i = 0; i < config->peer_count; i++)
+		servers += config->peers[i].server_count;
+	struct ng_endpoint *listeners = calloc(config->relay.listen_count, sizeof(*listeners));
+	struct cidr *allow = calloc(2 + config->relay.listen_count + servers, sizeof(*allow));
+	int err = -ERR_NO_MEMORY;
+
+	if (!listeners || !allow)
+		goto out;
+	for (size_t i = 0; i < config->relay.listen_count; i++) {
+		const struct config_endpoint *from = &config->relay.listen[i];
+		listeners[i] = (struct ng_endpoint){
+			.transport = from->transport == CONFIG_UDP ? NG_UDP :
+				     from->transport == CONFIG_TCP ? NG_TCP :
+								     NG_UNIX,
+			.addr = from->addr,
+			.path = from->path,
+		};
+		if (from->transport == CONFIG_UNIX)
+			privileges_give_folder(config->user, from->path);
+	}
+	struct ng_server_config server = {
+		.loop = relay->loop,
+		.log = &relay->log,
+		.listeners = listeners,
+		.listener_count = (unsigned)config->relay.listen_count,
+		.allow = allow,
+		.allow_count = allowed_sources(config, allow),
+		.handler = on_ng,
+		.owner = relay,
+	};
+	err = ng_server_create(&server, &relay->ng);
+out:
+	free(listeners);
+	free(allow);
+	return err;
+}
+
+static int open_stats(struct relay *relay)
+{
+	struct stats_server_config stats = {
+		.loop = relay->loop,
+		.log = &relay->log,
+		.path = relay->config->stats.relay_socket,
+		.commands = stats_commands,
+		.command_count = sizeof(stats_commands) / sizeof(stats_commands[0]),
+		.owner = relay,
+	};
+
+	privileges_give_folder(relay->config->user, stats.path);
+	return stats_server_create(&stats, &relay->stats);
+}
+
+static int open_all(struct relay *relay)
+{
+	char why[256] = "";
+	int err = loop_create(&relay->loop);
+
+	if (!err)
+		err = loop_on_signal(relay->loop, SIGTERM, on_stop, relay);
+	if (!err)
+		err = loop_on_signal(relay->loop, SIGINT, on_stop, relay);
+	if (!err)
+		err = open_datapath(relay);
+	if (!err)
+		err = open_sessions(relay);
+	if (!err)
+		err = open_control(relay);
+	if (!err)
+		err = open_stats(relay);
+	if (err)
+		return err;
+	err = privileges_drop(relay->config->user, why, sizeof(why));
+	if (err)
+		log_error(&relay->log, "privileges.failed", "reason=\"%s\"", why);
+	return err;
+}
+
+static void close_all(struct relay *relay)
+{
+	ng_server_destroy(relay->ng);
+	stats_server_destroy(relay->stats);
+	sessions_destroy(relay->sessions);
+	loop_io_remove(relay->datapath_io);
+	if (relay->datapath)
+		datapath_destroy(relay->datapath);
+	if (relay->loop)
+		loop_destroy(relay->loop);
+	config_free(relay->config);
+}
+
+/* The supervisor waits for this line on the descriptor it gave us. */
+static void tell_ready(int fd)
+{
+	if (fd < 0)
+		return;
+	ssize_t n = write(fd, "ready\n", 6);
+	(void)n; /* nobody listens any more: no reason not to go on */
+	close(fd);
+}
+
+static int load(struct relay *relay, const char *path)
+{
+	struct buf findings;
+
+	buf_init(&findings);
+	int err = config_load(path, &relay->config, &findings);
+	if (findings.len)
+		fputs(findings.data, stderr);
+	else if (err)
+		fprintf(stderr, "%s: %s\n", path, err_text(err));
+	buf_free(&findings);
+	if (err)
+		return EXIT_CONFIG;
+	if (!relay->config->relay.listen_count) {
+		fprintf(stderr,
+			"%s: relay: control names no address of this host, so there is nothing to "
+			"answer on; add one, such as udp/127.0.0.1:2223\n",
+			path);
+		return EXIT_CONFIG;
+	}
+	relay->log.level = relay->config->log_level;
+	return 0;
+}
+
+static int usage(FILE *to, int status)
+{
+	fputs("usage: postern-rtpengine -c FILE [--ready-fd N]\n"
+	      "       postern-rtpengine --version | --help\n",
+	      to);
+	return status;
+}
+
+int main(int argc, char **argv)
+{
+	static const struct option options[] = {
+		{ "config", required_argument, NULL, 'c' },
+		{ "ready-fd", required_argument, NULL, 'r' },
+		{ "version", no_argument, NULL, 'v' },
+		{ "help", no_argument, NULL, 'h' },
+		{ NULL, 0, NULL, 0 },
+	};
+	struct relay relay = { .log = { .level = LOG_INFO, .fd = 2, .program = "rtpengine" } };
+	const char *path = NULL;
+	uint32_t ready_fd = 0;
+	int c;
+
+	while ((c = getopt_long(argc, argv, "c:", options, NULL)) != -1) {
+		if (c == 'c') {
+			path = optarg;
+		} else if (c == 'r') {
+			if (slice_to_u32(slice_from(optarg), 1023, &ready_fd) != 0)
+				return usage(stderr, EXIT_USAGE);
+		} else if (c == 'v') {
+			puts("postern-rtpengine " POSTERN_VERSION);
+			return 0;
+		} else {
+			return usage(c == 'h' ? stdout : stderr, c == 'h' ? 0 : EXIT_USAGE);
+		}
+	}
+	if (!path || optind != argc)
+		return usage(stderr, EXIT_USAGE);
+
+	signal(SIGPIPE, SIG_IGN);
+	random_system_init(&relay.random);
+	int status = load(&relay, path);
+	if (status)
+		return status;
+	int err = open_all(&relay);
+	if (!err) {
+		log_info(&relay.log, "relay.ready", "instance=%s interfaces=%zu",
+			 sessions_instance(relay.sessions), relay.config->interface_count);
+		tell_ready(ready_fd ? (int)ready_fd : -1);
+		loop_run(relay.loop);
+	} else {
+		log_error(&relay.log, "relay.failed", "reason=\"%s\"", err_text(err));
+	}
+	close_all(&relay);
+	return err ? EXIT_FAILURE : EXIT_SUCCESS;
+}

@@ -1,0 +1,31 @@
+/* fake_datapath.h - a datapath that only remembers: which flows are open, and with which rules.
+ * Linked instead of the real one in these tests. SPDX-License-Identifier: Apache-2.0 */
+#pragma once
+#include "rtpengine/datapath/datapath.h"
+
+struct fake_flow {
+	struct fake_flow *next; /* in its bucket */
+	struct flow_id id;
+	struct addr local;
+	uint32_t affinity;
+	unsigned rules; /* how often a rule was set */
+	struct flow_rule rule;
+	struct flow_stats stats;
+};
+
+#define FAKE_BUCKETS 4096
+
+struct datapath {
+	struct fake_flow *flows[FAKE_BUCKETS]; /* by id */
+	uint32_t count;
+	uint32_t limit; /* flows that may be open; 0 = any */
+	uint32_t next_id;
+	struct datapath_event events[8];
+	size_t event_count;
+};
+
+void fake_datapath_init(struct datapath *datapath);
+void fake_datapath_free(struct datapath *datapath); /* closes what is still open */
+/* The open flow with this local port; NULL = none. */
+struct fake_flow *fake_flow_at(struct datapath *datapath, const char *address, unsigned port);
+struct fake_flow *fake_flow_of(const struct datapath *datapath, struct flow_id id);
