@@ -47,8 +47,8 @@ SYSTEM = re.compile(
     r"stdio|stdlib|string|strings|syslog|termios|threads|time|unistd|wchar)\.h"
 )
 
-# Written by the build, beside the sources that include it.
-GENERATED = ["rtpengine/datapath/filter_object.h"]
+# Written by the build.
+GENERATED = ["filter_object.h"]
 
 INCLUDE = re.compile(r'^\s*#\s*include\s*(?:"([^"]+)"|<([^>]+)>)')
 SPDX = "SPDX-License-Identifier: Apache-2.0"
