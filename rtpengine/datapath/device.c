@@ -39,7 +39,10 @@ static bool find_ifindex(const struct ifaddrs *list, const struct addr *ip, unsi
 				      at->ifa_addr->sa_family != AF_INET6))
 			continue;
 		addr_from_sockaddr(at->ifa_addr, &has);
-		if (addr_equal_ip(&has, ip)) {
+		/* all of 127.0.0.0/8 is on lo, listed or not */
+		bool loopback = ip->family == AF_INET && ip->bytes[0] == 127 &&
+				has.family == AF_INET && has.bytes[0] == 127;
+		if (loopback || addr_equal_ip(&has, ip)) {
 			*out = if_nametoindex(at->ifa_name);
 			return *out != 0;
 		}

@@ -117,7 +117,8 @@ static int run_init(struct eal *eal, const struct eal_config *config, bool huge,
 	char *argv[ARGUMENTS_MAX];
 	int argc = 0;
 	argv[argc++] = (char *)(uintptr_t)"postern-rtpengine";
-	argv[argc++] = (char *)(uintptr_t)"--in-memory";
+	/* no files: hugepages from a memfd, or none at all (the two options exclude each other) */
+	argv[argc++] = (char *)(uintptr_t)(huge ? "--in-memory" : "--no-shconf");
 	argv[argc++] = (char *)(uintptr_t)"--no-telemetry";
 	argv[argc++] = (char *)(uintptr_t)"--log-level=*:warning";
 	argv[argc++] = (char *)(uintptr_t)"--lcores";

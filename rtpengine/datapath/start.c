@@ -17,7 +17,7 @@
 #define MBUFS_PER_QUEUE 4096
 #define MBUFS_PER_LCORE 2048
 #define MBUF_CACHE      256
-#define EAL_MEGABYTES   24  /* heap beside the mbufs */
+#define EAL_MEGABYTES   48 /* heap beside the mbufs; what is not touched costs nothing */
 
 static int add_range(struct media_address *address, const struct datapath_interface *interface,
 		     char *why)
@@ -180,7 +180,8 @@ static size_t private_size(void)
 static int start_eal(struct datapath *datapath, const struct datapath_config *config, char *why)
 {
 	uint32_t mbufs = mbufs_needed(datapath);
-	size_t each = 64 + sizeof(struct rte_mbuf) + private_size() + RTE_MBUF_DEFAULT_BUF_SIZE + 64;
+	/* with the object header, and room for how the pool spreads its objects over channels */
+	size_t each = sizeof(struct rte_mbuf) + private_size() + RTE_MBUF_DEFAULT_BUF_SIZE + 512;
 	struct eal_config eal = {
 		.cores = config->cores,
 		.core_count = config->core_count,

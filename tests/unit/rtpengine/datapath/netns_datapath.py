@@ -1,0 +1,430 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: Apache-2.0
+"""netns_datapath.py RELAY DRIVER - the datapath on real veth pairs, in namespaces of its own: what
+kernel sockets on both sides send and receive, so that the kernel judges every checksum. Needs root;
+skipped (77) without. TAP on standard output."""
+import ctypes, os, select, signal, socket, struct, subprocess, sys, time
+
+RELAY, DRIVER = sys.argv[1], sys.argv[2]
+PREFIX = "dpt%d" % os.getpid()
+SLOW = float(os.environ.get("DATAPATH_TEST_SLOW", "1"))  # under sanitizers
+libc = ctypes.CDLL(None, use_errno=True)
+
+
+def sh(command, check=True):
+    return subprocess.run(command, shell=True, check=check, stdout=subprocess.PIPE,
+                          stderr=subprocess.DEVNULL if not check else None, text=True, timeout=30).stdout
+
+
+class Inside:
+    """Sockets made in here belong to a namespace."""
+    def __init__(self, name):
+        self.name = PREFIX + name
+
+    def __enter__(self):
+        self.home = os.open("/proc/self/ns/net", os.O_RDONLY)
+        fd = os.open("/run/netns/" + self.name, os.O_RDONLY)
+        assert libc.setns(fd, 0) == 0
+        os.close(fd)
+
+    def __exit__(self, *_):
+        libc.setns(self.home, 0)
+        os.close(self.home)
+
+
+def udp(where, ip, port):
+    with Inside(where):
+        s = socket.socket(socket.AF_INET6 if ":" in ip else socket.AF_INET, socket.SOCK_DGRAM)
+        s.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4 << 20)
+        if ":" not in ip:
+            s.setsockopt(socket.IPPROTO_IP, socket.IP_RECVTOS, 1)
+        s.bind((ip, port))
+    s.setblocking(False)
+    return s
+
+
+def rtp(seq, ssrc=7, payload=b"\xd5" * 160, pt=8):
+    return struct.pack("!BBHII", 0x80, pt, seq & 0xffff, seq * 160 & 0xffffffff, ssrc) + payload
+
+
+def rtcp(ssrc=7):
+    return struct.pack("!BBHI", 0x80, 201, 1, ssrc)
+
+
+def drain(s, wait=0.3):
+    got, end = [], time.time() + wait * SLOW
+    while time.time() < end:
+        if select.select([s], [], [], 0.02)[0]:
+            got.append(s.recvfrom(4096))
+            end = time.time() + wait * SLOW
+    return got
+
+
+def topology():
+    """lan - relay - wan, with a second address on the WAN side for strangers."""
+    for n in "LRW":
+        sh("ip netns add %s%s" % (PREFIX, n))
+        sh("ip -n %s%s link set lo up" % (PREFIX, n))
+    for n, dev, v4, v6 in (("L", "lan0", "10.91.1.", "fd91:1::"), ("W", "wan0", "10.91.2.", "fd91:2::")):
+        sh("ip -n {p}R link add r{d} type veth peer name {d} netns {p}{n}".format(p=PREFIX, d=dev, n=n))
+        for ns, d, host in ((n, dev, 2), ("R", "r" + dev, 1)):
+            sh("ip netns exec %s%s sysctl -qw net.ipv6.conf.%s.accept_dad=0" % (PREFIX, ns, d))
+            sh("ip -n %s%s addr add %s%d/24 dev %s" % (PREFIX, ns, v4, host, d))
+            sh("ip -n %s%s addr add %s%d/64 dev %s nodad" % (PREFIX, ns, v6, host, d))
+            sh("ip -n %s%s link set %s up" % (PREFIX, ns, d))
+    sh("ip -n %sW addr add 10.91.2.66/24 dev wan0" % PREFIX)
+    # a subnet behind a gateway: the LAN host itself
+    sh("ip -n %sL addr add 10.91.9.1/32 dev lo" % PREFIX)
+    sh("ip -n %sR route add 10.91.9.0/24 via 10.91.1.2" % PREFIX)
+
+
+def clean():
+    for n in "LRW":
+        sh("ip netns del %s%s" % (PREFIX, n), check=False)
+
+
+ADDRESSES = ["10.91.1.1", "10.91.2.1", "[fd91:1::1]", "[fd91:2::1]"]
+
+
+class Relay:
+    def __init__(self, cores=(1,), addresses=ADDRESSES, driver=DRIVER, batch=500):
+        command = ["ip", "netns", "exec", PREFIX + "R", RELAY, "-d", driver, "-b", str(batch)]
+        for c in cores:
+            command += ["-c", str(c)]
+        for a in addresses:
+            command += ["-i", "%s,30000,30999" % a]
+        self.p = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE,
+                                  stderr=open("/tmp/%s.log" % PREFIX, "w"), text=True, bufsize=1)
+        self.first = self.p.stdout.readline().strip()
+
+    def cmd(self, line):
+        self.p.stdin.write(line + "\n")
+        return self.p.stdout.readline().strip()
+
+    def fields(self, line):
+        return dict(x.split("=", 1) for x in self.cmd(line).split() if "=" in x)
+
+    def open(self, local, affinity=1):
+        r = self.cmd("open %s %d" % (local, affinity))
+        assert r.isdigit(), r
+        return r
+
+    def set(self, id, kind="rtp", mode="learn", expected="-", expected2="-", remote="-", to="0",
+            rtcp_to="0", rtp_of="0", epoch=1, window=0):
+        r = self.cmd("set %s %s %s %s %s %s %s %s %s %d %d" % (id, kind, mode, expected, expected2,
+                     remote, to, rtcp_to, rtp_of, epoch, window))
+        assert r == "ok", r
+
+    def stats(self, id):
+        return self.fields("stats %s" % id)
+
+    def totals(self):
+        return self.fields("totals")
+
+    def settle(self):
+        for _ in range(50):
+            t = self.totals()
+            if t["mbufs"] == "0":
+                return t
+            time.sleep(0.05 * SLOW)
+        return t
+
+    def stop(self, kill=False):
+        if kill:
+            self.p.kill()
+        else:
+            try:
+                self.cmd("quit")
+            except BrokenPipeError:
+                pass
+        return self.p.wait(timeout=20)
+
+
+def pair(relay, a_local, a_peer, b_local, b_peer, affinity=1, **more):
+    a, b = relay.open(a_local, affinity), relay.open(b_local, affinity)
+    relay.set(a, expected=a_peer, remote=a_peer, to=b, rtcp_to=b, **more)
+    relay.set(b, expected=b_peer, remote=b_peer, to=a, rtcp_to=a, **more)
+    time.sleep(0.05)  # ARP: a packet that comes before the answer is dropped, as "no-neighbour"
+    return a, b
+
+
+def eq(a, b, what=""):
+    if isinstance(a, list) and isinstance(b, list) and len(b) > 3:
+        a, b, what = [x.hex()[:8] for x in a], [x.hex()[:8] for x in b], what + " %d of %d" % (len(a), len(b))
+    assert a == b, "%s: %r, expected %r" % (what, a, b)
+
+
+def exchange(relay, s, s_to, d, d_to, n=500):
+    """n packets each way at once, paced; every one arrives unchanged, from the right address."""
+    want = [rtp(i, ssrc=9, payload=os.urandom(100 + i % 61)) for i in range(n)]
+    gs, gd = [], []
+    for p in want:
+        s.sendto(p, s_to)
+        d.sendto(p, d_to)
+        time.sleep(0.0005)
+    gd, gs = drain(d), drain(s)
+    eq([x[0] for x in gd], want, "forth")
+    eq([x[0] for x in gs], want, "back")
+    eq({x[1][:2] for x in gd}, {d_to}, "source forth")
+    eq({x[1][:2] for x in gs}, {s_to}, "source back")
+
+
+def test_both_ways_ipv4(r):
+    a, b = pair(r, "10.91.1.1:30000", "10.91.1.2:4000", "10.91.2.1:30000", "10.91.2.2:5000")
+    exchange(r, udp("L", "10.91.1.2", 4000), ("10.91.1.1", 30000), udp("W", "10.91.2.2", 5000), ("10.91.2.1", 30000))
+    st = r.stats(a)
+    eq((st["packets"], st["lost"], st["source"]), ("500", "0", "10.91.1.2:4000"))
+
+
+def test_both_ways_ipv6(r):
+    pair(r, "[fd91:1::1]:30000", "[fd91:1::2]:4000", "[fd91:2::1]:30000", "[fd91:2::2]:5000")
+    exchange(r, udp("L", "fd91:1::2", 4000), ("fd91:1::1", 30000), udp("W", "fd91:2::2", 5000), ("fd91:2::1", 30000))
+
+
+def test_ipv4_to_ipv6(r):
+    pair(r, "10.91.1.1:30000", "10.91.1.2:4000", "[fd91:2::1]:30000", "[fd91:2::2]:5000")
+    exchange(r, udp("L", "10.91.1.2", 4000), ("10.91.1.1", 30000), udp("W", "fd91:2::2", 5000), ("fd91:2::1", 30000))
+
+
+def test_behind_a_gateway(r):
+    pair(r, "10.91.1.1:30000", "10.91.9.1:4000", "10.91.2.1:30000", "10.91.2.2:5000")
+    exchange(r, udp("L", "10.91.9.1", 4000), ("10.91.1.1", 30000), udp("W", "10.91.2.2", 5000), ("10.91.2.1", 30000), 50)
+
+
+def test_dscp_is_set(r):
+    pair(r, "10.91.1.1:30000", "10.91.1.2:4000", "10.91.2.1:30000", "10.91.2.2:5000")
+    s, d = udp("L", "10.91.1.2", 4000), udp("W", "10.91.2.2", 5000)
+    s.sendto(rtp(1), ("10.91.1.1", 30000))
+    select.select([d], [], [], 2)
+    _, ancillary, _, _ = d.recvmsg(2048, 512)
+    eq([x[2][0] for x in ancillary if x[1] == socket.IP_TOS], [46 << 2])
+
+
+def test_learns_a_natted_source(r):
+    a, b = r.open("10.91.1.1:30000"), r.open("10.91.2.1:30000")
+    r.set(a, expected="10.91.1.2:4000", remote="10.91.1.2:4000", to=b)
+    r.set(b, expected="10.91.2.2:0", to=a)
+    s, d = udp("L", "10.91.1.2", 4000), udp("W", "10.91.2.2", 6001)
+    evil = udp("W", "10.91.2.66", 7000)
+    s.sendto(rtp(1), ("10.91.1.1", 30000))
+    for i in range(20):
+        evil.sendto(rtp(i, ssrc=66), ("10.91.2.1", 30000))
+    eq(drain(s), [], "nothing of a stranger, before")
+    for i in range(10):
+        d.sendto(rtp(100 + i), ("10.91.2.1", 30000))
+        time.sleep(0.002)
+    eq([x[0] for x in drain(s)], [rtp(100 + i) for i in range(1, 10)], "one packet of probation")
+    s.sendto(rtp(2), ("10.91.1.1", 30000))
+    eq([x[0] for x in drain(d)], [rtp(2)], "back to what was learned")
+    for i in range(20):
+        evil.sendto(rtp(i, ssrc=66), ("10.91.2.1", 30000))
+    eq(drain(s), [], "nothing of a stranger, after")
+    eq(drain(evil), [], "nothing to a stranger")
+    st = r.stats(b)
+    eq((st["hijack"], st["source"], st["drop.probation"]), ("40", "10.91.2.2:6001", "1"))
+    assert "locked:%s:10.91.2.2:6001" % b in r.cmd("events")
+    # the NAT re-maps in mid-call
+    time.sleep(0.4)
+    d2 = udp("W", "10.91.2.2", 6002)
+    for i in range(10):
+        d2.sendto(rtp(110 + i), ("10.91.2.1", 30000))
+        time.sleep(0.002)
+    eq(len(drain(s)), 9, "after the re-mapping")
+    s.sendto(rtp(3), ("10.91.1.1", 30000))
+    eq(len(drain(d2)), 1, "follows the re-mapping")
+    eq(r.stats(b)["source"], "10.91.2.2:6002")
+
+
+def test_rtcp_on_the_odd_port(r):
+    a, b = pair(r, "10.91.1.1:30000", "10.91.1.2:4000", "10.91.2.1:30000", "10.91.2.2:5000")
+    c, d = r.open("10.91.1.1:30001"), r.open("10.91.2.1:30001")
+    r.set(c, kind="rtcp", expected="10.91.1.2:4001", remote="10.91.1.2:4001", rtcp_to=d, rtp_of=a)
+    r.set(d, kind="rtcp", expected="10.91.2.2:0", rtcp_to=c, rtp_of=b)
+    s, t, tr = udp("L", "10.91.1.2", 4001), udp("W", "10.91.2.2", 5555), udp("W", "10.91.2.2", 5000)
+    tr.sendto(rtp(1, ssrc=77), ("10.91.2.1", 30000))
+    time.sleep(0.1)
+    t.sendto(rtcp(77), ("10.91.2.1", 30001))
+    eq([x[0] for x in drain(s)], [rtcp(77)], "vouched for by RTP")
+    s.sendto(rtcp(9), ("10.91.1.1", 30001))
+    eq([x[0] for x in drain(t)], [rtcp(9)])
+
+
+def test_two_calls_through_each_other(r):
+    """The peer of call 1 is a port of call 2: the packet turns around inside."""
+    a, b = r.open("10.91.1.1:30000", 1), r.open("10.91.2.1:30000", 1)
+    c, d = r.open("10.91.2.1:30010", 2), r.open("10.91.1.1:30010", 2)
+    r.set(a, expected="10.91.1.2:4000", remote="10.91.1.2:4000", to=b)
+    r.set(b, expected="10.91.2.1:30010", remote="10.91.2.1:30010", to=a)
+    r.set(c, expected="10.91.2.1:30000", remote="10.91.2.1:30000", to=d)
+    r.set(d, expected="10.91.1.2:4010", remote="10.91.1.2:4010", to=c)
+    exchange(r, udp("L", "10.91.1.2", 4000), ("10.91.1.1", 30000), udp("L", "10.91.1.2", 4010), ("10.91.1.1", 30010), 50)
+
+
+def test_a_neighbour_changes_its_mac(r):
+    pair(r, "10.91.1.1:30000", "10.91.1.2:4000", "10.91.2.1:30000", "10.91.2.2:5000")
+    s, d = udp("L", "10.91.1.2", 4000), udp("W", "10.91.2.2", 5000)
+    args = (r, s, ("10.91.1.1", 30000), d, ("10.91.2.1", 30000), 20)
+    exchange(*args)
+    sh("ip netns exec %sW sysctl -qw net.ipv4.conf.wan0.arp_notify=1" % PREFIX)
+    sh("ip -n %sW link set wan0 address 02:00:00:00:77:%02x" % (PREFIX, os.getpid() % 250))
+    time.sleep(0.2)
+    exchange(*args)
+
+
+def test_the_kernel_keeps_the_rest(r):
+    sh("ip -n %sL neigh flush all" % PREFIX)  # so that ARP must work too
+    with Inside("R"):
+        k = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+        k.bind(("10.91.1.1", 5060))
+    udp("L", "10.91.1.2", 5060).sendto(b"OPTIONS", ("10.91.1.1", 5060))
+    k.settimeout(2)
+    eq(k.recv(100), b"OPTIONS")
+
+
+def test_no_icmp_for_media(r):
+    s = udp("L", "10.91.1.2", 4000)
+    s.connect(("10.91.1.1", 30500))  # a connected socket reports ICMP port unreachable
+    for _ in range(3):
+        s.send(rtp(1))
+        time.sleep(0.05)
+    assert int(r.totals()["drop.no-flow"]) >= 3
+
+
+def test_idle_costs_nothing(r):
+    pair(r, "10.91.1.1:30000", "10.91.1.2:4000", "10.91.2.1:30000", "10.91.2.2:5000")
+    tasks = ["/proc/%d/task/%s/schedstat" % (r.p.pid, t) for t in os.listdir("/proc/%d/task" % r.p.pid)]
+    time.sleep(0.2)
+    used = lambda: sum(int(open(t).read().split()[0]) for t in tasks)
+    before = used()
+    time.sleep(2)
+    share = (used() - before) / 2e9
+    assert share < 0.01, "%.2f %% of a core while idle" % (share * 100)
+
+
+def with_relay(test, **more):
+    def run():
+        r = Relay(**more)
+        assert r.first == "ready", r.first
+        try:
+            test(r)
+            t = r.settle()
+            eq(t["mbufs"], "0", "mbufs at the end (%s)" % t)
+            if DRIVER != "auto":
+                eq({t["rlan0"], t["rwan0"]}, {DRIVER}, "driver")
+        except BaseException:
+            print("# " + r.cmd("totals"))
+            raise
+        finally:
+            code = r.stop()
+        eq(code, 0, "exit status")
+        assert "xdp" not in sh("ip -n %sR link show rlan0" % PREFIX), "a program was left"
+        eq(sh("ip netns exec %sR nft list tables" % PREFIX).strip(), "", "tables left")
+    return run
+
+
+def many(cores):
+    """Several calls on several lcores, at once."""
+    def test(r):
+        calls = []
+        for i in range(8):
+            p = 30000 + 2 * i
+            pair(r, "10.91.1.1:%d" % p, "10.91.1.2:%d" % (4000 + i), "10.91.2.1:%d" % p, "10.91.2.2:%d" % (5000 + i), affinity=i)
+            calls.append((udp("L", "10.91.1.2", 4000 + i), udp("W", "10.91.2.2", 5000 + i), p))
+        for n in range(100):
+            for s, d, p in calls:
+                s.sendto(rtp(n), ("10.91.1.1", p))
+                d.sendto(rtp(n), ("10.91.2.1", p))
+            time.sleep(0.002)
+        for s, d, p in calls:
+            eq([x[0] for x in drain(s, 0.1)], [rtp(n) for n in range(100)], "back, port %d" % p)
+            eq([x[0] for x in drain(d, 0.1)], [rtp(n) for n in range(100)], "forth, port %d" % p)
+        if cores > 1:
+            assert int(r.totals()["handed_over"]) > 0
+    return test
+
+
+def dropped(how):
+    def test(r):
+        eq(r.cmd("drop " + how), "ok")
+        sh("ip -n %sR neigh flush all" % PREFIX)
+        pair(r, "10.91.1.1:30000", "10.91.1.2:4000", "10.91.2.1:30000", "10.91.2.2:5000")
+        time.sleep(0.3)
+        exchange(r, udp("L", "10.91.1.2", 4000), ("10.91.1.1", 30000), udp("W", "10.91.2.2", 5000), ("10.91.2.1", 30000), 50)
+    return test
+
+
+def test_killed_and_started_again():
+    r = Relay()
+    eq(r.first, "ready")
+    second = Relay()
+    assert "another postern-rtpengine" in second.first, second.first
+    second.p.wait(timeout=10)
+    r.stop(kill=True)
+    with_relay(test_both_ways_ipv4)()
+
+
+def test_stays_usable_after_losing_its_rights():
+    r = Relay()
+    eq(r.first, "ready")
+    dropped("nothing")(r)
+    r.stop()
+    with_relay(test_the_kernel_keeps_the_rest)()
+
+
+def test_on_loopback():
+    r = Relay(addresses=["127.0.0.1", "127.0.0.2", "[::1]"])
+    eq(r.first, "ready")
+    try:
+        pair(r, "127.0.0.1:30000", "127.0.0.1:4000", "127.0.0.2:30000", "127.0.0.1:5000")
+        exchange(r, udp("R", "127.0.0.1", 4000), ("127.0.0.1", 30000), udp("R", "127.0.0.1", 5000), ("127.0.0.2", 30000), 50)
+        pair(r, "127.0.0.1:30010", "127.0.0.1:4010", "[::1]:30010", "[::1]:5010")
+        exchange(r, udp("R", "127.0.0.1", 4010), ("127.0.0.1", 30010), udp("R", "::1", 5010), ("::1", 30010), 50)
+        eq(r.settle()["mbufs"], "0")
+    finally:
+        r.stop()
+
+
+def test_errors_are_one_line():
+    for args, text in ((dict(addresses=["10.99.9.9"]), "no device has the address 10.99.9.9"),
+                       (dict(cores=(99,)), "CPU 99"),
+                       (dict(addresses=["10.91.1.1", "10.91.1.1"]), "share the address"),
+                       (dict(addresses=["0.0.0.0"]), "wildcard")):
+        r = Relay(**args)
+        assert r.first.startswith("failed: ") and text in r.first, r.first
+        eq(r.p.wait(timeout=10), 1)
+
+
+TESTS = [(n[5:], with_relay(f)) for n, f in list(globals().items()) if n.startswith("test_") and f.__code__.co_argcount == 1]
+TESTS += [("cores_%d" % len(c), with_relay(many(len(c)), cores=c)) for c in ((1,), (0, 1), (0, 1, 0, 1))]
+TESTS += [("spinning", with_relay(test_both_ways_ipv4, batch=0)), ("rights_kept", with_relay(dropped("keep")))]
+TESTS += [(n[5:], f) for n, f in list(globals().items()) if n.startswith("test_") and f.__code__.co_argcount == 0]
+
+
+def main():
+    if os.geteuid() != 0:
+        print("1..0 # SKIP needs root for namespaces and XDP")
+        return 0
+    only = sys.argv[3:]
+    failed = 0
+    tests = [t for t in TESTS if not only or t[0] in only]
+    print("1..%d" % len(tests), flush=True)
+    try:
+        topology()
+        for i, (name, test) in enumerate(tests, 1):
+            signal.alarm(int(60 * SLOW))
+            try:
+                test()
+                print("ok %d - %s" % (i, name), flush=True)
+            except BaseException as e:  # noqa: one failed test must not hide the next
+                failed += 1
+                print("not ok %d - %s\n# %s: %s" % (i, name, type(e).__name__, str(e)[:600]), flush=True)
+                print("# " + open("/tmp/%s.log" % PREFIX).read()[-600:].replace("\n", "\n# "), flush=True)
+    finally:
+        clean()
+        if os.path.exists("/tmp/%s.log" % PREFIX):
+            os.unlink("/tmp/%s.log" % PREFIX)
+    return 1 if failed else 0
+
+
+signal.signal(signal.SIGALRM, lambda *_: (_ for _ in ()).throw(TimeoutError("too slow")))
+sys.exit(main())
