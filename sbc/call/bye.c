@@ -1,0 +1,261 @@
+/* bye.c - how calls end.
+ * SPDX-License-Identifier: Apache-2.0 */
+#include "sbc/call/verbs.h"
+#include "sbc/route/path.h"
+#include "sbc/topology/headers.h"
+#include "sbc/topology/owned.h"
+
+static void on_bye_over(struct calls *calls, uint64_t context)
+{
+	struct call *call = calls_find(calls, context >> 8);
+
+	if (!call)
+		return;
+	call->pending--;
+	call_release_if_done(call);
+}
+
+static void on_bye_response(void *owner, uint64_t context, struct transaction_handle handle,
+			    const struct message *response, const struct transport_path *path)
+{
+	struct calls *calls = owner;
+	struct call *call = calls_find(calls, context >> 8);
+	(void)handle;
+	(void)path;
+
+	if (call)
+		call_note(call, (uint8_t)(context & 0xff), false, response);
+	if (message_status(response) >= 200)
+		on_bye_over(calls, context);
+}
+
+static void on_bye_failure(void *owner, uint64_t context, struct transaction_handle handle, int err)
+{
+	struct calls *calls = owner;
+	struct call *call = calls_find(calls, context >> 8);
+	(void)handle;
+
+	if (call)
+		log_warn(calls->worker->log, "call.bye_unanswered",
+			 "call=%.*s leg=%u reason=\"%s\"", TOKEN_LENGTH, call->id,
+			 (unsigned int)(context & 0xff), err_text(err));
+	on_bye_over(calls, context);
+}
+
+static const struct client_handlers bye_handlers = { on_bye_response, on_bye_failure };
+
+void bye_send(struct call *call, uint8_t index, struct slice headers)
+{
+	struct leg *leg = &call->legs[index];
+	uint32_t cseq = ++leg->dialog.local_cseq;
+	struct client_request request = { .handlers = &bye_handlers,
+					  .owner = call->calls,
+					  .context = call->number << 8 | index };
+	struct transaction_handle handle;
+	struct buf bytes;
+
+	leg->bye_after_ack = false;
+	leg->dialog.is_confirmed = false; /* one BYE a dialog */
+	buf_init(&bytes);
+	struct leg_request bye = {
+		.method = SLICE("BYE"), .cseq = cseq, .max_forwards = 70, .headers = headers
+	};
+	leg_way(call, index, &request.path);
+	int err = leg_write(call, index, &bye, &bytes);
+	request.bytes = buf_slice(&bytes);
+	if (!err)
+		err = transaction_request(call->calls->worker->transactions, &request, &handle);
+	buf_free(&bytes);
+	if (err) {
+		log_warn(call->calls->worker->log, "call.bye_not_sent",
+			 "call=%.*s leg=%u reason=\"%s\"", TOKEN_LENGTH, call->id, index,
+			 err_text(err));
+		return;
+	}
+	call->pending++;
+	call_note_sent(call, index, SLICE("BYE"), 0, cseq, false);
+}
+
+/* The open INVITE: its server side gets its final reply, its client side is cancelled. */
+static void end_exchange(struct call *call, unsigned int status, struct slice reason)
+{
+	struct exchange *exchange = &call->exchange;
+
+	if (exchange->state == EXCHANGE_NONE)
+		return;
+	if (exchange->is_answered && !exchange->is_acked)
+		ack_send(call, SLICE_NONE); /* a late offer nobody will answer */
+	if (exchange->state == EXCHANGE_ACCEPTED)
+		return; /* stays until its ACK */
+	if (!exchange->is_replied && exchange->state != EXCHANGE_RESTORING)
+		exchange_refuse(call, status ? status : 487, SLICE_NONE);
+	if (exchange->client.id &&
+	    transaction_cancel(call->calls->worker->transactions, exchange->client, reason) == 0)
+		call_note_sent(call, other_leg(exchange->from), SLICE("CANCEL"), 0,
+			       exchange->client_cseq, false);
+	if (!exchange->client.id)
+		exchange_clear(call);
+}
+
+static void end_leg(struct call *call, uint8_t index, struct slice reason)
+{
+	const struct exchange *exchange = &call->exchange;
+
+	if (!call->legs[index].dialog.is_confirmed)
+		return;
+	if (exchange->state == EXCHANGE_ACCEPTED && exchange->from == index)
+		call->legs[index].bye_after_ack = true;
+	else
+		bye_send(call, index, reason);
+}
+
+static void count_end(struct call *call)
+{
+	struct call_counters *counters = &call->calls->counters;
+
+	if (call->answered_ms) {
+		counter_add(&counters->ended, 1);
+		counter_sub(&counters->up, 1);
+	} else {
+		counter_add(&counters->failed, 1);
+	}
+}
+
+void call_end(struct call *call, enum call_cause cause, unsigned int status, int by,
+	      struct slice reason)
+{
+	struct calls *calls = call->calls;
+
+	if (call->state == CALL_ENDING)
+		return;
+	call->state = CALL_ENDING;
+	call->cause = cause;
+	call->status = status;
+	call->ended_by = by;
+	call->ended_ms = call_now(call);
+	wheel_cancel(calls->worker->wheel, &call->upkeep);
+	inside_abort(call);
+	end_exchange(call, status, reason);
+	for (uint8_t leg = 0; leg < LEGS; leg++)
+		end_leg(call, leg, reason);
+	/* While the relay is still placing the call nobody knows which one: its answer cleans up. */
+	if (!call->media_pending || call->media.relay >= 0)
+		media_delete(calls->media, &call->media);
+	call->media_pending = false;
+	record_drop(call);
+	limits_leave(calls->limits, call->legs[CALLER].interface);
+	count_end(call);
+	cdr_log(call);
+	if (!call->answered_ms || (cause != CALL_HUNG_UP && cause != CALL_STOPPED))
+		recent_keep(call);
+	call_release_if_done(call);
+}
+
+void bye_receive(struct call *call, uint8_t leg, struct transaction_handle handle,
+		 const struct message *request)
+{
+	struct crossing crossing = leg_crossing(call, leg, false);
+	struct reply reply = { .status = 200 };
+	struct buf lines;
+
+	if (transaction_reply(call->calls->worker->transactions, handle, &reply) != 0)
+		log_debug(call->calls->worker->log, "call.reply_not_sent", "call=%.*s status=200",
+			  TOKEN_LENGTH, call->id);
+	call_note_sent(call, leg, SLICE_NONE, 200, message_cseq(request), false);
+	call->legs[leg].dialog.is_confirmed = false;
+	call->legs[leg].bye_after_ack = false;
+	buf_init(&lines);
+	headers_copy(request, &crossing, &lines);
+	call_end(call, call->answered_ms ? CALL_HUNG_UP : CALL_CANCELLED, 487, leg,
+		 buf_failed(&lines) ? SLICE_NONE : buf_slice(&lines));
+	buf_free(&lines);
+}
+
+/* --- a 2xx without a call --- */
+
+static void on_stray_response(void *owner, uint64_t context, struct transaction_handle handle,
+			      const struct message *response, const struct transport_path *path)
+{
+	(void)owner, (void)context, (void)handle, (void)response, (void)path;
+}
+static void on_stray_failure(void *owner, uint64_t context, struct transaction_handle handle,
+			     int err)
+{
+	(void)owner, (void)context, (void)handle, (void)err;
+}
+static const struct client_handlers stray_handlers = { on_stray_response, on_stray_failure };
+
+/* The dialog as the response alone tells it. */
+static int stray_dialog(struct dialog *dialog, const struct message *response)
+{
+	const struct name_addr *from = message_from(response);
+	const struct name_addr *to = message_to(response);
+
+	int err = owned_set(&dialog->call_id, message_call_id(response));
+	if (!err)
+		err = owned_set(&dialog->local_tag, message_from_tag(response));
+	if (!err)
+		err = owned_set(&dialog->remote_tag, message_to_tag(response));
+	if (!err)
+		err = owned_set(&dialog->local_display, from->display);
+	if (!err)
+		err = owned_set(&dialog->local_uri, from->uri);
+	if (!err)
+		err = owned_set(&dialog->remote_display, to->display);
+	if (!err)
+		err = owned_set(&dialog->remote_uri, to->uri);
+	if (!err)
+		err = dialog_set_routes(dialog, response, true);
+	if (!err)
+		err = dialog_set_target(dialog, response);
+	if (!err && slice_is_empty(dialog->remote_target))
+		err = -ERR_MALFORMED;
+	return err;
+}
+
+static int stray_send(struct calls *calls, const struct dialog *dialog, uint32_t cseq,
+		      const struct transport_path *path, bool is_bye)
+{
+	struct client_request request = { .path = *path, .handlers = &stray_handlers };
+	struct transaction_handle handle;
+	struct buf bytes;
+
+	buf_init(&bytes);
+	dialog_write_request(dialog, is_bye ? SLICE("BYE") : SLICE("ACK"), cseq, 70, &bytes);
+	builder_body(&bytes, SLICE_NONE, SLICE_NONE);
+	request.bytes = buf_slice(&bytes);
+	int err = buf_failed(&bytes) ? -ERR_NO_MEMORY : 0;
+	if (!err && is_bye)
+		err = transaction_request(calls->worker->transactions, &request, &handle);
+	else if (!err)
+		err = transactions_send_ack(calls->worker->transactions, request.bytes, path, NULL);
+	buf_free(&bytes);
+	return err;
+}
+
+void stray_end(struct calls *calls, const struct message *response,
+	       const struct transport_path *path, bool with_bye)
+{
+	struct dialog dialog = { 0 };
+	struct transport_path way = *path, target;
+	uint32_t cseq = message_cseq(response);
+
+	int err = stray_dialog(&dialog, response);
+	if (!err && calls->worker->config->interfaces[path->interface].trusted &&
+	    path_to_uri(calls->worker, path->interface, dialog_next_hop(&dialog), &target) == 0)
+		way = target;
+	if (!err)
+		err = stray_send(calls, &dialog, cseq, &way, false);
+	if (!err && with_bye)
+		err = stray_send(calls, &dialog, cseq + 1, &way, true);
+	dialog_free(&dialog);
+	if (err)
+		log_debug(calls->worker->log, "call.stray_answer", "reason=\"%s\"", err_text(err));
+}
+
+void calls_stray(struct calls *calls, const struct message *response,
+		 const struct transport_path *path)
+{
+	counter_add(&calls->counters.forks, 1);
+	stray_end(calls, response, path, true);
+}

@@ -1,0 +1,289 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "sbc/call/call.h"
+#include <stdlib.h>
+#include <time.h>
+#include "sbc/call/verbs.h"
+#include "sbc/topology/owned.h"
+
+enum { SCRATCH_CHUNK = 65536, SCRATCH_LIMIT = 4 * 1024 * 1024 };
+
+const char *call_cause_text(enum call_cause cause)
+{
+	switch (cause) {
+#define X(name, text)                                                                              \
+	case CALL_##name:                                                                          \
+		return text;
+		FOREACH_CALL_CAUSE(X)
+#undef X
+	case CALL_CAUSE_NONE:
+		break;
+	}
+	return "";
+}
+
+static void on_media_result(void *owner, uint64_t handle, const struct media_result *result)
+{
+	struct calls *calls = owner;
+	struct call *call = calls_find(calls, handle >> 8);
+
+	if (call && call->media_pending && call->media_sequence == (handle & 0xff)) {
+		call->media_pending = false;
+		if (result->relay >= 0)
+			call->media.relay = result->relay;
+		exchange_media(call, result);
+		return;
+	}
+	if (result->err || (call && call->state != CALL_ENDING))
+		return;
+	/* The call ended while the relay was at it: what was made there goes. */
+	struct media_session session;
+	char id[TOKEN_LENGTH];
+	worker_token(calls->worker, TOKEN_CALL_ID, handle >> 8, id);
+	media_session_init(&session, id);
+	session.relay = result->relay;
+	session.is_open = true;
+	media_delete(calls->media, &session);
+}
+
+static void on_media_ended(void *owner, struct slice id)
+{
+	struct calls *calls = owner;
+	struct call *call = calls_by_id(calls, id);
+
+	if (!call || call->state == CALL_ENDING)
+		return;
+	counter_add(&calls->counters.media_timeouts, 1);
+	call->media.is_open = false;
+	call_end(call, CALL_NO_MEDIA, 0, -1, SLICE_NONE);
+}
+
+/* The store takes records again: give it those it does not have. */
+static void on_store_return(void *owner)
+{
+	struct calls *calls = owner;
+
+	for (struct call *call = calls_next(calls, NULL); call; call = calls_next(calls, call))
+		if (call->state == CALL_UP && call->is_stored && !call->is_protected)
+			record_keep(call, false);
+}
+
+int calls_create(const struct calls_config *config, struct calls **out)
+{
+	static const struct media_handlers handlers = { on_media_result, on_media_ended };
+	struct calls *calls = calloc(1, sizeof(*calls));
+	struct timespec now;
+	if (!calls)
+		return -ERR_NO_MEMORY;
+
+	calls->worker = config->worker;
+	calls->peers = config->peers;
+	calls->registrar = config->registrar;
+	calls->store = config->store;
+	calls->limits = config->limits;
+	calls->on_empty = config->on_empty;
+	calls->owner = config->owner;
+	clock_gettime(CLOCK_REALTIME, &now);
+	calls->unix_offset_ms = (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000 -
+				wheel_now_ms(calls->worker->wheel);
+	calls->recent = calloc(RECENT_MAX, sizeof(*calls->recent));
+	int err = calls->recent ? 0 : -ERR_NO_MEMORY;
+	if (!err)
+		err = arena_create(SCRATCH_CHUNK, SCRATCH_LIMIT, &calls->scratch);
+	if (!err)
+		err = table_init(&calls->by_number, 256);
+	if (!err)
+		err = table_init(&calls->by_server, 256);
+	if (!err)
+		err = media_create(calls->worker, &handlers, calls, &calls->media);
+	if (err) {
+		calls_destroy(calls);
+		return err;
+	}
+	store_on_return(calls->store, on_store_return, calls);
+	*out = calls;
+	return 0;
+}
+
+static void call_free(struct call *call)
+{
+	struct calls *calls = call->calls;
+
+	exchange_clear(call);
+	wheel_cancel(calls->worker->wheel, &call->upkeep);
+	wheel_cancel(calls->worker->wheel, &call->reaper);
+	table_remove(&calls->by_number, &call->by_number);
+	for (uint8_t leg = 0; leg < LEGS; leg++)
+		leg_free(&call->legs[leg]);
+	owned_free(&call->caller);
+	owned_free(&call->callee);
+	owned_free(&call->target);
+	free(call);
+	counter_sub(&calls->counters.live, 1);
+}
+
+void calls_destroy(struct calls *calls)
+{
+	struct call *call;
+
+	if (!calls)
+		return;
+	if (calls->by_number.buckets)
+		while ((call = calls_next(calls, NULL)))
+			call_free(call);
+	media_destroy(calls->media);
+	table_free(&calls->by_number);
+	table_free(&calls->by_server);
+	arena_destroy(calls->scratch);
+	free(calls->recent);
+	free(calls);
+}
+
+void calls_stop(struct calls *calls)
+{
+	calls->is_stopping = true;
+	for (struct call *call = calls_next(calls, NULL); call; call = calls_next(calls, call))
+		if (call->state != CALL_ENDING)
+			call_end(call, CALL_STOPPED, 503, -1, SLICE_NONE);
+	if (calls->by_number.count == 0)
+		calls->on_empty(calls->owner);
+}
+
+static uint64_t spread(uint64_t number)
+{
+	return number * 0x9e3779b97f4a7c15u;
+}
+
+int call_create(struct calls *calls, struct call **out)
+{
+	struct call *call = calloc(1, sizeof(*call));
+	if (!call)
+		return -ERR_NO_MEMORY;
+
+	call->calls = calls;
+	call->number = ++calls->next_number;
+	call->created_ms = wheel_now_ms(calls->worker->wheel);
+	call->ended_by = -1;
+	worker_token(calls->worker, TOKEN_CALL_ID, call->number, call->id);
+	media_session_init(&call->media, call->id);
+	table_insert(&calls->by_number, &call->by_number, spread(call->number));
+	counter_add(&calls->counters.live, 1);
+	for (uint8_t leg = 0; leg < LEGS; leg++) {
+		call->legs[leg].peer = -1;
+		call->legs[leg].origin.session_id = random_u64(calls->worker->random) >> 1;
+	}
+	for (uint8_t leg = 0; leg < LEGS; leg++) {
+		if (leg_name(call, leg) != 0) {
+			call_free(call);
+			return -ERR_NO_MEMORY;
+		}
+	}
+	*out = call;
+	return 0;
+}
+
+struct call *calls_find(const struct calls *calls, uint64_t number)
+{
+	struct table_link *link = NULL;
+
+	while ((link = table_find(&calls->by_number, spread(number), link))) {
+		struct call *call = container_of(link, struct call, by_number);
+		if (call->number == number)
+			return call;
+	}
+	return NULL;
+}
+
+struct call *calls_by_id(const struct calls *calls, struct slice id)
+{
+	struct token token;
+
+	if (token_read(calls->worker->token_key, TOKEN_CALL_ID, id, &token) != 0 ||
+	    token.worker != calls->worker->index)
+		return NULL;
+	return calls_find(calls, token.id);
+}
+
+struct call *calls_by_server(const struct calls *calls, struct transaction_handle handle)
+{
+	struct table_link *link = NULL;
+
+	while ((link = table_find(&calls->by_server, spread(handle.id), link))) {
+		struct call *call = container_of(link, struct call, exchange.by_server);
+		if (call->exchange.server.id == handle.id)
+			return call;
+	}
+	return NULL;
+}
+
+struct call *calls_next(const struct calls *calls, const struct call *at)
+{
+	struct table_link *link = table_next(&calls->by_number, at ? &at->by_number : NULL);
+	return link ? container_of(link, struct call, by_number) : NULL;
+}
+
+struct call *calls_match(const struct calls *calls, const struct message *request, uint8_t *leg)
+{
+	struct token token;
+
+	if (token_read(calls->worker->token_key, TOKEN_TAG, message_to_tag(request), &token) != 0 ||
+	    (token.id & 3) >= LEGS)
+		return NULL;
+	struct call *call = calls_find(calls, token.id >> 2);
+	if (!call || !dialog_matches(&call->legs[token.id & 3].dialog, request))
+		return NULL;
+	*leg = (uint8_t)(token.id & 3);
+	return call;
+}
+
+uint64_t call_now(const struct call *call)
+{
+	return wheel_now_ms(call->calls->worker->wheel);
+}
+
+static void on_reap(struct timer *timer, uint64_t now_ms)
+{
+	struct call *call = container_of(timer, struct call, reaper);
+	struct calls *calls = call->calls;
+	(void)now_ms;
+
+	call_free(call);
+	if (calls->is_stopping && calls->by_number.count == 0)
+		calls->on_empty(calls->owner);
+}
+
+/* Freed on the next turn of the wheel, so that whoever ended it may still look at it. */
+void call_release_if_done(struct call *call)
+{
+	if (call->state != CALL_ENDING || call->pending > 0 ||
+	    call->exchange.state == EXCHANGE_ACCEPTED || timer_is_armed(&call->reaper))
+		return;
+	wheel_arm(call->calls->worker->wheel, &call->reaper, call_now(call), on_reap);
+}
+
+void call_note(struct call *call, uint8_t leg, bool sent, const struct message *message)
+{
+	bool is_request = message_is_request(message);
+	struct ladder_message note = {
+		.leg = leg,
+		.sent = sent,
+		.has_sdp = message_has_sdp(message),
+		.code = is_request ? 0 : (uint16_t)message_status(message),
+		.cseq = message_cseq(message),
+		.text = is_request ? message_method_text(message) : message_reason(message),
+	};
+	ladder_add(&call->ladder, call_now(call), &note);
+}
+
+void call_note_sent(struct call *call, uint8_t leg, struct slice method, unsigned int status,
+		    uint32_t cseq, bool has_sdp)
+{
+	struct ladder_message note = {
+		.leg = leg,
+		.sent = true,
+		.has_sdp = has_sdp,
+		.code = (uint16_t)status,
+		.cseq = cseq,
+		.text = status ? slice_from(status_text(status)) : method,
+	};
+	ladder_add(&call->ladder, call_now(call), &note);
+}

@@ -1,0 +1,253 @@
+/* call.h - two dialogs that we hold together: leg 0 with the caller, leg 1 with the callee. Each has
+ * its own Call-ID, tags, CSeq, Contact and route set; what one side says is told to the other in our
+ * own words. A call belongs to one worker and is found by its number, which its tags carry.
+ * SPDX-License-Identifier: Apache-2.0 */
+#pragma once
+#include "control/base/table.h"
+#include "control/state/store.h"
+#include "sbc/call/dialog.h"
+#include "sbc/call/ladder.h"
+#include "sbc/call/limits.h"
+#include "sbc/media/media.h"
+#include "sbc/registration/registrar.h"
+#include "sbc/route/peers.h"
+#include "sbc/route/route.h"
+#include "sbc/topology/body.h"
+#include "sbc/topology/policy.h"
+
+enum { CALLER = 0, CALLEE = 1, LEGS = 2, RELAYS_MAX = 4, RECENT_MAX = 64 };
+
+enum call_state { CALL_SETUP, CALL_UP, CALL_ENDING };
+
+/* Why a call ended: name and text for the log and show. */
+#define FOREACH_CALL_CAUSE(X)                                                                      \
+	X(HUNG_UP, "hung up")                                                                      \
+	X(CANCELLED, "cancelled by the caller")                                                    \
+	X(REFUSED, "refused by the callee")                                                        \
+	X(NO_ANSWER, "no answer")                                                                  \
+	X(UNREACHABLE, "callee not reachable")                                                     \
+	X(NO_RELAY, "no media relay")                                                              \
+	X(BAD_SDP, "SDP refused")                                                                  \
+	X(NO_ACK, "no ACK")                                                                        \
+	X(NO_MEDIA, "no media")                                                                    \
+	X(DIALOG_LOST, "a side lost the dialog")                                                   \
+	X(FAILED, "failed here")                                                                   \
+	X(STOPPED, "stopped")
+
+enum call_cause {
+	CALL_CAUSE_NONE,
+#define X(name, text) CALL_##name,
+	FOREACH_CALL_CAUSE(X)
+#undef X
+};
+const char *call_cause_text(enum call_cause cause);
+
+#define FOREACH_CALL_COUNTER(X)                                                                    \
+	X(attempts, "calls begun")                                                                 \
+	X(answered, "calls answered")                                                              \
+	X(failed, "calls that ended without an answer")                                            \
+	X(ended, "answered calls ended")                                                           \
+	X(live, "calls held")                                                                      \
+	X(up, "calls in conversation")                                                             \
+	X(reinvites, "re-INVITEs")                                                                 \
+	X(glare, "re-INVITEs that crossed (491)")                                                  \
+	X(forks, "second answers of a fork, ended")                                                \
+	X(unknown_dialog, "requests for no dialog of ours (481)")                                  \
+	X(foreign_source, "in-dialog requests from somebody else's address")                       \
+	X(unknown_caller, "calls of strangers, dropped")                                           \
+	X(loops, "calls that came round (482)")                                                    \
+	X(too_many_hops, "requests at the end of their hops (483)")                                \
+	X(limited, "calls over a limit (503)")                                                     \
+	X(unprotected, "answers the store did not acknowledge in time")                            \
+	X(no_ack, "answers without ACK")                                                           \
+	X(media_timeouts, "calls ended for lack of media")
+
+struct call_counters {
+#define X(name, text) struct counter name;
+	FOREACH_CALL_COUNTER(X)
+#undef X
+};
+
+struct leg {
+	struct dialog dialog;
+	struct transport_path path; /* where its last request or reply came from, or goes to */
+	uint16_t interface;
+	int peer; /* -1 = a phone */
+	bool is_trusted;
+	bool bye_after_ack; /* RFC 3261 15: no BYE on our 2xx before its ACK */
+	struct body_origin origin;
+	struct slice sdp_received; /* owned; of the last offer and answer both sides agreed on */
+	struct slice sdp_sent;     /* owned; what this side was shown then */
+	struct slice ack;          /* owned; the last ACK sent, for a repeated 2xx */
+	struct transport_path ack_path;
+	uint32_t ack_cseq;
+};
+
+/* A reply on its way to the other side, waiting for the relay or the store. */
+struct draft {
+	unsigned int status; /* 0 = none */
+	struct slice headers; /* owned; lines that cross */
+	struct slice body;    /* owned; SDP as received */
+	bool is_resolved;     /* the body has been through the relay */
+};
+
+enum exchange_state {
+	EXCHANGE_NONE,
+	EXCHANGE_OFFERING, /* the relay has the offer */
+	EXCHANGE_CALLING,  /* the INVITE is out */
+	EXCHANGE_STORING,  /* the store has the record */
+	EXCHANGE_ACCEPTED, /* 2xx is out, no ACK yet */
+	EXCHANGE_ACKING,   /* the relay has the answer that came in the ACK */
+	EXCHANGE_RESTORING /* the relay is told the last agreed SDPs again */
+};
+
+/* One INVITE transaction across the call: the first one, or a re-INVITE of either side. */
+struct exchange {
+	enum exchange_state state;
+	struct table_link by_server;      /* found by its server transaction */
+	struct transaction_handle server; /* towards `from` */
+	struct transaction_handle client; /* towards the other */
+	uint8_t from;
+	bool is_initial;
+	bool is_late;      /* INVITE without SDP: the 2xx offers, the ACK answers */
+	bool is_cancelled; /* `from` sent CANCEL */
+	bool is_replied;   /* a final reply is out */
+	bool is_answered;  /* a 2xx came */
+	bool is_acked;     /* the 2xx from the other side has its ACK */
+	uint32_t server_cseq;
+	uint32_t client_cseq;
+	int max_forwards;
+	struct slice headers;        /* owned; lines that cross, of the INVITE */
+	struct slice record_routes;  /* owned; lines to copy into replies */
+	struct slice offer;          /* owned; SDP as received */
+	struct slice offer_shown;    /* owned; as the other side got it */
+	struct slice answer;         /* owned */
+	struct slice answer_shown;   /* owned */
+	struct draft draft;          /* with the relay or the store */
+	struct draft next;           /* came meanwhile */
+	uint32_t repeat_ms;          /* 2xx until ACK */
+	uint64_t repeat_until_ms;
+	struct timer repeat;
+	struct timer wait; /* for the store */
+};
+
+/* A request other than INVITE that is passed on inside the dialogs. */
+struct relayed {
+	struct transaction_handle server; /* id 0 = free */
+	struct transaction_handle client;
+};
+
+struct call {
+	struct table_link by_number;
+	struct calls *calls;
+	uint64_t number; /* in its tokens */
+	char id[TOKEN_LENGTH];
+	enum call_state state;
+	enum call_cause cause;
+	unsigned int status; /* of the final reply, or 0 */
+	int ended_by;        /* leg, or -1 = us */
+	uint64_t created_ms; /* the loop's clock */
+	uint64_t ringing_ms;
+	uint64_t answered_ms;
+	uint64_t ended_ms;
+	struct leg legs[LEGS];
+	struct exchange exchange;
+	struct media_session media;
+	uint8_t media_sequence; /* of the request the relay has; stale answers are known by it */
+	bool media_pending;
+	enum media_verb media_verb;
+	const struct config_route *route;
+	struct slice caller;      /* owned; From URI as it came */
+	struct slice callee;      /* owned; Request-URI as it came */
+	uint64_t parent;          /* the call of ours that this one is a later hop of; 0 = none */
+	struct slice target;      /* owned; Request-URI of leg 1 */
+	struct peers_try attempt; /* server of the peer that is called */
+	bool has_provisional;     /* no other server is tried any more */
+	uint32_t pending;         /* client transactions whose end is awaited */
+	struct relayed relayed[RELAYS_MAX];
+	bool is_stored; /* a record was given to the store */
+	bool is_protected;
+	uint32_t reserved_cseq[LEGS]; /* what the record allows a successor to assume */
+	struct timer upkeep;          /* record refreshed, media checked */
+	uint64_t stored_ms;
+	struct timer reaper;
+	struct ladder ladder;
+};
+
+/* A failed call, kept for a while so that somebody can look at it. */
+struct recent {
+	char id[TOKEN_LENGTH];
+	enum call_cause cause;
+	unsigned int status;
+	uint64_t created_ms;
+	uint64_t ended_ms;
+	char caller[96];
+	char callee[96];
+	uint16_t interfaces[LEGS];
+	struct ladder ladder;
+};
+
+struct calls {
+	struct worker *worker;
+	struct peers *peers;
+	struct registrar *registrar;
+	struct media *media;
+	struct store *store;
+	struct limits *limits;
+	struct arena *scratch; /* of the SDP or record in hand */
+	struct table by_number;
+	struct table by_server;
+	uint64_t next_number;
+	uint64_t unix_offset_ms; /* Unix time minus the loop's clock */
+	bool is_stopping;
+	void (*on_empty)(void *owner); /* the last call went while stopping */
+	void *owner;
+	struct recent *recent; /* RECENT_MAX, a ring */
+	uint32_t recent_count;
+	struct call_counters counters;
+};
+
+struct calls_config {
+	struct worker *worker;
+	struct peers *peers;
+	struct registrar *registrar;
+	struct store *store;
+	struct limits *limits;
+	void (*on_empty)(void *owner);
+	void *owner;
+};
+
+MUST_CHECK int calls_create(const struct calls_config *config, struct calls **out);
+/* Calls still there are forgotten without a word. NULL is fine. */
+void calls_destroy(struct calls *calls);
+/* No new calls; BYE to both sides of each. on_empty follows. */
+void calls_stop(struct calls *calls);
+
+/* --- what the worker hears; all in invite.c, ack.c, ... --- */
+void calls_receive(struct calls *calls, struct transaction_handle handle,
+		   const struct message *request, const struct transport_path *path);
+void calls_cancelled(struct calls *calls, struct transaction_handle handle,
+		     const struct message *cancel);
+void calls_server_failed(struct calls *calls, struct transaction_handle handle, int err);
+/* A 2xx nobody waits for: ACK and BYE. */
+void calls_stray(struct calls *calls, const struct message *response,
+		 const struct transport_path *path);
+
+/* --- the object --- */
+MUST_CHECK int call_create(struct calls *calls, struct call **out);
+struct call *calls_find(const struct calls *calls, uint64_t number);
+struct call *calls_by_id(const struct calls *calls, struct slice id);
+struct call *calls_by_server(const struct calls *calls, struct transaction_handle handle);
+struct call *calls_next(const struct calls *calls, const struct call *at);
+/* Whose in-dialog request this is; leg is set with it. NULL: 481. */
+struct call *calls_match(const struct calls *calls, const struct message *request, uint8_t *leg);
+uint64_t call_now(const struct call *call);
+/* For requests that wait for nothing any more. */
+void call_release_if_done(struct call *call);
+void call_note(struct call *call, uint8_t leg, bool sent, const struct message *message);
+void call_note_sent(struct call *call, uint8_t leg, struct slice method, unsigned int status,
+		    uint32_t cseq, bool has_sdp);
+static inline uint8_t other_leg(uint8_t leg)
+{
+	return leg ^ 1;
+}

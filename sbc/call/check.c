@@ -1,0 +1,45 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "sbc/call/check.h"
+#include "sbc/message/builder.h"
+
+unsigned int check_request(const struct message *request, struct buf *headers)
+{
+	struct slice scheme;
+	struct buf unsupported;
+
+	if (message_max_forwards(request) == 0)
+		return 483;
+	switch (uri_scheme_of(message_request_uri(request), &scheme)) {
+	case URI_SIP:
+	case URI_TEL:
+		break;
+	case URI_SIPS: /* there is no TLS to keep its promise (RFC 3261 26.2.2) */
+	case URI_OTHER:
+		return 416;
+	}
+	/* Nothing that could be required is supported yet. */
+	buf_init(&unsupported);
+	bool is_bad = scan_unknown_options(message_scan(request), HEADER_REQUIRE, NULL, 0,
+					   &unsupported);
+	is_bad |= scan_unknown_options(message_scan(request), HEADER_PROXY_REQUIRE, NULL, 0,
+				       &unsupported);
+	if (is_bad)
+		builder_header(headers, HEADER_UNSUPPORTED, buf_slice(&unsupported));
+	buf_free(&unsupported);
+	return is_bad ? 420 : 0;
+}
+
+unsigned int check_invite(const struct message *request, struct buf *headers)
+{
+	struct contact contact;
+	struct uri target;
+
+	if (!message_contact(request, 0, &contact) || contact.star ||
+	    uri_parse(contact.address.uri, &target) != 0)
+		return 400;
+	if (message_body(request).len > 0 && !message_has_sdp(request)) {
+		builder_header(headers, HEADER_ACCEPT, SLICE("application/sdp"));
+		return 415;
+	}
+	return 0;
+}

@@ -1,0 +1,143 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "sbc/call/core.h"
+#include <stdlib.h>
+#include "control/state/memory.h"
+#include "control/state/redis.h"
+#include "sbc/route/refuse.h"
+
+static void on_empty(void *owner)
+{
+	struct core *core = owner;
+	worker_finish(core->worker);
+}
+
+static void on_request(void *owner, struct transaction_handle handle, const struct message *request,
+		       const struct transport_path *path)
+{
+	struct core *core = owner;
+	bool is_register = message_method(request) == METHOD_REGISTER;
+
+	if (!is_register) {
+		calls_receive(core->calls, handle, request, path);
+	} else if (limits_take(core->limits, LIMIT_REGISTER, path,
+			       worker_peer_of(core->worker, path) >= 0,
+			       wheel_now_ms(core->worker->wheel)) != 0) {
+		refuse(core->worker, handle, request, path, 503, SLICE("Retry-After: 10\r\n"));
+	} else {
+		registrar_receive(core->registrar, handle, request, path);
+	}
+}
+
+static void on_cancel(void *owner, struct transaction_handle handle, const struct message *cancel)
+{
+	struct core *core = owner;
+	calls_cancelled(core->calls, handle, cancel);
+}
+
+static void on_server_failure(void *owner, struct transaction_handle handle, int err)
+{
+	struct core *core = owner;
+	calls_server_failed(core->calls, handle, err);
+}
+
+static void on_orphan_response(void *owner, const struct message *response,
+			       const struct transport_path *path)
+{
+	struct core *core = owner;
+	calls_stray(core->calls, response, path);
+}
+
+static int create_store(struct worker *worker, struct store **out)
+{
+	const struct config_state *state = &worker->config->state;
+
+	if (state->store == CONFIG_STORE_MEMORY) {
+		struct store_memory_config memory = { .wheel = worker->wheel,
+						      .random = worker->random };
+		return store_memory_create(&memory, out);
+	}
+	struct store_redis_config redis = {
+		.loop = worker->loop,
+		.log = worker->log,
+		.unix_path = state->server.transport == CONFIG_UNIX ? state->server.path : NULL,
+		.address = state->server.addr,
+		.user = state->user,
+		.password = state->password,
+		.database = state->database,
+		/* one heartbeat a node */
+		.node = worker->index == 0 ? worker->config->node : NULL,
+		.epoch = 1,
+	};
+	return store_redis_create(&redis, out);
+}
+
+static void core_destroy(void *owner)
+{
+	struct core *core = owner;
+
+	calls_destroy(core->calls);
+	registrar_destroy(core->registrar);
+	peers_destroy(core->peers);
+	limits_destroy(core->limits);
+	store_destroy(core->store);
+	free(core);
+}
+
+static int core_start(struct worker *worker, void **out)
+{
+	struct core *core = calloc(1, sizeof(*core));
+	if (!core)
+		return -ERR_NO_MEMORY;
+
+	core->worker = worker;
+	int err = create_store(worker, &core->store);
+	if (!err)
+		err = limits_create(worker, &core->limits);
+	if (!err)
+		err = peers_create(worker, &core->peers);
+	if (!err)
+		err = registrar_create(worker, core->peers, &core->registrar);
+	struct calls_config calls = { .worker = worker,
+				      .peers = core->peers,
+				      .registrar = core->registrar,
+				      .store = core->store,
+				      .limits = core->limits,
+				      .on_empty = on_empty,
+				      .owner = core };
+	if (!err)
+		err = calls_create(&calls, &core->calls);
+	if (err) {
+		core_destroy(core);
+		return err;
+	}
+	*out = core;
+	return 0;
+}
+
+static void on_stop(void *owner)
+{
+	struct core *core = owner;
+
+	peers_stop(core->peers);
+	calls_stop(core->calls);
+}
+
+static void on_command(void *owner, void *posted)
+{
+	struct core_command *command = posted;
+	command->run(command, owner);
+}
+
+struct worker_handlers core_handlers(void)
+{
+	return (struct worker_handlers){
+		.transaction = { .on_request = on_request,
+				 .on_cancel = on_cancel,
+				 .on_server_failure = on_server_failure,
+				 .on_orphan_response = on_orphan_response },
+		.on_start = core_start,
+		.on_stop = on_stop,
+		.on_command = on_command,
+		.on_destroy = core_destroy,
+	};
+}

@@ -1,0 +1,20 @@
+/* core.h - the upper half of one worker: what stands behind its transactions.
+ * SPDX-License-Identifier: Apache-2.0 */
+#pragma once
+#include "sbc/call/call.h"
+
+struct core {
+	struct worker *worker;
+	struct peers *peers;
+	struct registrar *registrar;
+	struct store *store;
+	struct limits *limits;
+	struct calls *calls;
+};
+
+/* For workers_create(). */
+struct worker_handlers core_handlers(void);
+/* Commands are posted as these; the worker calls run() with its core. */
+struct core_command {
+	void (*run)(struct core_command *command, struct core *core);
+};

@@ -1,0 +1,124 @@
+/* leg.c - one side of a call: its names, its way, what it may be told.
+ * SPDX-License-Identifier: Apache-2.0 */
+#include "sbc/call/verbs.h"
+#include "sbc/route/path.h"
+#include "sbc/route/refuse.h"
+#include "sbc/topology/owned.h"
+
+void leg_free(struct leg *leg)
+{
+	dialog_free(&leg->dialog);
+	owned_free(&leg->sdp_received);
+	owned_free(&leg->sdp_sent);
+	owned_free(&leg->ack);
+}
+
+int leg_name(struct call *call, uint8_t index)
+{
+	const struct worker *worker = call->calls->worker;
+	char tag[TOKEN_LENGTH];
+
+	worker_token(worker, TOKEN_TAG, call->number << 2 | index, tag);
+	return owned_set(&call->legs[index].dialog.local_tag, (struct slice){ tag, TOKEN_LENGTH });
+}
+
+int leg_set_contact(struct call *call, uint8_t index, const struct transport_path *path)
+{
+	const struct worker *worker = call->calls->worker;
+	char user[TOKEN_LENGTH];
+	struct buf uri;
+
+	worker_token(worker, TOKEN_CONTACT,
+		     call->number << 2 | (index == CALLER ? CONTACT_CALLER : CONTACT_CALLEE), user);
+	buf_init(&uri);
+	path_write_contact(worker, path->listener, (struct slice){ user, TOKEN_LENGTH }, &uri);
+	int err = buf_failed(&uri)
+			  ? -ERR_NO_MEMORY
+			  : owned_set(&call->legs[index].dialog.local_contact, buf_slice(&uri));
+	buf_free(&uri);
+	return err;
+}
+
+void leg_way(const struct call *call, uint8_t index, struct transport_path *out)
+{
+	const struct leg *leg = &call->legs[index];
+
+	*out = leg->path;
+	if (!leg->is_trusted)
+		return;
+	struct transport_path path;
+	if (path_to_uri(call->calls->worker, leg->interface, dialog_next_hop(&leg->dialog), &path) !=
+	    0)
+		return; /* a name, or no listener for it: back to where its last message came from */
+	if (path.transport == leg->path.transport && addr_equal(&path.remote, &leg->path.remote))
+		return; /* the same, and it knows the connection */
+	*out = path;
+}
+
+void leg_seen(struct call *call, uint8_t index, const struct transport_path *path)
+{
+	call->legs[index].path = *path;
+}
+
+bool leg_is_source(const struct call *call, uint8_t index, const struct transport_path *path)
+{
+	const struct leg *leg = &call->legs[index];
+
+	if (path->interface != leg->interface)
+		return false;
+	if (leg->is_trusted || addr_equal_ip(&leg->path.remote, &path->remote))
+		return true;
+	return leg->peer >= 0 && worker_peer_of(call->calls->worker, path) == leg->peer;
+}
+
+struct media_end leg_media(const struct call *call, uint8_t index)
+{
+	const struct leg *leg = &call->legs[index];
+
+	return (struct media_end){
+		.tag = leg->dialog.local_tag,
+		.interface = leg->interface,
+		.source = leg->path.remote,
+		.is_trusted = leg->is_trusted,
+	};
+}
+
+static bool believes(const struct call *call, const struct leg *leg)
+{
+	const struct config *config = call->calls->worker->config;
+	return leg->peer >= 0 ? config->peers[leg->peer].identity_trusted : false;
+}
+
+struct crossing leg_crossing(const struct call *call, uint8_t from, bool with_body)
+{
+	const struct leg *in = &call->legs[from];
+	const struct leg *out = &call->legs[other_leg(from)];
+
+	return (struct crossing){
+		.from_trusted = in->is_trusted,
+		.to_trusted = out->is_trusted,
+		.identity = believes(call, in) && believes(call, out),
+		.with_body = with_body,
+	};
+}
+
+void leg_write_contact(const struct call *call, uint8_t index, struct buf *out)
+{
+	builder_address(out, HEADER_CONTACT, SLICE_NONE, call->legs[index].dialog.local_contact,
+			SLICE_NONE, SLICE_NONE);
+}
+
+int leg_write(const struct call *call, uint8_t index, const struct leg_request *request,
+	      struct buf *out)
+{
+	dialog_write_request(&call->legs[index].dialog, request->method, request->cseq,
+			     request->max_forwards, out);
+	if (slice_equal(request->method, SLICE("INVITE"))) {
+		leg_write_contact(call, index, out);
+		builder_header(out, HEADER_ALLOW, SLICE(ALLOWED_METHODS));
+	}
+	buf_add(out, request->headers);
+	builder_body(out, request->body.len > 0 ? request->content_type : SLICE_NONE,
+		     request->body);
+	return buf_failed(out) ? -ERR_NO_MEMORY : 0;
+}

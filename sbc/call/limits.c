@@ -1,0 +1,130 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "sbc/call/limits.h"
+#include <stdlib.h>
+
+/* Sources remembered; a new one takes the place of what stood there. */
+enum { SOURCES = 8192, KINDS = 2 };
+
+/* A leaky bucket: it fills by one a request and empties with time. */
+struct bucket {
+	uint64_t level_us; /* filled so far, in time it takes to leak */
+	uint64_t at_ms;
+};
+
+struct source {
+	struct addr addr;
+	struct bucket buckets[KINDS];
+};
+
+struct interface {
+	uint32_t calls;
+	struct bucket buckets[KINDS];
+};
+
+struct limits {
+	const struct worker *worker;
+	struct interface *interfaces;
+	struct source *sources;
+	uint64_t key[2];
+};
+
+int limits_create(const struct worker *worker, struct limits **out)
+{
+	struct limits *limits = calloc(1, sizeof(*limits));
+	if (!limits)
+		return -ERR_NO_MEMORY;
+	limits->worker = worker;
+	random_fill(worker->random, limits->key, sizeof(limits->key));
+	limits->interfaces =
+		calloc(worker->config->interface_count + 1, sizeof(*limits->interfaces));
+	limits->sources = calloc(SOURCES, sizeof(*limits->sources));
+	if (!limits->interfaces || !limits->sources) {
+		limits_destroy(limits);
+		return -ERR_NO_MEMORY;
+	}
+	*out = limits;
+	return 0;
+}
+
+void limits_destroy(struct limits *limits)
+{
+	if (!limits)
+		return;
+	free(limits->interfaces);
+	free(limits->sources);
+	free(limits);
+}
+
+/* A worker's share of a number for all of them, rounded up. */
+static uint32_t share(const struct limits *limits, uint32_t whole)
+{
+	return (whole + limits->worker->count - 1) / limits->worker->count;
+}
+
+int limits_enter(struct limits *limits, uint16_t interface)
+{
+	uint32_t most = limits->worker->config->interfaces[interface].limits.calls;
+	struct interface *at = &limits->interfaces[interface];
+
+	if (most > 0 && at->calls >= share(limits, most))
+		return -ERR_TOO_MANY;
+	at->calls++;
+	return 0;
+}
+
+void limits_leave(struct limits *limits, uint16_t interface)
+{
+	limits->interfaces[interface].calls--;
+}
+
+uint32_t limits_calls(const struct limits *limits, uint16_t interface)
+{
+	return limits->interfaces[interface].calls;
+}
+
+/* One request fills the bucket by period/count; a burst of a whole period's count fits in. */
+static bool pour(struct bucket *bucket, struct config_rate rate, uint32_t parts, uint64_t now_ms)
+{
+	if (rate.count == 0)
+		return true;
+	/* in microseconds, so that 2000/s has a step */
+	uint64_t step = (uint64_t)rate.period_ms * 1000 * parts / rate.count;
+	uint64_t room = (uint64_t)rate.period_ms * 1000;
+	uint64_t leaked = (now_ms - bucket->at_ms) * 1000;
+
+	bucket->level_us = bucket->level_us > leaked ? bucket->level_us - leaked : 0;
+	bucket->at_ms = now_ms;
+	if (bucket->level_us > 0 && bucket->level_us + step > room)
+		return false;
+	bucket->level_us += step;
+	return true;
+}
+
+static struct source *source_of(struct limits *limits, const struct addr *addr)
+{
+	struct addr host = *addr;
+
+	host.port = 0;
+	struct source *source = &limits->sources[addr_hash(&host, limits->key) % SOURCES];
+	if (!addr_equal_ip(&source->addr, &host))
+		*source = (struct source){ .addr = host };
+	return source;
+}
+
+int limits_take(struct limits *limits, enum limit_kind kind, const struct transport_path *path,
+		bool is_peer, uint64_t now_ms)
+{
+	const struct config_limits *config =
+		&limits->worker->config->interfaces[path->interface].limits;
+	struct config_rate all = kind == LIMIT_SETUP ? config->setup_rate : config->register_rate;
+	struct config_rate one = kind == LIMIT_SETUP ? config->per_source.setup_rate
+						     : config->per_source.register_rate;
+
+	if (!is_peer && one.count > 0 &&
+	    !pour(&source_of(limits, &path->remote)->buckets[kind], one, 1, now_ms))
+		return -ERR_BUSY;
+	if (!pour(&limits->interfaces[path->interface].buckets[kind], all, limits->worker->count,
+		  now_ms))
+		return -ERR_BUSY;
+	return 0;
+}

@@ -1,0 +1,19 @@
+/* limits.h - how many calls and how many new ones: per interface, and per source for strangers.
+ * One per worker; each worker has its share of an interface's numbers.
+ * SPDX-License-Identifier: Apache-2.0 */
+#pragma once
+#include "sbc/worker/worker.h"
+
+struct limits;
+
+enum limit_kind { LIMIT_SETUP, LIMIT_REGISTER };
+
+MUST_CHECK int limits_create(const struct worker *worker, struct limits **out);
+void limits_destroy(struct limits *limits); /* NULL is fine */
+/* One more call on the interface it comes in by: -ERR_TOO_MANY. limits_leave() gives it back. */
+MUST_CHECK int limits_enter(struct limits *limits, uint16_t interface);
+void limits_leave(struct limits *limits, uint16_t interface);
+uint32_t limits_calls(const struct limits *limits, uint16_t interface);
+/* One more of a kind now: -ERR_BUSY when the interface or (no peer's) the source is over its rate. */
+MUST_CHECK int limits_take(struct limits *limits, enum limit_kind kind,
+			   const struct transport_path *path, bool is_peer, uint64_t now_ms);

@@ -1,0 +1,175 @@
+/* receive.c - a request for the call layer: which dialog, which verb.
+ * SPDX-License-Identifier: Apache-2.0 */
+#include "sbc/call/check.h"
+#include "sbc/call/verbs.h"
+#include "sbc/route/refuse.h"
+
+#define ALLOW_LINE "Allow: " ALLOWED_METHODS "\r\n"
+
+static void refuse_method(struct calls *calls, struct transaction_handle handle,
+			  const struct message *request, const struct transport_path *path)
+{
+	bool is_known = message_method(request) != METHOD_UNKNOWN;
+	refuse(calls->worker, handle, request, path, is_known ? 405 : 501, SLICE(ALLOW_LINE));
+}
+
+/* Somebody asks whether we are there (RFC 3261 11.2). */
+static void answer_options(struct calls *calls, struct transaction_handle handle,
+			   const struct message *request, const struct transport_path *path)
+{
+	if (calls->is_stopping)
+		refuse(calls->worker, handle, request, path, 503, SLICE("Retry-After: 10\r\n"));
+	else
+		refuse(calls->worker, handle, request, path, 200,
+		       SLICE(ALLOW_LINE "Accept: application/sdp\r\nAccept-Encoding: identity\r\n"
+					"Accept-Language: en\r\n"));
+}
+
+/* Hops, scheme, options: the same for all but ACK and CANCEL. True = it was answered. */
+static bool refuse_bad(struct calls *calls, struct transaction_handle handle,
+		       const struct message *request, const struct transport_path *path)
+{
+	struct buf headers;
+
+	buf_init(&headers);
+	unsigned int status = check_request(request, &headers);
+	if (status == 483)
+		counter_add(&calls->counters.too_many_hops, 1);
+	if (status)
+		refuse(calls->worker, handle, request, path, status, buf_slice(&headers));
+	buf_free(&headers);
+	return status != 0;
+}
+
+static void receive_outside(struct calls *calls, struct transaction_handle handle,
+			    const struct message *request, const struct transport_path *path)
+{
+	switch (message_method(request)) {
+	case METHOD_INVITE:
+		setup_receive(calls, handle, request, path);
+		break;
+	case METHOD_OPTIONS:
+		if (!refuse_bad(calls, handle, request, path))
+			answer_options(calls, handle, request, path);
+		break;
+	case METHOD_BYE:
+	case METHOD_INFO:
+	case METHOD_UPDATE:
+	case METHOD_PRACK:
+		counter_add(&calls->counters.unknown_dialog, 1);
+		refuse(calls->worker, handle, request, path, 481, SLICE_NONE);
+		break;
+	case METHOD_ACK:
+	case METHOD_CANCEL:
+		break;
+	default:
+		if (!refuse_bad(calls, handle, request, path))
+			refuse_method(calls, handle, request, path);
+		break;
+	}
+}
+
+static void dispatch(struct call *call, uint8_t leg, struct transaction_handle handle,
+		     const struct message *request, const struct transport_path *path)
+{
+	struct calls *calls = call->calls;
+
+	switch (message_method(request)) {
+	case METHOD_INVITE:
+		reinvite_receive(call, leg, handle, request, path);
+		break;
+	case METHOD_BYE:
+		bye_receive(call, leg, handle, request);
+		break;
+	case METHOD_OPTIONS:
+		answer_options(calls, handle, request, path);
+		break;
+	case METHOD_INFO:
+		inside_receive(call, leg, handle, request);
+		break;
+	default:
+		refuse_method(calls, handle, request, path);
+		break;
+	}
+}
+
+static void receive_inside(struct call *call, uint8_t leg, struct transaction_handle handle,
+			   const struct message *request, const struct transport_path *path)
+{
+	struct calls *calls = call->calls;
+
+	call_note(call, leg, false, request);
+	leg_seen(call, leg, path);
+	if (message_method(request) == METHOD_ACK) {
+		ack_receive(call, leg, request);
+		return;
+	}
+	if (refuse_bad(calls, handle, request, path))
+		return;
+	if (!dialog_accept_cseq(&call->legs[leg].dialog, message_cseq(request)))
+		refuse(calls->worker, handle, request, path, 500, SLICE_NONE);
+	else if (call->state == CALL_ENDING && message_method(request) != METHOD_BYE)
+		refuse(calls->worker, handle, request, path, 481, SLICE_NONE);
+	else
+		dispatch(call, leg, handle, request, path);
+}
+
+void calls_receive(struct calls *calls, struct transaction_handle handle,
+		   const struct message *request, const struct transport_path *path)
+{
+	bool is_ack = message_method(request) == METHOD_ACK;
+	uint8_t leg = 0;
+
+	if (slice_is_empty(message_to_tag(request))) {
+		receive_outside(calls, handle, request, path);
+		return;
+	}
+	struct call *call = calls_match(calls, request, &leg);
+	if (call && !leg_is_source(call, leg, path)) {
+		counter_add(&calls->counters.foreign_source, 1);
+		call = NULL;
+	}
+	if (call) {
+		receive_inside(call, leg, handle, request, path);
+	} else if (!is_ack) {
+		counter_add(&calls->counters.unknown_dialog, 1);
+		if (message_max_forwards(request) == 0)
+			counter_add(&calls->counters.too_many_hops, 1);
+		refuse(calls->worker, handle, request, path,
+		       message_max_forwards(request) == 0 ? 483 : 481, SLICE_NONE);
+	}
+}
+
+void calls_cancelled(struct calls *calls, struct transaction_handle handle,
+		     const struct message *cancel)
+{
+	struct call *call = calls_by_server(calls, handle);
+
+	if (!call || call->exchange.is_replied || call->exchange.is_cancelled)
+		return;
+	struct exchange *exchange = &call->exchange;
+	call_note(call, exchange->from, false, cancel);
+	exchange->is_cancelled = true;
+	if (exchange->is_initial) {
+		exchange_refuse(call, 487, SLICE_NONE);
+		call_end(call, CALL_CANCELLED, 487, exchange->from, SLICE_NONE);
+	} else if (exchange->client.id &&
+		   transaction_cancel(calls->worker->transactions, exchange->client, SLICE_NONE) ==
+			   0) {
+		/* The other side decides: its 487, or its 200 that crossed, goes back. */
+		call_note_sent(call, other_leg(exchange->from), SLICE("CANCEL"), 0,
+			       exchange->client_cseq, false);
+	}
+}
+
+void calls_server_failed(struct calls *calls, struct transaction_handle handle, int err)
+{
+	struct call *call = calls_by_server(calls, handle);
+
+	if (!call)
+		return;
+	log_debug(calls->worker->log, "call.reply_lost", "call=%.*s reason=\"%s\"", TOKEN_LENGTH,
+		  call->id, err_text(err));
+	if (call->state != CALL_ENDING && call->exchange.is_initial && !call->exchange.is_replied)
+		call_end(call, CALL_UNREACHABLE, 0, -1, SLICE_NONE);
+}

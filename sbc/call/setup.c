@@ -1,0 +1,210 @@
+/* setup.c - an INVITE that begins a call: leg A, the route, leg B.
+ * SPDX-License-Identifier: Apache-2.0 */
+#include "sbc/call/verbs.h"
+#include "sbc/route/path.h"
+#include "sbc/route/refuse.h"
+#include "sbc/topology/hosts.h"
+#include "sbc/topology/owned.h"
+
+static int make_caller(struct call *call, const struct message *request,
+		       const struct transport_path *path, int peer)
+{
+	struct leg *leg = &call->legs[CALLER];
+	struct dialog *dialog = &leg->dialog;
+	const struct name_addr *from = message_from(request);
+	const struct name_addr *to = message_to(request);
+
+	leg->path = *path;
+	leg->interface = path->interface;
+	leg->is_trusted = call->calls->worker->config->interfaces[path->interface].trusted;
+	leg->peer = peer;
+	int err = owned_set(&dialog->call_id, message_call_id(request));
+	if (!err)
+		err = owned_set(&dialog->remote_tag, message_from_tag(request));
+	if (!err)
+		err = owned_set(&dialog->remote_display, from->display);
+	if (!err)
+		err = owned_set(&dialog->remote_uri, from->uri);
+	if (!err)
+		err = owned_set(&dialog->local_display, to->display);
+	if (!err)
+		err = owned_set(&dialog->local_uri, to->uri);
+	if (!err)
+		err = owned_set(&call->caller, from->uri);
+	if (!err)
+		err = owned_set(&call->callee, message_request_uri(request));
+	if (!err)
+		err = dialog_set_routes(dialog, request, false);
+	if (!err)
+		err = dialog_set_target(dialog, request);
+	if (!err)
+		err = leg_set_contact(call, CALLER, path);
+	if (!err && !dialog_accept_cseq(dialog, message_cseq(request)))
+		err = -ERR_INVALID;
+	return err;
+}
+
+static int set_mapped(struct slice *owned, const struct hosts_way *way, struct slice uri)
+{
+	struct buf mapped;
+
+	buf_init(&mapped);
+	hosts_write_identity(way, uri, &mapped);
+	int err = buf_failed(&mapped) ? -ERR_NO_MEMORY : owned_set(owned, buf_slice(&mapped));
+	buf_free(&mapped);
+	return err;
+}
+
+/* Leg B is made from nothing: names mapped to its side, a Call-ID and tag of ours. */
+static int make_callee(struct call *call, const struct message *request,
+		       const struct admission *admission)
+{
+	const struct config *config = call->calls->worker->config;
+	struct leg *leg = &call->legs[CALLEE];
+	struct dialog *dialog = &leg->dialog;
+	const struct addr *server = NULL;
+
+	if (admission->binding) {
+		leg->path = admission->binding->path;
+		leg->interface = leg->path.interface;
+	} else {
+		leg->peer = (int)admission->route->to.peer;
+		leg->interface = (uint16_t)config->peers[leg->peer].interface;
+		server = &config->peers[leg->peer].servers[0].addr;
+	}
+	leg->is_trusted = config->interfaces[leg->interface].trusted;
+	struct hosts_way way = { .config = config, .interface = leg->interface, .server = server };
+	int err = owned_set(&dialog->call_id, (struct slice){ call->id, TOKEN_LENGTH });
+	if (!err)
+		err = owned_set(&dialog->local_display, message_from(request)->display);
+	if (!err)
+		err = set_mapped(&dialog->local_uri, &way, message_from(request)->uri);
+	if (!err)
+		err = owned_set(&dialog->remote_display, message_to(request)->display);
+	if (!err)
+		err = set_mapped(&dialog->remote_uri, &way, message_to(request)->uri);
+	if (!err && admission->binding)
+		err = owned_set(&dialog->remote_target, admission->binding->contact);
+	return err;
+}
+
+/* Request-URI and way to the server whose turn it is. */
+static int aim_at_server(struct call *call)
+{
+	const struct config *config = call->calls->worker->config;
+	struct leg *leg = &call->legs[CALLEE];
+	struct buf target;
+
+	int err = peers_next(call->calls->peers, (uint32_t)leg->peer, &call->attempt, &leg->path);
+	if (err)
+		return err;
+	struct hosts_way way = {
+		.config = config,
+		.interface = leg->interface,
+		.server = &config->peers[leg->peer].servers[call->attempt.server].addr,
+	};
+	buf_init(&target);
+	hosts_write_target(&way, call->callee, &target);
+	err = buf_failed(&target) ? -ERR_NO_MEMORY
+				  : owned_set(&leg->dialog.remote_target, buf_slice(&target));
+	buf_free(&target);
+	return err;
+}
+
+int setup_send(struct call *call)
+{
+	struct exchange *exchange = &call->exchange;
+	struct leg *leg = &call->legs[CALLEE];
+	struct buf bytes;
+	int err = leg->peer >= 0 ? aim_at_server(call) : 0;
+
+	if (!err)
+		err = leg_set_contact(call, CALLEE, &leg->path);
+	if (err)
+		return err;
+	exchange->client_cseq = ++leg->dialog.local_cseq;
+	struct leg_request request = { .method = SLICE("INVITE"),
+				       .cseq = exchange->client_cseq,
+				       .max_forwards = exchange->max_forwards,
+				       .headers = exchange->headers,
+				       .content_type = SLICE("application/sdp"),
+				       .body = exchange->offer_shown };
+	buf_init(&bytes);
+	err = leg_write(call, CALLEE, &request, &bytes);
+	if (!err)
+		err = exchange_request(call, buf_slice(&bytes), &leg->path);
+	buf_free(&bytes);
+	return err;
+}
+
+bool setup_try_next(struct call *call, const char *why)
+{
+	struct leg *leg = &call->legs[CALLEE];
+
+	if (leg->peer < 0 || call->exchange.is_cancelled)
+		return false;
+	peers_failed(call->calls->peers, (uint32_t)leg->peer, call->attempt.server, why);
+	while (true) {
+		int err = setup_send(call);
+		if (!err)
+			return true;
+		if (err == -ERR_UNREACHABLE || err == -ERR_NO_MEMORY)
+			return false;
+	}
+}
+
+static void say_begin(const struct call *call)
+{
+	const struct config *config = call->calls->worker->config;
+	char addr[ADDR_TEXT_SIZE];
+
+	log_info(call->calls->worker->log, "call.begin",
+		 "call=%.*s from=%s source=%s caller=%.*s callee=%.*s route=%s", TOKEN_LENGTH,
+		 call->id, config->interfaces[call->legs[CALLER].interface].name,
+		 addr_text(&call->legs[CALLER].path.remote, addr), SLICE_ARG(call->caller),
+		 SLICE_ARG(call->callee), call->route->name);
+}
+
+static int begin(struct call *call, struct transaction_handle handle, const struct message *request,
+		 const struct transport_path *path, const struct admission *admission)
+{
+	call->route = admission->route;
+	call->parent = admission->parent;
+	int err = make_caller(call, request, path, admission->peer);
+	if (!err)
+		err = make_callee(call, request, admission);
+	int second = exchange_begin(call, CALLER, handle, request, true);
+	call_note(call, CALLER, false, request);
+	return err ? err : second;
+}
+
+void setup_receive(struct calls *calls, struct transaction_handle handle,
+		   const struct message *request, const struct transport_path *path)
+{
+	struct admission admission;
+	struct call *call;
+	struct buf headers;
+
+	buf_init(&headers);
+	admit(calls, request, path, &headers, &admission);
+	if (admission.is_silent)
+		refuse_silently(calls->worker, handle);
+	else if (admission.status)
+		refuse(calls->worker, handle, request, path, admission.status, admission.headers);
+	buf_free(&headers);
+	if (admission.status)
+		return;
+	if (call_create(calls, &call) != 0) {
+		limits_leave(calls->limits, path->interface);
+		refuse(calls->worker, handle, request, path, 500, SLICE_NONE);
+		return;
+	}
+	counter_add(&calls->counters.attempts, 1);
+	int err = begin(call, handle, request, path, &admission);
+	if (err) {
+		exchange_fail(call, CALL_FAILED, err == -ERR_NO_MEMORY ? 500 : 400, SLICE_NONE);
+		return;
+	}
+	say_begin(call);
+	exchange_start(call, message_body(request));
+}

@@ -1,0 +1,228 @@
+/* store.c - the record of an answered call in the store. Written once before the answer goes out,
+ * again when what it says has changed, deleted at the end.
+ * SPDX-License-Identifier: Apache-2.0 */
+#include "control/state/record.h"
+#include "sbc/call/verbs.h"
+
+/* A record lives for so long without being written again; refreshed at half of it. */
+enum { TTL_S = 7200, REFRESH_MS = 3600000 };
+/* Relays that do not tell when a call ended are asked so often. */
+enum { CHECK_MS = 20000, UPKEEP_MS = 600000 };
+/* CSeq numbers a successor leaves out: so many requests need no new record. */
+enum { CSEQ_BLOCK = 100 };
+
+static enum record_transport transport_of(const struct transport_path *path)
+{
+	return path->transport == SIP_TCP ? RECORD_TCP : RECORD_UDP;
+}
+
+static struct slice listener_name(const struct calls *calls, const struct transport_path *path)
+{
+	const struct transport_listener *listener =
+		transport_listener(calls->worker->transport, path->listener);
+	const struct config_interface *interface =
+		&calls->worker->config->interfaces[path->interface];
+
+	for (size_t i = 0; listener && i < interface->listener_count; i++)
+		if (addr_equal(&interface->listeners[i].addr, &listener->address) &&
+		    (interface->listeners[i].transport == CONFIG_TCP) ==
+			    (listener->transport == SIP_TCP))
+			return slice_from(interface->listeners[i].name);
+	return SLICE_NONE;
+}
+
+static void fill_offer(const struct call *call, uint8_t index, struct record_leg *out)
+{
+	const struct leg *leg = &call->legs[index];
+	const struct exchange *exchange = &call->exchange;
+	uint8_t offerer = exchange->is_late ? other_leg(exchange->from) : exchange->from;
+	bool offers = index == offerer;
+
+	/* While the first exchange is under way its SDPs are what both will have. */
+	if (exchange->state != EXCHANGE_NONE && exchange->is_initial) {
+		out->sdp_received = offers ? exchange->offer : exchange->answer;
+		out->sdp_sent = offers ? exchange->answer_shown : exchange->offer_shown;
+	} else {
+		out->sdp_received = leg->sdp_received;
+		out->sdp_sent = leg->sdp_sent;
+	}
+	if (exchange->state == EXCHANGE_STORING && exchange->is_late)
+		out->offer = offers ? RECORD_OFFER_RECEIVED : RECORD_OFFER_SENT;
+}
+
+static int fill_leg(struct arena *arena, struct call *call, uint8_t index, struct record_leg *out)
+{
+	const struct calls *calls = call->calls;
+	const struct config *config = calls->worker->config;
+	const struct leg *leg = &call->legs[index];
+	const struct dialog *dialog = &leg->dialog;
+
+	out->call_id = dialog->call_id;
+	out->local_tag = dialog->local_tag;
+	out->remote_tag = dialog->remote_tag;
+	out->local_uri = dialog->local_uri;
+	out->remote_uri = dialog->remote_uri;
+	out->remote_target = dialog->remote_target;
+	out->local_contact = dialog->local_contact;
+	for (size_t i = 0; i < dialog->route_count && i < RECORD_ROUTE_LIMIT; i++)
+		out->route_set[out->route_count++] = dialog->routes[i];
+	call->reserved_cseq[index] = dialog->local_cseq + CSEQ_BLOCK;
+	out->local_cseq = call->reserved_cseq[index];
+	out->remote_cseq = dialog->remote_cseq;
+	out->is_caller = index == CALLER;
+	out->is_confirmed = true;
+	out->transport = transport_of(&leg->path);
+	out->interface = slice_from(config->interfaces[leg->interface].name);
+	out->listener = listener_name(calls, &leg->path);
+	out->remote = leg->path.remote;
+	if (leg->peer >= 0)
+		out->peer = slice_from(config->peers[leg->peer].name);
+	fill_offer(call, index, out);
+	out->sdp_session_id = slice_from(
+		arena_printf(arena, "%llu", (unsigned long long)leg->origin.session_id));
+	out->sdp_session_version = leg->origin.version;
+	out->ng_tag = dialog->local_tag;
+	return out->sdp_session_id.data ? 0 : -ERR_NO_MEMORY;
+}
+
+static int fill(struct arena *arena, struct call *call, struct call_record *record)
+{
+	const struct calls *calls = call->calls;
+	const struct config *config = calls->worker->config;
+	uint64_t offset = calls->unix_offset_ms;
+	struct ng_relay_state relay = { 0 };
+
+	record->id = (struct slice){ call->id, TOKEN_LENGTH };
+	record->state = RECORD_ANSWERED;
+	record->created_ms = call->created_ms + offset;
+	record->answered_ms = (call->answered_ms ? call->answered_ms : call_now(call)) + offset;
+	record->written_ms = call_now(call) + offset;
+	record->node = slice_from(config->node);
+	record->epoch = 1;
+	record->worker = calls->worker->index;
+	record->ng_call_id = (struct slice){ call->media.id, TOKEN_LENGTH };
+	if (call->media.relay >= 0) {
+		ng_client_relays(media_client(calls->media), (unsigned)call->media.relay, &relay);
+		record->relay = slice_from(relay.name);
+	}
+	record->media_idle_ms =
+		config->interfaces[call->legs[CALLER].interface].media.idle_timeout_ms;
+	record->caller = call->caller;
+	record->callee = call->callee;
+	record->source = call->legs[CALLER].path.remote;
+	record->route = slice_from(call->route->name);
+	for (uint8_t leg = 0; leg < LEGS; leg++) {
+		int err = fill_leg(arena, call, leg, &record->legs[leg]);
+		if (err)
+			return err;
+	}
+	return 0;
+}
+
+static void on_stored(void *owner, uint64_t handle, const struct store_reply *reply)
+{
+	struct call *call = calls_find(owner, handle);
+
+	if (call)
+		reply_stored(call, reply->err == 0);
+}
+
+static void on_wait_over(struct timer *timer, uint64_t now_ms)
+{
+	(void)now_ms;
+	reply_stored(container_of(timer, struct call, exchange.wait), false);
+}
+
+static int put(struct call *call, struct arena *arena)
+{
+	struct calls *calls = call->calls;
+	struct buf key, value;
+
+	struct call_record *record = record_create(arena, LEGS);
+	if (!record)
+		return -ERR_NO_MEMORY;
+	int err = fill(arena, call, record);
+	if (err)
+		return err;
+	buf_init(&key);
+	buf_init(&value);
+	err = record_key((struct slice){ call->id, TOKEN_LENGTH }, &key);
+	if (!err)
+		err = record_encode(record, &value);
+	if (!err && (buf_failed(&key) || buf_failed(&value)))
+		err = -ERR_NO_MEMORY;
+	if (!err) {
+		call->is_stored = true;
+		call->is_protected = false;
+		call->stored_ms = call_now(call);
+		store_put(calls->store, buf_slice(&key), buf_slice(&value), TTL_S, on_stored, calls,
+			  call->number);
+	}
+	buf_free(&key);
+	buf_free(&value);
+	return err;
+}
+
+void record_keep(struct call *call, bool wait)
+{
+	struct calls *calls = call->calls;
+	uint32_t wait_ms = calls->worker->config->state.wait_ms;
+
+	if (wait)
+		wheel_arm(calls->worker->wheel, &call->exchange.wait, call_now(call) + wait_ms,
+			  on_wait_over);
+	arena_reset(calls->scratch);
+	int err = put(call, calls->scratch);
+	if (!err)
+		return;
+	log_warn(calls->worker->log, "call.not_stored", "call=%.*s reason=\"%s\"", TOKEN_LENGTH,
+		 call->id, err_text(err));
+	if (wait)
+		reply_stored(call, false);
+}
+
+void record_drop(struct call *call)
+{
+	struct buf key;
+
+	if (!call->is_stored)
+		return;
+	call->is_stored = false;
+	buf_init(&key);
+	if (record_key((struct slice){ call->id, TOKEN_LENGTH }, &key) == 0 && !buf_failed(&key))
+		store_delete(call->calls->store, buf_slice(&key));
+	buf_free(&key);
+}
+
+/* The block of sequence numbers in the record is nearly used up. */
+void record_reserve(struct call *call)
+{
+	for (uint8_t leg = 0; leg < LEGS; leg++) {
+		if (call->legs[leg].dialog.local_cseq + 1 < call->reserved_cseq[leg])
+			continue;
+		record_keep(call, false);
+		return;
+	}
+}
+
+static void on_upkeep_due(struct timer *timer, uint64_t now_ms)
+{
+	struct call *call = container_of(timer, struct call, upkeep);
+	struct calls *calls = call->calls;
+
+	if (now_ms - call->stored_ms >= REFRESH_MS)
+		record_keep(call, false);
+	if (call->media.is_open && !media_tells_end(calls->media, &call->media))
+		media_check(calls->media, &call->media);
+	record_upkeep(call);
+}
+
+void record_upkeep(struct call *call)
+{
+	struct calls *calls = call->calls;
+	bool is_told = media_tells_end(calls->media, &call->media);
+	uint64_t spread = random_u64(calls->worker->random) % 4000;
+
+	wheel_arm(calls->worker->wheel, &call->upkeep,
+		  call_now(call) + (is_told ? UPKEEP_MS : CHECK_MS) + spread, on_upkeep_due);
+}
