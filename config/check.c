@@ -187,8 +187,8 @@ static void reach_check(struct loaded *loaded)
 	}
 	for (size_t i = 0; i < loaded->peer_count; i++) {
 		const struct raw_peer *peer = &loaded->peers[i];
-		for (size_t j = 0; peer->interface_known && j < peer->server_count; j++)
-			server_check(loaded, peer, &peer->servers[j]);
+		for (size_t j = 0; peer->interface_known && j < peer->public.server_count; j++)
+			server_check(loaded, peer, &peer->public.servers[j]);
 	}
 }
 
@@ -198,9 +198,11 @@ static void reach_check(struct loaded *loaded)
 static struct place network_place(const struct loaded *loaded, const struct raw_peer *peer,
 				  size_t i)
 {
-	if (i < peer->server_count)
-		return value_place(loaded, &peer->servers[i], peer->node);
-	return value_place(loaded, &peer->accept_from[i - peer->server_count], peer->node);
+	size_t servers = peer->public.server_count;
+
+	if (i < servers)
+		return value_place(loaded, &peer->public.servers[i], peer->node);
+	return value_place(loaded, &peer->accept_from[i - servers], peer->node);
 }
 
 static bool networks_overlap(const struct cidr *a, const struct cidr *b)

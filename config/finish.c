@@ -131,25 +131,22 @@ static void servers_finish(struct loaded *loaded, struct raw_peer *peer)
 		finding_error(&loaded->findings, servers, "servers is empty: write %s",
 			      type_server.write);
 	}
-	if (servers.offset == PLACE_NOWHERE && addr_is_set(&peer->address.addr)) {
-		peer->servers = &peer->address;
-		peer->server_count = 1;
-	}
-	peer->public.servers = peer->servers;
-	peer->public.server_count = peer->server_count;
+	bool one = servers.offset == PLACE_NOWHERE && addr_is_set(&peer->address.addr);
+	peer->public.servers = one ? &peer->address : peer->servers;
+	peer->public.server_count = one ? 1 : peer->server_count;
 }
 
 /* A request from one of its servers is always the peer's. */
 static void accept_finish(struct loaded *loaded, struct raw_peer *peer)
 {
-	size_t room = peer->server_count + peer->accept_from_count, count = 0;
+	size_t room = peer->public.server_count + peer->accept_from_count, count = 0;
 	struct cidr *networks = take(loaded, room, sizeof(*networks));
 
 	if (!networks)
 		return;
-	for (size_t i = 0; i < peer->server_count; i++) {
+	for (size_t i = 0; i < peer->public.server_count; i++) {
 		struct cidr *network = &networks[count++];
-		network->network = peer->servers[i].addr;
+		network->network = peer->public.servers[i].addr;
 		network->network.port = 0;
 		network->bits = network->network.family == AF_INET ? 32 : 128;
 	}

@@ -1,0 +1,371 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "control/cli/supervisor.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "control/cli/cli.h"
+
+#define BACKOFF_FIRST_MS 100
+#define BACKOFF_LAST_MS  5000
+#define SETTLED_MS       10000 /* ready for so long: the next death begins a new back-off */
+
+enum child_state {
+	CHILD_IDLE,     /* not started yet, or waiting for its next start */
+	CHILD_STARTING, /* runs, not ready */
+	CHILD_READY,
+	CHILD_STOPPING, /* told to stop */
+	CHILD_GONE,     /* stopped for good */
+};
+
+struct child {
+	struct supervisor *supervisor;
+	const struct supervisor_program *program;
+	enum child_state state;
+	pid_t pid;
+	int pid_fd;
+	int ready_fd;
+	struct loop_io *pid_io;
+	struct loop_io *ready_io;
+	struct timer timer; /* start again, not ready in time, not stopped in time */
+	bool was_ready;     /* once, since the supervisor began */
+	uint64_t ready_at_ms;
+	uint32_t backoff_ms;
+};
+
+struct supervisor {
+	const struct supervisor_config *config;
+	struct child children[SUPERVISOR_PROGRAMS];
+	bool stopping;
+	int status;
+};
+
+static void supervisor_stop(struct supervisor *supervisor);
+static void child_start(struct child *child);
+
+static void arm(struct child *child, uint32_t after_ms, timer_fn *fn)
+{
+	struct loop *loop = child->supervisor->config->loop;
+
+	wheel_arm(loop_wheel(loop), &child->timer, loop_now_ms(loop) + after_ms, fn);
+}
+
+static void disarm(struct child *child)
+{
+	wheel_cancel(loop_wheel(child->supervisor->config->loop), &child->timer);
+}
+
+static void child_signal(const struct child *child, int signum)
+{
+	/* By descriptor: never another process that got the same number. */
+	if (child->pid_fd >= 0)
+		(void)syscall(SYS_pidfd_send_signal, child->pid_fd, signum, NULL, 0);
+}
+
+static void child_close(struct child *child)
+{
+	loop_io_remove(child->pid_io);
+	loop_io_remove(child->ready_io);
+	child->pid_io = NULL;
+	child->ready_io = NULL;
+	if (child->pid_fd >= 0)
+		close(child->pid_fd);
+	if (child->ready_fd >= 0)
+		close(child->ready_fd);
+	child->pid_fd = -1;
+	child->ready_fd = -1;
+}
+
+/* --- stopping: the last one first ----------------------------------------------------------------
+ */
+
+static void on_stop_timeout(struct timer *timer, uint64_t now_ms)
+{
+	struct child *child = container_of(timer, struct child, timer);
+
+	(void)now_ms;
+	log_warn(child->supervisor->config->log, "run.kill",
+		 "program=%s pid=%d reason=did-not-stop", child->program->name, (int)child->pid);
+	child->supervisor->status = CLI_UNCLEAN;
+	child_signal(child, SIGKILL);
+}
+
+static void stop_next(struct supervisor *supervisor)
+{
+	for (size_t i = supervisor->config->program_count; i-- > 0;) {
+		struct child *child = &supervisor->children[i];
+		if (child->state == CHILD_STOPPING)
+			return; /* one after the other */
+		if (child->state == CHILD_GONE)
+			continue;
+		disarm(child);
+		if (child->state == CHILD_IDLE) {
+			child->state = CHILD_GONE;
+			continue;
+		}
+		log_info(supervisor->config->log, "run.stop", "program=%s pid=%d",
+			 child->program->name, (int)child->pid);
+		child->state = CHILD_STOPPING;
+		child_signal(child, SIGTERM);
+		arm(child, supervisor->config->stop_ms, on_stop_timeout);
+		return;
+	}
+	loop_stop(supervisor->config->loop);
+}
+
+static void supervisor_stop(struct supervisor *supervisor)
+{
+	if (supervisor->stopping)
+		return;
+	supervisor->stopping = true;
+	stop_next(supervisor);
+}
+
+static void on_signal(void *owner, int signum)
+{
+	struct supervisor *supervisor = owner;
+
+	if (signum == SIGHUP) {
+		log_warn(supervisor->config->log, "run.reload",
+			 "result=not-supported cure=\"restart to read the file again\"");
+		return;
+	}
+	log_info(supervisor->config->log, "run.signal", "signal=%s",
+		 signum == SIGTERM ? "TERM" : "INT");
+	if (!supervisor->stopping) {
+		supervisor_stop(supervisor);
+		return;
+	}
+	/* A second time: whoever asks does not want to wait. */
+	for (size_t i = 0; i < supervisor->config->program_count; i++) {
+		supervisor->status = CLI_UNCLEAN;
+		child_signal(&supervisor->children[i], SIGKILL);
+	}
+}
+
+/* --- starting ------------------------------------------------------------------------------------
+ */
+
+static void on_ready_timeout(struct timer *timer, uint64_t now_ms)
+{
+	struct child *child = container_of(timer, struct child, timer);
+
+	(void)now_ms;
+	log_error(child->supervisor->config->log, "run.kill", "program=%s pid=%d reason=not-ready",
+		  child->program->name, (int)child->pid);
+	child_signal(child, SIGKILL); /* on_exit() goes on from there */
+}
+
+static void on_restart(struct timer *timer, uint64_t now_ms)
+{
+	(void)now_ms;
+	child_start(container_of(timer, struct child, timer));
+}
+
+static void retry_later(struct child *child)
+{
+	child->state = CHILD_IDLE;
+	child->backoff_ms = !child->backoff_ms                        ? BACKOFF_FIRST_MS
+			    : child->backoff_ms * 2 < BACKOFF_LAST_MS ? child->backoff_ms * 2
+								      : BACKOFF_LAST_MS;
+	arm(child, child->backoff_ms, on_restart);
+}
+
+/* A program that was never ready has said why; starting it again and again would not help. */
+static void first_start_failed(struct child *child)
+{
+	log_error(child->supervisor->config->log, "run.failed", "program=%s", child->program->name);
+	child->state = CHILD_GONE;
+	child->supervisor->status = CLI_NO_START;
+	supervisor_stop(child->supervisor);
+}
+
+static void on_exit_of_child(struct child *child, const siginfo_t *info)
+{
+	struct supervisor *supervisor = child->supervisor;
+	const struct log *log = supervisor->config->log;
+	uint64_t now_ms = loop_now_ms(supervisor->config->loop);
+	bool exited = info->si_code == CLD_EXITED;
+
+	disarm(child);
+	child_close(child);
+	if (supervisor->stopping) {
+		if (!exited || info->si_status != 0) {
+			log_warn(log, "run.unclean", "program=%s %s=%d", child->program->name,
+				 exited ? "exit" : "signal", info->si_status);
+			if (!supervisor->status)
+				supervisor->status = CLI_UNCLEAN;
+		}
+		child->state = CHILD_GONE;
+		stop_next(supervisor);
+		return;
+	}
+	log_error(log, "run.died", "program=%s pid=%d %s=%d", child->program->name, (int)child->pid,
+		  exited ? "exit" : "signal", info->si_status);
+	if (!child->was_ready) {
+		first_start_failed(child);
+		return;
+	}
+	if (child->state == CHILD_READY && now_ms - child->ready_at_ms >= SETTLED_MS)
+		child->backoff_ms = 0;
+	retry_later(child);
+	log_info(log, "run.restart", "program=%s after_ms=%u", child->program->name,
+		 child->backoff_ms);
+}
+
+static void on_pid(void *owner, int events)
+{
+	struct child *child = owner;
+	siginfo_t info;
+
+	(void)events;
+	memset(&info, 0, sizeof(info));
+	if (waitid(P_PIDFD, (id_t)child->pid_fd, &info, WEXITED | WNOHANG) || info.si_pid == 0)
+		return;
+	on_exit_of_child(child, &info);
+}
+
+static void on_ready(void *owner, int events)
+{
+	struct child *child = owner;
+	struct supervisor *supervisor = child->supervisor;
+	char text[16];
+	ssize_t got = read(child->ready_fd, text, sizeof(text));
+
+	(void)events;
+	if (got < 0 && (errno == EINTR || errno == EAGAIN))
+		return;
+	loop_io_remove(child->ready_io);
+	child->ready_io = NULL;
+	close(child->ready_fd);
+	child->ready_fd = -1;
+	if (got <= 0 || child->state != CHILD_STARTING)
+		return; /* closed without a word: it is dying, or the time-out will find it */
+	disarm(child);
+	child->state = CHILD_READY;
+	child->ready_at_ms = loop_now_ms(supervisor->config->loop);
+	child->was_ready = true;
+	log_info(supervisor->config->log, "run.ready", "program=%s pid=%d", child->program->name,
+		 (int)child->pid);
+	size_t next = (size_t)(child - supervisor->children) + 1;
+	if (next < supervisor->config->program_count &&
+	    supervisor->children[next].state == CHILD_IDLE &&
+	    !supervisor->children[next].was_ready &&
+	    !timer_is_armed(&supervisor->children[next].timer))
+		child_start(&supervisor->children[next]);
+}
+
+/* In the new process: nothing of ours but stdin, stdout, stderr and the descriptor to say ready on.
+ */
+static void exec_program(const struct supervisor_program *program, int ready_fd, pid_t parent)
+{
+	sigset_t none;
+
+	sigemptyset(&none);
+	sigprocmask(SIG_SETMASK, &none, NULL);
+	/* A group of its own: Ctrl-C reaches the supervisor alone, which stops them in order. */
+	(void)setpgid(0, 0);
+	/* Cleared by the kernel when the program changes its user: it sets this again then. */
+	(void)prctl(PR_SET_PDEATHSIG, SIGTERM);
+	if (getppid() != parent)
+		_exit(0);
+	if (ready_fd == SUPERVISOR_READY_FD)
+		(void)fcntl(ready_fd, F_SETFD, 0);
+	else if (dup2(ready_fd, SUPERVISOR_READY_FD) < 0)
+		_exit(126);
+	(void)close_range(SUPERVISOR_READY_FD + 1, ~0u, 0);
+	execv(program->path, program->argv);
+	(void)dprintf(STDERR_FILENO, "postern: cannot start %s: %s\n", program->path,
+		      strerror(errno));
+	_exit(127);
+}
+
+/* Start the process and open its descriptors; -ERR_SYSTEM leaves nothing behind. */
+static int child_spawn(struct child *child)
+{
+	int pipe_fds[2];
+	pid_t self = getpid();
+
+	if (pipe2(pipe_fds, O_CLOEXEC | O_NONBLOCK))
+		return -ERR_SYSTEM;
+	child->pid = fork();
+	if (child->pid == 0) {
+		(void)fcntl(pipe_fds[1], F_SETFL, 0); /* the program may write without care */
+		exec_program(child->program, pipe_fds[1], self);
+	}
+	close(pipe_fds[1]);
+	child->ready_fd = pipe_fds[0];
+	if (child->pid > 0)
+		child->pid_fd = (int)syscall(SYS_pidfd_open, child->pid, 0);
+	if (child->pid > 0 && child->pid_fd < 0) {
+		(void)kill(child->pid, SIGKILL); /* ours, not yet waited for: the number is safe */
+		(void)waitpid(child->pid, NULL, 0);
+	}
+	if (child->pid < 0 || child->pid_fd < 0) {
+		child_close(child);
+		return -ERR_SYSTEM;
+	}
+	return 0;
+}
+
+static void child_start(struct child *child)
+{
+	struct supervisor *supervisor = child->supervisor;
+	struct loop *loop = supervisor->config->loop;
+
+	int err = child_spawn(child);
+	if (!err) {
+		err = loop_io_add(loop, child->pid_fd, LOOP_READ, on_pid, child, &child->pid_io);
+		if (!err)
+			err = loop_io_add(loop, child->ready_fd, LOOP_READ, on_ready, child,
+					  &child->ready_io);
+		if (err) {
+			child_signal(child, SIGKILL);
+			(void)waitpid(child->pid, NULL, 0);
+			child_close(child);
+		}
+	}
+	if (err) {
+		log_error(supervisor->config->log, "run.spawn", "program=%s error=\"%s\"",
+			  child->program->name, err_text(err));
+		if (child->was_ready)
+			retry_later(child);
+		else
+			first_start_failed(child);
+		return;
+	}
+	child->state = CHILD_STARTING;
+	log_info(supervisor->config->log, "run.start", "program=%s pid=%d", child->program->name,
+		 (int)child->pid);
+	arm(child, supervisor->config->ready_ms, on_ready_timeout);
+}
+
+int supervisor_run(const struct supervisor_config *config)
+{
+	static const int signals[] = {SIGTERM, SIGINT, SIGHUP};
+	struct supervisor supervisor = {.config = config, .status = CLI_OK};
+
+	if (config->program_count == 0 || config->program_count > SUPERVISOR_PROGRAMS)
+		return CLI_NO_START;
+	for (size_t i = 0; i < sizeof(signals) / sizeof(signals[0]); i++)
+		if (loop_on_signal(config->loop, signals[i], on_signal, &supervisor))
+			return CLI_NO_START;
+	for (size_t i = 0; i < config->program_count; i++) {
+		struct child *child = &supervisor.children[i];
+		child->supervisor = &supervisor;
+		child->program = &config->programs[i];
+		child->pid_fd = -1;
+		child->ready_fd = -1;
+	}
+	child_start(&supervisor.children[0]);
+	if (supervisor.children[0].state != CHILD_GONE)
+		loop_run(config->loop);
+	return supervisor.status;
+}
