@@ -92,11 +92,13 @@ static json_t *call_line(const struct session *session, uint64_t now_ms)
 
 json_t *sessions_show_calls(struct sessions *sessions, uint64_t now_ms)
 {
+	json_t *object = json_object();
 	json_t *calls = json_array();
 
 	for (const struct session *session = sessions->first; session; session = session->next)
 		json_array_append_new(calls, call_line(session, now_ms));
-	return calls;
+	json_object_set_new(object, "calls", calls);
+	return object;
 }
 
 static json_t *show_drops(const uint64_t drops[DROP_COUNT])
@@ -340,6 +342,32 @@ static json_t *show_lcore(const struct sessions *sessions, size_t index)
 	return one;
 }
 
+/* All that was relayed, and what got lost here for want of room: not what the network lost. */
+static json_t *show_totals(const struct sessions *sessions)
+{
+	uint64_t packets = 0, bytes = 0, lost = 0;
+	size_t lcores = datapath_lcore_count(sessions->datapath);
+	size_t devices = datapath_device_count(sessions->datapath);
+	json_t *object = json_object();
+
+	for (size_t i = 0; i < lcores; i++) {
+		struct lcore_stats stats;
+		datapath_lcore_stats(sessions->datapath, i, &stats);
+		packets += stats.tx_packets;
+		bytes += stats.tx_bytes;
+		lost += stats.drops[DROP_TX_FULL] + stats.drops[DROP_HANDOVER];
+	}
+	for (size_t i = 0; i < devices; i++) {
+		struct device_stats stats;
+		datapath_device_stats(sessions->datapath, i, &stats);
+		lost += stats.missed + stats.tx_errors;
+	}
+	set_number(object, "packets", packets);
+	set_number(object, "sent_bytes", bytes);
+	set_number(object, "lost", lost);
+	return object;
+}
+
 /* /proc/self belongs to root once privileges are dropped, so the numbers are asked one by one. */
 static unsigned open_descriptors(void)
 {
@@ -348,6 +376,22 @@ static unsigned open_descriptors(void)
 	for (int fd = 0; fd < 4096; fd++)
 		count += fcntl(fd, F_GETFD) >= 0;
 	return count;
+}
+
+/* What calls hold: back to where it was when they have ended. */
+static json_t *show_resources(struct sessions *sessions, uint64_t now_ms)
+{
+	json_t *object = json_object();
+	uint64_t ports = 0;
+
+	for (size_t i = 0; i < sessions->range_count; i++)
+		ports += port_range_use(sessions->ranges[i], now_ms).in_use;
+	set_number(object, "sessions", sessions->by_call_id.count);
+	set_number(object, "ports", ports);
+	set_number(object, "flows", datapath_flow_count(sessions->datapath));
+	set_number(object, "mbufs", datapath_mbufs_in_use(sessions->datapath));
+	set_number(object, "descriptors", open_descriptors());
+	return object;
 }
 
 json_t *sessions_show_stats(struct sessions *sessions, uint64_t now_ms)
@@ -359,12 +403,10 @@ json_t *sessions_show_stats(struct sessions *sessions, uint64_t now_ms)
 	set_text(object, "version", POSTERN_VERSION);
 	set_text(object, "instance", sessions->instance);
 	set_number(object, "uptime_ms", now_ms - sessions->started_ms);
-	set_number(object, "sessions", sessions->by_call_id.count);
 	set_number(object, "sessions_limit", sessions->max_sessions);
-	set_number(object, "flows", datapath_flow_count(sessions->datapath));
-	set_number(object, "mbufs_in_use", datapath_mbufs_in_use(sessions->datapath));
-	set_number(object, "descriptors", open_descriptors());
 	set_number(object, "timers", wheel_armed(sessions->wheel));
+	json_object_set_new(object, "resources", show_resources(sessions, now_ms));
+	json_object_set_new(object, "totals", show_totals(sessions));
 	json_object_set_new(object, "counters", show_counters(sessions));
 	json_object_set_new(object, "ports", show_ranges(sessions, now_ms));
 	for (size_t i = 0; i < count; i++)
