@@ -24,7 +24,9 @@ struct ng_value *ng_list_create(struct arena *arena)
 
 struct ng_value *ng_string_create(struct arena *arena, struct slice string)
 {
-	struct ng_value *value = value_create(arena, NG_STRING);
+	/* A length without bytes: the text found no memory. */
+	bool lost = string.len && !string.data;
+	struct ng_value *value = lost ? NULL : value_create(arena, NG_STRING);
 
 	if (value)
 		value->string = string.data ? string : SLICE("");
