@@ -10,7 +10,6 @@
 	X(BANNED, "source is banned")                                                              \
 	X(SOURCE_RATE, "source sends too much")                                                    \
 	X(INTERFACE_RATE, "interface receives too much")                                           \
-	X(NOT_ALLOWED, "source is not a peer, on a side for peers only")                           \
 	X(BROADCAST, "broadcast or multicast source")
 
 enum guard_verdict {

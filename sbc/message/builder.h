@@ -24,8 +24,8 @@ void builder_cseq(struct buf *buf, uint32_t cseq, struct slice method);
 void builder_body(struct buf *buf, struct slice content_type, struct slice body);
 
 /* What every response copies from its request (RFC 3261 8.2.6.2): all Via values in order, the top
- * one with received and rport of `source` (18.2.1, RFC 3581), From, To (with `to_tag` if it has
- * none and to_tag is not empty), Call-ID, CSeq. Headers missing in a malformed
+ * one with received and rport of `source` (18.2.1, RFC 3581), From, Call-ID, CSeq, and as the last
+ * line To, with `to_tag` if it has none and to_tag is not empty. Headers missing in a malformed
  * request are left out. */
 void builder_reply_head(struct buf *buf, const struct scan *request, const struct addr *source,
 			struct slice to_tag);

@@ -103,6 +103,7 @@ struct transport_config {
 	size_t datagram_max; /* bytes of one UDP message; 16384 */
 	size_t stream_max;   /* bytes of one TCP message; 65536 */
 	struct transport_timers timers;
+	uint64_t hash_key[2]; /* of the tables, because their keys come from strangers */
 	transport_message_fn *on_message;
 	transport_error_fn *on_error;
 	transport_relay_fn *relay; /* NULL = one worker */
@@ -136,5 +137,5 @@ void transport_alias(struct transport *transport, const struct transport_path *p
 bool transport_connection_is_open(const struct transport *transport, uint64_t connection);
 /* Close once what is queued is out. */
 void transport_close(struct transport *transport, uint64_t connection);
-/* Stop taking new datagrams and connections; replies still go out. */
-void transport_stop_listening(struct transport *transport);
+/* Take no new connections; what is open, and datagrams, go on. */
+void transport_stop_accepting(struct transport *transport);

@@ -60,6 +60,7 @@ struct worker {
 	struct guard *guard;
 	struct worker_counters counters;
 	void *core; /* the upper half's */
+	struct workers *all;
 };
 
 struct workers_config {

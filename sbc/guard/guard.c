@@ -1,0 +1,220 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "sbc/guard/guard.h"
+
+#include <stdlib.h>
+
+enum { WAYS = 8 }; /* entries that one hash may take: the stalest gives way */
+
+struct bucket { /* a token bucket in thousandths, filled by time */
+	uint64_t level;
+	uint64_t filled_ms;
+};
+
+struct source {
+	struct addr addr; /* port 0; family 0 = free */
+	uint16_t interface;
+	uint16_t bad;
+	uint64_t seen_ms;
+	uint64_t bad_since_ms;
+	uint64_t banned_until_ms;
+	struct bucket bucket;
+};
+
+struct interface {
+	struct guard_interface rules;
+	struct bucket bucket;
+};
+
+struct guard {
+	struct interface *interfaces;
+	size_t interface_count;
+	struct guard_peer *peers;
+	size_t peer_count;
+	struct source *sources; /* sets of WAYS */
+	uint32_t set_mask;
+	uint64_t hash_key[2];
+	struct counter counters[GUARD_VERDICT_COUNT];
+};
+
+static const char *const verdict_texts[GUARD_VERDICT_COUNT] = {[GUARD_PASS] = "passed",
+#define X(name, text) [GUARD_##name] = text,
+							       FOREACH_GUARD_DROP(X)
+#undef X
+};
+
+const char *guard_verdict_text(enum guard_verdict verdict)
+{
+	return verdict_texts[verdict];
+}
+
+int guard_create(const struct guard_config *config, struct guard **out)
+{
+	struct guard *guard = calloc(1, sizeof(*guard));
+	uint32_t sources = config->sources_max < WAYS ? WAYS : config->sources_max;
+
+	if (!guard)
+		return -ERR_NO_MEMORY;
+	guard->interface_count = config->interface_count;
+	guard->peer_count = config->peer_count;
+	memcpy(guard->hash_key, config->hash_key, sizeof(guard->hash_key));
+	guard->set_mask = sources / WAYS - 1;
+	guard->interfaces = calloc(config->interface_count + 1, sizeof(*guard->interfaces));
+	guard->peers = calloc(config->peer_count + 1, sizeof(*guard->peers));
+	guard->sources = calloc((size_t)(guard->set_mask + 1) * WAYS, sizeof(*guard->sources));
+	if (!guard->interfaces || !guard->peers || !guard->sources) {
+		guard_destroy(guard);
+		return -ERR_NO_MEMORY;
+	}
+	for (size_t i = 0; i < config->interface_count; i++)
+		guard->interfaces[i].rules = config->interfaces[i];
+	for (size_t i = 0; i < config->peer_count; i++)
+		guard->peers[i] = config->peers[i];
+	*out = guard;
+	return 0;
+}
+
+void guard_destroy(struct guard *guard)
+{
+	if (!guard)
+		return;
+	free(guard->interfaces);
+	free(guard->peers);
+	free(guard->sources);
+	free(guard);
+}
+
+int guard_peer_of(const struct guard *guard, uint16_t interface, const struct addr *source)
+{
+	for (size_t i = 0; i < guard->peer_count; i++) {
+		const struct guard_peer *peer = &guard->peers[i];
+		if (peer->interface == interface && cidr_contains(&peer->network, source))
+			return peer->peer;
+	}
+	return -1;
+}
+
+/* Take one from a bucket that fills at `rate_per_s` and holds `burst`. */
+static bool bucket_take(struct bucket *bucket, uint32_t rate_per_s, uint32_t burst, uint64_t now_ms)
+{
+	uint64_t full = (uint64_t)(burst ? burst : rate_per_s) * 1000;
+	uint64_t passed_ms = now_ms - bucket->filled_ms;
+
+	if (!bucket->filled_ms || passed_ms > 3600000)
+		bucket->level = full;
+	else
+		bucket->level += passed_ms * rate_per_s; /* thousandths a millisecond */
+	if (bucket->level > full)
+		bucket->level = full;
+	bucket->filled_ms = now_ms ? now_ms : 1;
+	if (bucket->level < 1000)
+		return false;
+	bucket->level -= 1000;
+	return true;
+}
+
+static struct source *set_of(const struct guard *guard, const struct addr *addr)
+{
+	uint64_t hash = addr_hash(addr, guard->hash_key);
+	return &guard->sources[(size_t)(hash & guard->set_mask) * WAYS];
+}
+
+static struct source *source_find(const struct guard *guard, uint16_t interface,
+				  const struct addr *addr)
+{
+	struct addr key = *addr;
+	key.port = 0;
+	struct source *set = set_of(guard, &key);
+	for (size_t i = 0; i < WAYS; i++) {
+		if (set[i].interface == interface && addr_is_set(&set[i].addr) &&
+		    addr_equal(&set[i].addr, &key))
+			return &set[i];
+	}
+	return NULL;
+}
+
+/* A ban is not forgotten for a newcomer's sake while there is anything else to forget. */
+static uint64_t worth(const struct source *source, uint64_t now_ms)
+{
+	return source->banned_until_ms > now_ms ? source->banned_until_ms : source->seen_ms;
+}
+
+static struct source *source_get(struct guard *guard, uint16_t interface, const struct addr *addr,
+				 uint64_t now_ms)
+{
+	struct source *source = source_find(guard, interface, addr);
+
+	if (!source) {
+		struct addr key = *addr;
+		key.port = 0;
+		struct source *set = set_of(guard, &key);
+		source = &set[0];
+		for (size_t i = 1; i < WAYS; i++) {
+			if (worth(&set[i], now_ms) < worth(source, now_ms))
+				source = &set[i];
+		}
+		*source = (struct source){.addr = key, .interface = interface};
+	}
+	source->seen_ms = now_ms;
+	return source;
+}
+
+static enum guard_verdict judge(struct guard *guard, uint16_t index, const struct addr *addr,
+				uint64_t now_ms)
+{
+	struct interface *interface = &guard->interfaces[index];
+	const struct guard_interface *rules = &interface->rules;
+
+	if (addr_is_multicast(addr) || addr_is_any(addr) || !addr->port)
+		return GUARD_BROADCAST;
+	if (guard_peer_of(guard, index, addr) >= 0)
+		return GUARD_PASS;
+	struct source *source = source_get(guard, index, addr, now_ms);
+	if (source->banned_until_ms > now_ms)
+		return GUARD_BANNED;
+	/* The source's own rate first: a flood from one must not use up what all share. */
+	if (rules->source_rate_per_s &&
+	    !bucket_take(&source->bucket, rules->source_rate_per_s, rules->source_burst, now_ms))
+		return GUARD_SOURCE_RATE;
+	if (rules->rate_per_s && !bucket_take(&interface->bucket, rules->rate_per_s, 0, now_ms))
+		return GUARD_INTERFACE_RATE;
+	return GUARD_PASS;
+}
+
+enum guard_verdict guard_admit(struct guard *guard, uint16_t interface, const struct addr *source,
+			       uint64_t now_ms)
+{
+	enum guard_verdict verdict = judge(guard, interface, source, now_ms);
+	counter_add(&guard->counters[verdict], 1);
+	return verdict;
+}
+
+bool guard_bad_message(struct guard *guard, uint16_t interface, const struct addr *addr,
+		       uint64_t now_ms)
+{
+	const struct guard_interface *rules = &guard->interfaces[interface].rules;
+
+	if (!rules->bad_messages || !rules->ban_s || guard_peer_of(guard, interface, addr) >= 0)
+		return false;
+	struct source *source = source_get(guard, interface, addr, now_ms);
+	if (!source->bad || now_ms - source->bad_since_ms > rules->bad_window_s * 1000ull) {
+		source->bad = 0;
+		source->bad_since_ms = now_ms;
+	}
+	if (++source->bad < rules->bad_messages)
+		return false;
+	source->bad = 0;
+	source->banned_until_ms = now_ms + rules->ban_s * 1000ull;
+	return true;
+}
+
+bool guard_is_banned(const struct guard *guard, uint16_t interface, const struct addr *addr,
+		     uint64_t now_ms)
+{
+	const struct source *source = source_find(guard, interface, addr);
+	return source && source->banned_until_ms > now_ms;
+}
+
+const struct counter *guard_counters(const struct guard *guard)
+{
+	return guard->counters;
+}

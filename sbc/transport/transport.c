@@ -1,0 +1,354 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "sbc/transport/transport.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "sbc/transport/internal.h"
+
+const struct transport_timers transport_timers_default = {
+	.connect_ms = 3000, /* scenario N5: the caller hears within seconds */
+	.idle_ms = 3600000, /* a registered phone's connection is the only way to it */
+	.first_ms = 10000,
+	.stall_ms = 10000,
+	.partial_ms = 10000,
+};
+
+enum { SOCKET_BUFFER = 4 << 20, BACKLOG = 1024 };
+
+struct slice sip_transport_text(enum sip_transport transport)
+{
+	return transport == SIP_UDP ? SLICE("UDP") : SLICE("TCP");
+}
+
+bool sip_transport_is_reliable(enum sip_transport transport)
+{
+	return transport != SIP_UDP;
+}
+
+/* --- sockets --- */
+
+static int set_option(int fd, int level, int name, int value)
+{
+	return setsockopt(fd, level, name, &value, sizeof(value)) ? err_from_errno(errno) : 0;
+}
+
+static int bind_socket(const struct transport_listener *listener, bool shared, int *out)
+{
+	bool stream = listener->transport != SIP_UDP;
+	struct sockaddr_storage sa;
+	socklen_t len = addr_to_sockaddr(&listener->address, &sa);
+	int fd = socket(listener->address.family,
+			(stream ? SOCK_STREAM : SOCK_DGRAM) | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+
+	if (fd < 0)
+		return err_from_errno(errno);
+	int err = 0;
+	if (listener->address.family == AF_INET6)
+		err = set_option(fd, IPPROTO_IPV6, IPV6_V6ONLY, 1);
+	if (!err && stream)
+		err = set_option(fd, SOL_SOCKET, SO_REUSEADDR, 1);
+	if (!err && shared)
+		err = set_option(fd, SOL_SOCKET, SO_REUSEPORT, 1);
+	if (!err && (bind(fd, (struct sockaddr *)&sa, len) || (stream && listen(fd, BACKLOG))))
+		err = err_from_errno(errno);
+	if (err) {
+		int kept = errno; /* for the operator's line */
+		close(fd);
+		errno = kept;
+		return err;
+	}
+	/* As much as the kernel gives: bursts wait here while the worker is busy. */
+	if (!stream) {
+		if (set_option(fd, SOL_SOCKET, SO_RCVBUFFORCE, SOCKET_BUFFER))
+			(void)set_option(fd, SOL_SOCKET, SO_RCVBUF, SOCKET_BUFFER);
+		(void)set_option(fd, SOL_SOCKET, SO_SNDBUF, SOCKET_BUFFER);
+	}
+	*out = fd;
+	return 0;
+}
+
+static void explain(const struct transport_listener *listener, struct buf *why)
+{
+	char text[ADDR_TEXT_SIZE];
+	const char *cure = "";
+
+	if (errno == EADDRINUSE)
+		cure = ": another program listens there; stop it or choose another port";
+	else if (errno == EADDRNOTAVAIL)
+		cure = ": this machine has no such address; see `ip address`";
+	else if (errno == EACCES)
+		cure = ": start as root (privileges are dropped afterwards)";
+	if (why)
+		buf_printf(why, "cannot listen on %s %s: %s%s",
+			   listener->transport == SIP_UDP ? "udp" : "tcp",
+			   addr_text(&listener->address, text), strerror(errno), cure);
+}
+
+static int open_listener(struct transport *transport, uint16_t index,
+			 const struct transport_listener *info, struct buf *why)
+{
+	struct listener *listener = &transport->listeners[index];
+	const struct transport_config *config = &transport->config;
+	int err = 0;
+
+	listener->info = *info;
+	listener->transport = transport;
+	listener->index = index;
+	/* SO_REUSEPORT would share the port with a stranger too: the first worker looks first. */
+	if (config->shared && config->worker == 0) {
+		err = bind_socket(info, false, &listener->fd);
+		if (!err)
+			close(listener->fd);
+		listener->fd = -1;
+	}
+	if (!err)
+		err = bind_socket(info, config->shared, &listener->fd);
+	if (err) {
+		explain(info, why);
+		return err;
+	}
+	return loop_io_add(config->loop, listener->fd, LOOP_READ,
+			   info->transport == SIP_UDP ? udp_on_readable : tcp_on_acceptable,
+			   listener, &listener->io);
+}
+
+/* --- life --- */
+
+static void on_burst_end(void *owner)
+{
+	transport_flush(owner);
+}
+
+static int make_tables(struct transport *transport)
+{
+	int err = table_init(&transport->by_id, 256);
+
+	if (!err)
+		err = table_init(&transport->by_remote, 256);
+	if (!err)
+		err = table_init(&transport->by_alias, 256);
+	if (!err)
+		err = table_init(&transport->sources, 256);
+	return err;
+}
+
+static int make_buffers(struct transport *transport)
+{
+	const struct transport_config *config = &transport->config;
+
+	transport->datagram_size = config->datagram_max;
+	transport->datagrams = malloc(BURST * transport->datagram_size);
+	transport->udp_queue = calloc(UDP_QUEUE, sizeof(*transport->udp_queue));
+	transport->read_buffer = malloc(READ_SIZE);
+	transport->listeners = calloc(config->listener_count, sizeof(*transport->listeners));
+	transport->interfaces = calloc(config->interface_count, sizeof(*transport->interfaces));
+	transport->spare_fd = open("/dev/null", O_RDONLY | O_CLOEXEC);
+	buf_init(&transport->udp_bytes);
+	if (!transport->datagrams || !transport->udp_queue || !transport->read_buffer ||
+	    !transport->listeners || !transport->interfaces || transport->spare_fd < 0)
+		return -ERR_NO_MEMORY;
+	for (size_t i = 0; i < config->listener_count; i++)
+		transport->listeners[i].fd = -1;
+	for (size_t i = 0; i < config->interface_count; i++)
+		transport->interfaces[i].info = config->interfaces[i];
+	return 0;
+}
+
+int transport_create(const struct transport_config *config, struct buf *why, struct transport **out)
+{
+	struct transport *transport = calloc(1, sizeof(*transport));
+
+	if (!transport)
+		return -ERR_NO_MEMORY;
+	transport->config = *config;
+	transport->spare_fd = -1;
+	int err = make_buffers(transport);
+	if (!err)
+		err = make_tables(transport);
+	for (size_t i = 0; !err && i < config->listener_count; i++)
+		err = open_listener(transport, (uint16_t)i, &config->listeners[i], why);
+	if (!err)
+		err = loop_on_burst_end(config->loop, on_burst_end, transport);
+	if (err) {
+		transport_destroy(transport);
+		return err;
+	}
+	*out = transport;
+	return 0;
+}
+
+void transport_destroy(struct transport *transport)
+{
+	if (!transport)
+		return;
+	while (transport->connections)
+		connection_close(transport->connections, -ERR_CLOSED);
+	connections_bury(transport);
+	for (size_t i = 0; transport->listeners && i < transport->config.listener_count; i++) {
+		loop_io_remove(transport->listeners[i].io);
+		if (transport->listeners[i].fd >= 0)
+			close(transport->listeners[i].fd);
+	}
+	if (transport->spare_fd >= 0)
+		close(transport->spare_fd);
+	table_free(&transport->by_id);
+	table_free(&transport->by_remote);
+	table_free(&transport->by_alias);
+	table_free(&transport->sources);
+	buf_free(&transport->udp_bytes);
+	free(transport->udp_queue);
+	free(transport->datagrams);
+	free(transport->read_buffer);
+	free(transport->listeners);
+	free(transport->interfaces);
+	free(transport->failures);
+	free(transport);
+}
+
+/* --- sending --- */
+
+void transport_failed(struct transport *transport, const struct transport_path *path,
+		      uint64_t token, int err)
+{
+	if (!token)
+		return;
+	if (transport->failure_count == transport->failure_size) {
+		size_t size = transport->failure_size ? 2 * transport->failure_size : 16;
+		void *grown = realloc(transport->failures, size * sizeof(*transport->failures));
+		if (!grown)
+			return; /* the transaction's own timer will tell */
+		transport->failures = grown;
+		transport->failure_size = size;
+	}
+	transport->failures[transport->failure_count++] =
+		(struct failure){.path = *path, .token = token, .err = err};
+}
+
+static bool can_be_reached(const struct addr *remote)
+{
+	return addr_is_set(remote) && remote->port && !addr_is_any(remote) &&
+	       !addr_is_multicast(remote) &&
+	       !(remote->family == AF_INET && remote->v4.s_addr == INADDR_BROADCAST);
+}
+
+/* Firewalls that let no datagram out, not even a reply (scenario N4). */
+static void reply_by_tcp(const struct transport *transport, struct transport_path *path)
+{
+	uint16_t listener;
+	if (transport_listener_for(transport, path->interface, SIP_TCP, path->remote.family,
+				   &listener))
+		return;
+	path->transport = SIP_TCP;
+	path->listener = listener;
+	path->connection = 0;
+}
+
+int transport_send(struct transport *transport, const struct transport_path *to, struct slice bytes,
+		   uint64_t token)
+{
+	const struct transport_config *config = &transport->config;
+	struct transport_path path = *to;
+
+	if (path.interface >= config->interface_count || path.listener >= config->listener_count)
+		return -ERR_INVALID;
+	if (path.transport == SIP_UDP && slice_starts(bytes, SLICE("SIP/2.0")) &&
+	    transport->interfaces[path.interface].info.replies_by_tcp)
+		reply_by_tcp(transport, &path);
+	if (!can_be_reached(&path.remote))
+		return -ERR_UNREACHABLE;
+	if (transport->listeners[path.listener].info.address.family != path.remote.family)
+		return -ERR_UNREACHABLE;
+	if (path.transport == SIP_UDP)
+		return udp_send(transport, &path, bytes, token);
+	uint8_t owner = (uint8_t)(path.connection >> 56);
+	if (path.connection && owner != config->worker && config->relay)
+		return config->relay(config->owner, &path, bytes, token) ? 0 : -ERR_AGAIN;
+	return tcp_send(transport, &path, bytes, token);
+}
+
+static void tell_failures(struct transport *transport)
+{
+	/* Telling may bring more; those are told in the next round. */
+	struct failure *failures = transport->failures;
+	size_t count = transport->failure_count;
+
+	transport->failures = NULL;
+	transport->failure_count = 0;
+	transport->failure_size = 0;
+	for (size_t i = 0; i < count; i++)
+		transport->config.on_error(transport->config.owner, &failures[i].path,
+					   failures[i].token, failures[i].err);
+	free(failures);
+}
+
+static void send_queued(struct transport *transport)
+{
+	udp_flush(transport);
+	while (transport->dirty) {
+		struct connection *connection = transport->dirty;
+		transport->dirty = connection->next_dirty;
+		connection->dirty = false;
+		stream_flush(connection);
+	}
+}
+
+void transport_flush(struct transport *transport)
+{
+	/* A failure makes its transaction try elsewhere or give up: a few rounds at most, each one
+	 * ends a transaction or its only second try. */
+	for (int round = 0; round < 8; round++) {
+		send_queued(transport);
+		connections_bury(transport);
+		if (!transport->failure_count)
+			return;
+		tell_failures(transport);
+	}
+	send_queued(transport);
+}
+
+/* --- who is who --- */
+
+int transport_listener_for(const struct transport *transport, uint16_t interface,
+			   enum sip_transport kind, uint8_t family, uint16_t *listener)
+{
+	for (size_t i = 0; i < transport->config.listener_count; i++) {
+		const struct transport_listener *info = &transport->listeners[i].info;
+		if (info->interface == interface && info->transport == kind &&
+		    info->address.family == family) {
+			*listener = (uint16_t)i;
+			return 0;
+		}
+	}
+	return -ERR_NOT_FOUND;
+}
+
+const struct transport_listener *transport_listener(const struct transport *transport,
+						    uint16_t index)
+{
+	return index < transport->config.listener_count ? &transport->listeners[index].info : NULL;
+}
+
+const struct transport_interface *transport_interface(const struct transport *transport,
+						      uint16_t index)
+{
+	return index < transport->config.interface_count ? &transport->interfaces[index].info
+							 : NULL;
+}
+
+const struct transport_counters *transport_counters(const struct transport *transport,
+						    uint16_t interface)
+{
+	return &transport->interfaces[interface].counters;
+}
+
+void transport_stop_accepting(struct transport *transport)
+{
+	for (size_t i = 0; i < transport->config.listener_count; i++) {
+		if (transport->listeners[i].info.transport != SIP_UDP && transport->listeners[i].io)
+			loop_io_set(transport->listeners[i].io, 0);
+	}
+}

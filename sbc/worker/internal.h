@@ -1,0 +1,81 @@
+/* internal.h - what the files of this folder share. setup.c reads the configuration, worker.c is
+ * what one thread does with a message, workers.c makes, runs and ends them all.
+ * SPDX-License-Identifier: Apache-2.0 */
+#pragma once
+#include <pthread.h>
+
+#include "sbc/worker/worker.h"
+
+enum {
+	DATAGRAM_MAX = 16384,
+	STREAM_MAX = 65536,
+	MESSAGE_RING = 8192,
+	COMMAND_RING = 256,
+	TRANSACTIONS_MAX = 200000, /* of one worker */
+	ARENA_FIRST = 65536,
+	ARENA_LIMIT = 8 << 20,
+};
+
+/* What one worker gives to another, or the main thread to a worker. */
+enum item_kind { ITEM_MESSAGE, ITEM_SEND, ITEM_ERROR, ITEM_COMMAND, ITEM_STOP };
+
+struct item {
+	enum item_kind kind;
+	struct transport_path path;
+	uint64_t token;
+	int err;
+	void *command;
+	size_t len;
+	char data[];
+};
+
+struct worker_slot {
+	struct worker worker; /* first: a worker is its slot */
+	struct random_system random;
+	struct ring *messages; /* from the other workers */
+	struct ring *commands; /* from the main thread */
+	struct scan scan;      /* of the message in hand */
+	struct buf out;        /* of an answer to a malformed request */
+	pthread_t thread;
+	bool started;
+	_Atomic bool force; /* the time to end in order is over */
+};
+
+/* Everything made from the configuration for transport and guard; lives as long as the workers. */
+struct setup {
+	struct transport_interface *interfaces;
+	struct guard_interface *guard_interfaces;
+	size_t interface_count;
+	struct transport_listener *listeners;
+	size_t listener_count;
+	struct guard_peer *peers;
+	size_t peer_count;
+};
+
+struct workers {
+	struct workers_config config;
+	struct setup setup;
+	struct token_key token_key;
+	struct shard shard;
+	uint64_t hash_key[2];
+	struct transaction_handlers transaction_handlers;
+	struct worker_slot **slots;
+};
+
+static inline struct worker_slot *slot_of(struct worker *worker)
+{
+	return (struct worker_slot *)worker;
+}
+
+/* --- setup.c --- */
+MUST_CHECK int setup_create(const struct config *config, uint8_t workers, struct setup *out);
+void setup_free(struct setup *setup);
+
+/* --- worker.c --- */
+void worker_on_message(void *owner, struct transport_message *message);
+void worker_on_error(void *owner, const struct transport_path *path, uint64_t token, int err);
+bool worker_relay(void *owner, const struct transport_path *path, struct slice bytes,
+		  uint64_t token);
+void worker_on_wake(void *owner);
+MUST_CHECK int item_push(struct worker_slot *slot, struct ring *ring, const struct item *item,
+			 struct slice data);

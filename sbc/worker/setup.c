@@ -1,0 +1,149 @@
+/* What transport and guard need to know, copied out of the configuration.
+ * SPDX-License-Identifier: Apache-2.0 */
+#include "sbc/worker/internal.h"
+
+#include <stdlib.h>
+
+enum {
+	CONNECTIONS_MAX = 20000, /* of one interface, all workers together */
+	MESSAGES_A_REQUEST = 20, /* a call or a registration takes no more from its side */
+};
+
+static size_t count_listeners(const struct config *config)
+{
+	size_t count = 0;
+	for (size_t i = 0; i < config->interface_count; i++)
+		count += config->interfaces[i].listener_count;
+	return count;
+}
+
+static size_t count_networks(const struct config *config)
+{
+	size_t count = 0;
+	for (size_t i = 0; i < config->peer_count; i++)
+		count += config->peers[i].accept_from_count;
+	return count;
+}
+
+static uint32_t per_second(const struct config_rate *rate)
+{
+	if (!rate->count || !rate->period_ms)
+		return 0;
+	uint64_t value = (uint64_t)rate->count * 1000 / rate->period_ms;
+	return value ? (uint32_t)value : 1;
+}
+
+/* Messages a second that one stranger may send, from the calls and registrations it may begin. */
+static void set_rates(const struct config_limits *limits, struct guard_interface *out)
+{
+	uint32_t setup = per_second(&limits->per_source.setup_rate);
+	uint32_t registers = per_second(&limits->per_source.register_rate);
+
+	if (!setup || !registers)
+		return; /* without limits on what they mean, none on the messages */
+	out->source_rate_per_s = (setup + registers) * MESSAGES_A_REQUEST;
+	out->source_burst = 2 * out->source_rate_per_s;
+}
+
+static void set_interface(const struct config_interface *from, uint8_t workers,
+			  struct transport_interface *transport, struct guard_interface *guard)
+{
+	*transport = (struct transport_interface){
+		.name = from->name,
+		.trusted = from->trusted,
+		.replies_by_tcp = from->send_replies == CONFIG_REPLIES_TCP,
+		.large_by_tcp = from->send != CONFIG_SEND_UDP,
+		.connections_max = CONNECTIONS_MAX / workers,
+		.connections_source = from->limits.per_source.connections,
+	};
+	*guard = (struct guard_interface){.trusted = from->trusted};
+	if (!from->trusted)
+		set_rates(&from->limits, guard);
+}
+
+/* "host:port" as others shall see it. */
+static char *sent_by(const struct config_interface *interface, const struct addr *addr)
+{
+	struct buf text;
+
+	buf_init(&text);
+	if (interface->advertise_host)
+		buf_add_text(&text, interface->advertise_host);
+	else
+		addr_add_host(&text, addr_is_set(&interface->advertise_addr)
+					     ? &interface->advertise_addr
+					     : addr);
+	buf_add_char(&text, ':');
+	buf_add_u64(&text, addr->port);
+	if (buf_failed(&text))
+		buf_free(&text);
+	return text.data; /* taken over */
+}
+
+static int set_listeners(const struct config *config, struct setup *setup)
+{
+	for (size_t i = 0; i < config->interface_count; i++) {
+		const struct config_interface *interface = &config->interfaces[i];
+		for (size_t j = 0; j < interface->listener_count; j++) {
+			const struct config_listener *from = &interface->listeners[j];
+			char *text = sent_by(interface, &from->addr);
+			if (!text)
+				return -ERR_NO_MEMORY;
+			setup->listeners[setup->listener_count++] = (struct transport_listener){
+				.interface = (uint16_t)i,
+				.transport = from->transport == CONFIG_UDP ? SIP_UDP : SIP_TCP,
+				.address = from->addr,
+				.sent_by = text,
+			};
+		}
+	}
+	return 0;
+}
+
+static void set_peers(const struct config *config, struct setup *setup)
+{
+	for (size_t i = 0; i < config->peer_count; i++) {
+		const struct config_peer *peer = &config->peers[i];
+		for (size_t j = 0; j < peer->accept_from_count; j++)
+			setup->peers[setup->peer_count++] = (struct guard_peer){
+				.interface = (uint16_t)peer->interface,
+				.network = peer->accept_from[j],
+				.peer = (uint16_t)i,
+			};
+	}
+}
+
+int setup_create(const struct config *config, uint8_t workers, struct setup *out)
+{
+	struct setup setup = {.interface_count = config->interface_count};
+
+	setup.interfaces = calloc(config->interface_count + 1, sizeof(*setup.interfaces));
+	setup.guard_interfaces =
+		calloc(config->interface_count + 1, sizeof(*setup.guard_interfaces));
+	setup.listeners = calloc(count_listeners(config) + 1, sizeof(*setup.listeners));
+	setup.peers = calloc(count_networks(config) + 1, sizeof(*setup.peers));
+	int err = -ERR_NO_MEMORY;
+	if (setup.interfaces && setup.guard_interfaces && setup.listeners && setup.peers)
+		err = set_listeners(config, &setup);
+	if (err) {
+		setup_free(&setup);
+		return err;
+	}
+	for (size_t i = 0; i < config->interface_count; i++)
+		set_interface(&config->interfaces[i], workers, &setup.interfaces[i],
+			      &setup.guard_interfaces[i]);
+	set_peers(config, &setup);
+	*out = setup;
+	return 0;
+}
+
+void setup_free(struct setup *setup)
+{
+	for (size_t i = 0; i < setup->listener_count; i++)
+		free((char *)(uintptr_t)setup->listeners[i].sent_by);
+	free(setup->listeners);
+	free(setup->interfaces);
+	free(setup->guard_interfaces);
+	free(setup->peers);
+	*setup = (struct setup){0};
+}

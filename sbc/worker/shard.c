@@ -1,0 +1,62 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "sbc/worker/shard.h"
+
+#include "control/base/table.h"
+
+static bool is_ours(const struct shard *shard, enum token_kind kind, struct slice text,
+		    uint8_t *worker)
+{
+	struct token token;
+
+	if (token_read(shard->key, kind, text, &token) || token.node != shard->node)
+		return false;
+	/* A smaller number of workers than when it was made: any one will do, but always that. */
+	*worker = (uint8_t)(token.worker % shard->workers);
+	return true;
+}
+
+static uint8_t by_hash(const struct shard *shard, uint64_t hash)
+{
+	return (uint8_t)(hash % shard->workers);
+}
+
+uint8_t shard_of_aor(const struct shard *shard, struct slice uri)
+{
+	return by_hash(shard, uri_hash(uri, shard->hash_key));
+}
+
+static bool by_branch(const struct shard *shard, const struct scan *scan, uint8_t *worker)
+{
+	return branch_is_rfc3261(scan->via.branch) &&
+	       is_ours(shard, TOKEN_BRANCH, slice_sub(scan->via.branch, 7, scan->via.branch.len),
+		       worker);
+}
+
+static bool by_request_uri(const struct shard *shard, const struct scan *scan, uint8_t *worker)
+{
+	struct uri uri;
+	return !uri_parse(scan->request_uri, &uri) &&
+	       is_ours(shard, TOKEN_CONTACT, uri.user, worker);
+}
+
+uint8_t shard_of(const struct shard *shard, const struct scan *scan, enum shard_source source)
+{
+	uint8_t worker = 0;
+
+	if (shard->workers < 2)
+		return 0;
+	if (!scan->is_request) {
+		if (!by_branch(shard, scan, &worker))
+			worker = by_hash(shard, siphash(scan->call_id, shard->hash_key));
+		return worker;
+	}
+	if (is_ours(shard, TOKEN_TAG, scan->to_tag, &worker) ||
+	    is_ours(shard, TOKEN_CALL_ID, scan->call_id, &worker) ||
+	    by_request_uri(shard, scan, &worker))
+		return worker;
+	if (source == SHARD_PEER_UNTRUSTED)
+		return by_hash(shard, siphash(scan->call_id, shard->hash_key));
+	if (source == SHARD_PEER_TRUSTED)
+		return shard_of_aor(shard, scan->request_uri);
+	return shard_of_aor(shard, scan->method == METHOD_REGISTER ? scan->to.uri : scan->from.uri);
+}

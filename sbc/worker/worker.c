@@ -1,0 +1,246 @@
+/* What one worker does with a message: guard, scan, shard; then it is its own and goes to the
+ * transactions, or another worker's and goes there by ring.
+ * SPDX-License-Identifier: Apache-2.0 */
+#include "sbc/worker/worker.h"
+
+#include <stdlib.h>
+
+#include "sbc/transport/reply_path.h"
+#include "sbc/worker/internal.h"
+
+/* Whose message a token belongs to, when it is sent for another worker. Transaction ids stay below.
+ */
+#define TOKEN_OWNER_SHIFT 56
+
+/* --- from thread to thread --- */
+
+int item_push(struct worker_slot *slot, struct ring *ring, const struct item *item,
+	      struct slice data)
+{
+	struct item *copy = malloc(sizeof(*copy) + data.len);
+
+	if (!copy)
+		return -ERR_NO_MEMORY;
+	*copy = *item;
+	copy->len = data.len;
+	if (data.len)
+		memcpy(copy->data, data.data, data.len);
+	if (!ring_push(ring, copy)) {
+		free(copy);
+		return -ERR_AGAIN;
+	}
+	loop_wake(slot->worker.loop);
+	return 0;
+}
+
+static bool give(struct worker *from, uint8_t to, const struct item *item, struct slice data)
+{
+	struct worker_slot *slot = from->all->slots[to];
+	int err = item_push(slot, slot->messages, item, data);
+
+	if (err)
+		counter_add(err == -ERR_AGAIN ? &from->counters.ring_full
+					      : &from->counters.no_memory,
+			    1);
+	return err == 0;
+}
+
+/* --- a message --- */
+
+static void answer_malformed(struct worker_slot *slot, const struct transport_path *path)
+{
+	struct worker *worker = &slot->worker;
+	const struct scan *scan = &slot->scan;
+	struct transport_path back;
+	char tag[16];
+	struct reply reply = {.status = scan->reply_code,
+			      .reason = slice_from(scan->reply_reason),
+			      .to_tag = {tag, sizeof(tag)}};
+
+	random_text(worker->random, tag, sizeof(tag));
+	buf_clear(&slot->out);
+	builder_reply(&slot->out, scan, &path->remote, &reply);
+	reply_path(scan, path, &back);
+	if (buf_failed(&slot->out) ||
+	    transport_send(worker->transport, &back, buf_slice(&slot->out), 0))
+		return;
+	counter_add(&worker->counters.replied, 1);
+}
+
+static enum shard_source source_of(const struct worker *worker, const struct transport_path *path)
+{
+	if (worker_peer_of(worker, path) < 0)
+		return SHARD_PHONE;
+	return worker->config->interfaces[path->interface].trusted ? SHARD_PEER_TRUSTED
+								   : SHARD_PEER_UNTRUSTED;
+}
+
+static void dispatch(struct worker_slot *slot, const struct transport_path *path)
+{
+	struct worker *worker = &slot->worker;
+	uint8_t owner = shard_of(worker->shard, &slot->scan, source_of(worker, path));
+
+	if (owner == worker->index) {
+		arena_reset(worker->arena);
+		transactions_receive(worker->transactions, &slot->scan, path);
+		return;
+	}
+	struct item item = {.kind = ITEM_MESSAGE, .path = *path};
+	if (give(worker, owner, &item, slot->scan.message))
+		counter_add(&worker->counters.handed_over, 1);
+}
+
+void worker_on_message(void *owner, struct transport_message *message)
+{
+	struct worker_slot *slot = owner;
+	struct worker *worker = &slot->worker;
+	const struct transport_path *path = &message->path;
+	uint64_t now_ms = loop_now_ms(worker->loop);
+	bool stream = path->transport != SIP_UDP;
+	struct scan_limits limits = {.message_max = stream ? STREAM_MAX : DATAGRAM_MAX,
+				     .stream = stream,
+				     .truncated = message->truncated};
+
+	if (guard_admit(worker->guard, path->interface, &path->remote, now_ms) != GUARD_PASS)
+		return;
+	counter_add(&worker->counters.messages, 1);
+	enum scan_verdict verdict = scan_message(message->data, message->len, &limits, &slot->scan);
+	if (verdict == SCAN_ACCEPT) {
+		dispatch(slot, path);
+		return;
+	}
+	if (verdict == SCAN_REPLY)
+		answer_malformed(slot, path);
+	else
+		counter_add(&worker->counters.scan_drops[slot->scan.drop], 1);
+	if (slot->scan.drop == SCAN_DROP_KEEPALIVE)
+		return;
+	if (guard_bad_message(worker->guard, path->interface, &path->remote, now_ms)) {
+		char text[ADDR_TEXT_SIZE];
+		log_warn(worker->log, "guard.banned", "interface=%s source=%s",
+			 worker->config->interfaces[path->interface].name,
+			 addr_ip_text(&path->remote, text));
+	}
+	if (stream && slot->scan.close)
+		transport_close(worker->transport, path->connection);
+}
+
+/* --- another worker's connection --- */
+
+bool worker_relay(void *owner, const struct transport_path *path, struct slice bytes,
+		  uint64_t token)
+{
+	struct worker *worker = owner;
+	uint8_t to = (uint8_t)(path->connection >> TOKEN_OWNER_SHIFT);
+	struct item item = {.kind = ITEM_SEND, .path = *path};
+
+	if (to >= worker->count)
+		return false;
+	if (token)
+		item.token = (uint64_t)(worker->index + 1u) << TOKEN_OWNER_SHIFT | token;
+	return give(worker, to, &item, bytes);
+}
+
+void worker_on_error(void *owner, const struct transport_path *path, uint64_t token, int err)
+{
+	struct worker *worker = owner;
+	uint64_t sender = token >> TOKEN_OWNER_SHIFT;
+
+	if (!sender) {
+		arena_reset(worker->arena);
+		transactions_transport_error(worker->transactions, token, err);
+		return;
+	}
+	struct item item = {.kind = ITEM_ERROR,
+			    .path = *path,
+			    .token = token & ((1ull << TOKEN_OWNER_SHIFT) - 1),
+			    .err = err};
+	/* When it cannot be told, the transaction's own timer tells. */
+	(void)give(worker, (uint8_t)(sender - 1), &item, SLICE_NONE);
+}
+
+/* --- what the others gave us --- */
+
+static void taken_message(struct worker_slot *slot, struct item *item)
+{
+	struct worker *worker = &slot->worker;
+	struct scan_limits limits = {.message_max = STREAM_MAX};
+
+	counter_add(&worker->counters.taken_over, 1);
+	/* Accepted once already: this finds the places again, in our copy. */
+	if (scan_message(item->data, item->len, &limits, &slot->scan) != SCAN_ACCEPT)
+		return;
+	arena_reset(worker->arena);
+	transactions_receive(worker->transactions, &slot->scan, &item->path);
+}
+
+static void taken(struct worker_slot *slot, struct item *item)
+{
+	struct worker *worker = &slot->worker;
+	const struct worker_handlers *handlers = &worker->all->config.handlers;
+
+	switch (item->kind) {
+	case ITEM_MESSAGE:
+		taken_message(slot, item);
+		break;
+	case ITEM_SEND: {
+		int err = transport_send(worker->transport, &item->path,
+					 (struct slice){item->data, item->len}, item->token);
+		if (err && item->token)
+			worker_on_error(worker, &item->path, item->token, err);
+		break;
+	}
+	case ITEM_ERROR:
+		worker_on_error(worker, &item->path, item->token, item->err);
+		break;
+	case ITEM_COMMAND:
+		handlers->on_command(worker->core, item->command);
+		break;
+	case ITEM_STOP:
+		handlers->on_stop(worker->core);
+		break;
+	}
+}
+
+void worker_on_wake(void *owner)
+{
+	struct worker_slot *slot = owner;
+	struct item *item;
+
+	while ((item = ring_pop(slot->messages))) {
+		taken(slot, item);
+		free(item);
+	}
+	while ((item = ring_pop(slot->commands))) {
+		taken(slot, item);
+		free(item);
+	}
+	if (atomic_load(&slot->force))
+		loop_stop(slot->worker.loop);
+}
+
+/* --- verbs --- */
+
+int worker_post(struct worker *worker, void *command)
+{
+	struct worker_slot *slot = slot_of(worker);
+	struct item item = {.kind = ITEM_COMMAND, .command = command};
+	return item_push(slot, slot->commands, &item, SLICE_NONE);
+}
+
+void worker_finish(struct worker *worker)
+{
+	loop_stop(worker->loop);
+}
+
+void worker_token(const struct worker *worker, enum token_kind kind, uint64_t id,
+		  char out[TOKEN_LENGTH])
+{
+	struct token token = {.node = worker->node, .worker = worker->index, .id = id};
+	token_make(worker->token_key, kind, &token, out);
+}
+
+int worker_peer_of(const struct worker *worker, const struct transport_path *path)
+{
+	return guard_peer_of(worker->guard, path->interface, &path->remote);
+}

@@ -1,0 +1,331 @@
+/* The set of workers: made and bound in the main thread, run, stopped in order, taken apart.
+ * SPDX-License-Identifier: Apache-2.0 */
+#include "sbc/worker/worker.h"
+
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <time.h>
+
+#include "sbc/worker/internal.h"
+
+/* --- what the transactions ask of their worker --- */
+
+static void make_branch(void *owner, uint64_t number, char out[TOKEN_LENGTH])
+{
+	worker_token(owner, TOKEN_BRANCH, number, out);
+}
+
+static int send_bytes(void *owner, const struct transport_path *path, struct slice bytes,
+		      uint64_t token)
+{
+	struct worker *worker = owner;
+	return transport_send(worker->transport, path, bytes, token);
+}
+
+static const char *sent_by(void *owner, uint16_t listener)
+{
+	struct worker *worker = owner;
+	return transport_listener(worker->transport, listener)->sent_by;
+}
+
+static int large_by_stream(void *owner, const struct transport_path *path, uint16_t *listener)
+{
+	struct worker *worker = owner;
+	const struct transport_interface *interface =
+		transport_interface(worker->transport, path->interface);
+
+	if (!interface || !interface->large_by_tcp)
+		return -ERR_NOT_FOUND;
+	return transport_listener_for(worker->transport, path->interface, SIP_TCP,
+				      path->remote.family, listener);
+}
+
+/* --- making one --- */
+
+static int make_transport(struct workers *workers, struct worker_slot *slot, struct buf *why)
+{
+	struct worker *worker = &slot->worker;
+	struct transport_config config = {
+		.loop = worker->loop,
+		.log = worker->log,
+		.worker = worker->index,
+		.shared = worker->count > 1,
+		.interfaces = workers->setup.interfaces,
+		.interface_count = workers->setup.interface_count,
+		.listeners = workers->setup.listeners,
+		.listener_count = workers->setup.listener_count,
+		.datagram_max = DATAGRAM_MAX,
+		.stream_max = STREAM_MAX,
+		.timers = transport_timers_default,
+		.on_message = worker_on_message,
+		.on_error = worker_on_error,
+		.relay = worker->count > 1 ? worker_relay : NULL,
+		.owner = slot,
+	};
+	memcpy(config.hash_key, workers->hash_key, sizeof(config.hash_key));
+	return transport_create(&config, why, &worker->transport);
+}
+
+static int make_guard(struct workers *workers, struct worker *worker)
+{
+	struct guard_config config = {
+		.interfaces = workers->setup.guard_interfaces,
+		.interface_count = workers->setup.interface_count,
+		.peers = workers->setup.peers,
+		.peer_count = workers->setup.peer_count,
+		.sources_max = 65536,
+	};
+	memcpy(config.hash_key, workers->hash_key, sizeof(config.hash_key));
+	return guard_create(&config, &worker->guard);
+}
+
+/* The core exists only after on_start: the transactions look it up when they call. */
+static void on_request(void *user, struct transaction_handle handle, const struct message *request,
+		       const struct transport_path *path)
+{
+	struct worker *worker = user;
+	worker->all->config.handlers.transaction.on_request(worker->core, handle, request, path);
+}
+
+static void on_cancel(void *user, struct transaction_handle handle, const struct message *cancel)
+{
+	struct worker *worker = user;
+	worker->all->config.handlers.transaction.on_cancel(worker->core, handle, cancel);
+}
+
+static void on_server_failure(void *user, struct transaction_handle handle, int err)
+{
+	struct worker *worker = user;
+	worker->all->config.handlers.transaction.on_server_failure(worker->core, handle, err);
+}
+
+static void on_orphan_response(void *user, const struct message *response,
+			       const struct transport_path *path)
+{
+	struct worker *worker = user;
+	worker->all->config.handlers.transaction.on_orphan_response(worker->core, response, path);
+}
+
+static int make_transactions(struct workers *workers, struct worker *worker)
+{
+	struct transactions_config config = {
+		.wheel = worker->wheel,
+		.arena = worker->arena,
+		.random = worker->random,
+		.log = worker->log,
+		.timers = workers->config.timers,
+		.limit = TRANSACTIONS_MAX,
+		.branch = make_branch,
+		.send = send_bytes,
+		.sent_by = sent_by,
+		.large = large_by_stream,
+		.handlers = &workers->transaction_handlers,
+		.owner = worker,
+		.user = worker,
+	};
+	return transactions_create(&config, &worker->transactions);
+}
+
+static void flush(void *owner)
+{
+	struct worker *worker = owner;
+	transport_flush(worker->transport);
+}
+
+static int slot_create(struct workers *workers, uint8_t index, struct buf *why)
+{
+	const struct workers_config *config = &workers->config;
+	struct worker_slot *slot = calloc(1, sizeof(*slot));
+
+	if (!slot)
+		return -ERR_NO_MEMORY;
+	workers->slots[index] = slot;
+	random_system_init(&slot->random);
+	buf_init(&slot->out);
+	struct worker *worker = &slot->worker;
+	worker->index = index;
+	worker->count = config->count;
+	worker->node = config->node;
+	worker->random = &slot->random.base;
+	worker->log = config->log;
+	worker->config = config->config;
+	worker->token_key = &workers->token_key;
+	worker->shard = &workers->shard;
+	worker->all = workers;
+	int err = loop_create(&worker->loop);
+	if (err)
+		return err;
+	worker->wheel = loop_wheel(worker->loop);
+	loop_on_wake(worker->loop, worker_on_wake, slot);
+	err = arena_create(ARENA_FIRST, ARENA_LIMIT, &worker->arena);
+	if (!err)
+		err = ring_create(MESSAGE_RING, &slot->messages);
+	if (!err)
+		err = ring_create(COMMAND_RING, &slot->commands);
+	if (!err)
+		err = make_guard(workers, worker);
+	if (!err)
+		err = make_transport(workers, slot, why);
+	if (!err)
+		err = make_transactions(workers, worker);
+	if (!err)
+		err = config->handlers.on_start(worker, &worker->core);
+	/* Once more after the upper half's own hooks: what their answers set off goes out too. */
+	if (!err)
+		err = loop_on_burst_end(worker->loop, flush, worker);
+	return err;
+}
+
+static void drain(struct ring *ring)
+{
+	void *item;
+	while (ring && (item = ring_pop(ring)))
+		free(item);
+	ring_destroy(ring);
+}
+
+static void slot_destroy(struct workers *workers, struct worker_slot *slot)
+{
+	if (!slot)
+		return;
+	struct worker *worker = &slot->worker;
+	if (worker->core)
+		workers->config.handlers.on_destroy(worker->core);
+	transactions_destroy(worker->transactions);
+	transport_destroy(worker->transport);
+	guard_destroy(worker->guard);
+	drain(slot->messages);
+	drain(slot->commands);
+	arena_destroy(worker->arena);
+	loop_destroy(worker->loop);
+	buf_free(&slot->out);
+	free(slot);
+}
+
+/* --- all of them --- */
+
+static int check(const struct workers_config *config)
+{
+	return config->count >= 1 && config->count <= WORKERS_MAX ? 0 : -ERR_INVALID;
+}
+
+int workers_create(const struct workers_config *config, struct buf *why, struct workers **out)
+{
+	struct random_system random;
+	int err = check(config);
+	if (err)
+		return err;
+	struct workers *workers = calloc(1, sizeof(*workers));
+	if (!workers)
+		return -ERR_NO_MEMORY;
+	workers->config = *config;
+	workers->transaction_handlers =
+		(struct transaction_handlers){.on_request = on_request,
+					      .on_cancel = on_cancel,
+					      .on_server_failure = on_server_failure,
+					      .on_orphan_response = on_orphan_response};
+	random_system_init(&random);
+	token_key_random(&random.base, &workers->token_key);
+	random_fill(&random.base, workers->hash_key, sizeof(workers->hash_key));
+	workers->shard = (struct shard){
+		.key = &workers->token_key, .node = config->node, .workers = config->count};
+	random_fill(&random.base, workers->shard.hash_key, sizeof(workers->shard.hash_key));
+	workers->slots = calloc(config->count, sizeof(struct worker_slot *));
+	err = workers->slots ? message_init() : -ERR_NO_MEMORY;
+	if (!err)
+		err = setup_create(config->config, config->count, &workers->setup);
+	for (uint8_t i = 0; !err && i < config->count; i++)
+		err = slot_create(workers, i, why);
+	if (err) {
+		workers_destroy(workers);
+		return err;
+	}
+	*out = workers;
+	return 0;
+}
+
+void workers_destroy(struct workers *workers)
+{
+	if (!workers)
+		return;
+	for (uint8_t i = 0; workers->slots && i < workers->config.count; i++)
+		slot_destroy(workers, workers->slots[i]);
+	setup_free(&workers->setup);
+	free(workers->slots);
+	free(workers);
+}
+
+static void *run(void *argument)
+{
+	struct worker_slot *slot = argument;
+	loop_run(slot->worker.loop);
+	transport_flush(slot->worker.transport); /* the last words */
+	return NULL;
+}
+
+int workers_run(struct workers *workers)
+{
+	sigset_t all, before;
+
+	/* Signals are the main thread's. */
+	sigfillset(&all);
+	pthread_sigmask(SIG_SETMASK, &all, &before);
+	int err = 0;
+	for (uint8_t i = 0; !err && i < workers->config.count; i++) {
+		struct worker_slot *slot = workers->slots[i];
+		char name[16];
+		err = err_from_errno(pthread_create(&slot->thread, NULL, run, slot));
+		slot->started = !err;
+		snprintf(name, sizeof(name), "sip-%u", i);
+		if (!err)
+			pthread_setname_np(slot->thread, name);
+	}
+	pthread_sigmask(SIG_SETMASK, &before, NULL);
+	if (err)
+		workers_stop(workers, 0);
+	return err;
+}
+
+static void join(struct worker_slot *slot, const struct timespec *until)
+{
+	if (pthread_timedjoin_np(slot->thread, NULL, until)) {
+		atomic_store(&slot->force, true);
+		loop_wake(slot->worker.loop);
+		pthread_join(slot->thread, NULL);
+	}
+	slot->started = false;
+}
+
+void workers_stop(struct workers *workers, uint32_t limit_ms)
+{
+	struct item item = {.kind = ITEM_STOP};
+	struct timespec until;
+
+	for (uint8_t i = 0; i < workers->config.count; i++) {
+		struct worker_slot *slot = workers->slots[i];
+		if (slot->started && item_push(slot, slot->commands, &item, SLICE_NONE))
+			atomic_store(&slot->force, true); /* not even that: end it the hard way */
+	}
+	clock_gettime(CLOCK_REALTIME, &until);
+	until.tv_sec += limit_ms / 1000;
+	until.tv_nsec += (long)(limit_ms % 1000) * 1000000;
+	if (until.tv_nsec >= 1000000000) {
+		until.tv_sec++;
+		until.tv_nsec -= 1000000000;
+	}
+	for (uint8_t i = 0; i < workers->config.count; i++) {
+		if (workers->slots[i]->started)
+			join(workers->slots[i], &until);
+	}
+}
+
+uint8_t workers_count(const struct workers *workers)
+{
+	return workers->config.count;
+}
+
+struct worker *workers_at(struct workers *workers, uint8_t index)
+{
+	return index < workers->config.count ? &workers->slots[index]->worker : NULL;
+}
