@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include "control/cli/cli.h"
+#include "control/cli/guardian.h"
 
 #define BACKOFF_FIRST_MS 100
 #define BACKOFF_LAST_MS  5000
@@ -43,6 +44,7 @@ struct child {
 struct supervisor {
 	const struct supervisor_config *config;
 	struct child children[SUPERVISOR_PROGRAMS];
+	struct guardian guardian;
 	bool stopping;
 	int status;
 };
@@ -341,6 +343,8 @@ static void child_start(struct child *child)
 			first_start_failed(child);
 		return;
 	}
+	guardian_watch(&supervisor->guardian, (uint8_t)(child - supervisor->children),
+		       child->pid_fd);
 	child->state = CHILD_STARTING;
 	log_info(supervisor->config->log, "run.start", "program=%s pid=%d", child->program->name,
 		 (int)child->pid);
@@ -354,9 +358,13 @@ int supervisor_run(const struct supervisor_config *config)
 
 	if (config->program_count == 0 || config->program_count > SUPERVISOR_PROGRAMS)
 		return CLI_NO_START;
+	if (guardian_start(config->stop_ms, &supervisor.guardian))
+		return CLI_NO_START;
 	for (size_t i = 0; i < sizeof(signals) / sizeof(signals[0]); i++)
-		if (loop_on_signal(config->loop, signals[i], on_signal, &supervisor))
+		if (loop_on_signal(config->loop, signals[i], on_signal, &supervisor)) {
+			guardian_end(&supervisor.guardian);
 			return CLI_NO_START;
+		}
 	for (size_t i = 0; i < config->program_count; i++) {
 		struct child *child = &supervisor.children[i];
 		child->supervisor = &supervisor;
@@ -367,5 +375,6 @@ int supervisor_run(const struct supervisor_config *config)
 	child_start(&supervisor.children[0]);
 	if (supervisor.children[0].state != CHILD_GONE)
 		loop_run(config->loop);
+	guardian_end(&supervisor.guardian);
 	return supervisor.status;
 }
