@@ -44,10 +44,12 @@ void ng_relay_fail(struct ng_relay *relay, const char *why, bool refused)
 {
 	struct ng_client *client = relay->client;
 
-	relay->refused_ms = refused ? ng_client_now_ms(client) : 0;
+	if (!refused)
+		relay->refused_ms = 0;
 	if (!relay->in_service)
 		return;
 	relay->in_service = false;
+	relay->refused_ms = refused ? ng_client_now_ms(client) : 0; /* the first time alone */
 	log_warn(client->log, "ng.relay-down", "relay=%s reason=\"%s\"", relay->name, why);
 	/* No ping under way: the next one comes sooner. */
 	if (timer_is_armed(&relay->ping))
