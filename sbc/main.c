@@ -1,0 +1,252 @@
+/* main.c - postern-sbc: reads the configuration, opens every socket, lets go of root, runs the
+ * workers until it is asked to stop.
+ * Exit status: 0 stopped as asked; 1 could not start or failed; 2 wrong arguments or configuration.
+ * SPDX-License-Identifier: Apache-2.0 */
+#include <errno.h>
+#include <getopt.h>
+#include <grp.h>
+#include <pwd.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
+#include <unistd.h>
+#include "config/config.h"
+#include "sbc/call/core.h"
+#include "sbc/show/show.h"
+
+enum { EXIT_USAGE = 2 };
+/* BYE to both sides of every call; what is not answered by then is left to the peers. */
+enum { STOP_LIMIT_MS = 3000 };
+
+struct arguments {
+	const char *config;
+	int ready_fd; /* -1 = none */
+};
+
+struct program {
+	struct log log;
+	struct config *config;
+	struct loop *loop;
+	struct workers *workers;
+	struct show *show;
+};
+
+static int usage(FILE *out, int status)
+{
+	fputs("usage: postern-sbc -c FILE [--ready-fd N] [--version]\n", out);
+	return status;
+}
+
+static int read_arguments(int argc, char **argv, struct arguments *out)
+{
+	static const struct option options[] = { { "config", required_argument, NULL, 'c' },
+						 { "ready-fd", required_argument, NULL, 'r' },
+						 { "version", no_argument, NULL, 'v' },
+						 { "help", no_argument, NULL, 'h' },
+						 { 0 } };
+	int option;
+	uint32_t fd;
+
+	*out = (struct arguments){ .ready_fd = -1 };
+	while ((option = getopt_long(argc, argv, "c:h", options, NULL)) != -1) {
+		switch (option) {
+		case 'c':
+			out->config = optarg;
+			break;
+		case 'r':
+			if (slice_to_u32(slice_from(optarg), 1 << 20, &fd) != 0)
+				exit(usage(stderr, EXIT_USAGE));
+			out->ready_fd = (int)fd;
+			break;
+		case 'v':
+			puts("postern-sbc " POSTERN_VERSION);
+			exit(0);
+		case 'h':
+			exit(usage(stdout, 0));
+		default:
+			exit(usage(stderr, EXIT_USAGE));
+		}
+	}
+	return out->config && optind == argc ? 0 : -ERR_INVALID;
+}
+
+static int load(struct program *program, const char *path)
+{
+	struct buf findings;
+
+	buf_init(&findings);
+	int err = config_load(path, &program->config, &findings);
+	if (findings.len > 0)
+		fprintf(stderr, "%.*s", (int)findings.len, findings.data);
+	else if (err)
+		fprintf(stderr, "%s: %s\n", path, err_text(err));
+	buf_free(&findings);
+	return err;
+}
+
+/* One socket a TCP peer: as many as the system lets us have. */
+static void raise_limits(const struct log *log)
+{
+	struct rlimit limit;
+
+	if (getrlimit(RLIMIT_NOFILE, &limit) != 0)
+		return;
+	limit.rlim_cur = limit.rlim_max;
+	if (setrlimit(RLIMIT_NOFILE, &limit) != 0)
+		log_warn(log, "limit.files", "reason=\"%s\"", strerror(errno));
+}
+
+/* The folder of the stats socket, for the user we become: the socket is removed at the end. */
+static void make_folder(const char *path, const struct passwd *user)
+{
+	char folder[256];
+	size_t len = slice_copy(slice_from(path), folder, sizeof(folder));
+
+	while (len > 0 && folder[len] != '/')
+		len--;
+	folder[len] = '\0';
+	if (len > 0 && mkdir(folder, 0755) == 0 && user && chown(folder, user->pw_uid, user->pw_gid))
+		return; /* then the socket stays behind and is replaced at the next start */
+}
+
+static const struct passwd *user_to_become(const struct program *program)
+{
+	const char *name = program->config->user;
+
+	if (geteuid() != 0 || !name || strcmp(name, "root") == 0)
+		return NULL;
+	return getpwnam(name);
+}
+
+static int drop_privileges(struct program *program)
+{
+	const char *name = program->config->user;
+	const struct passwd *user = user_to_become(program);
+
+	if (geteuid() == 0 && name && strcmp(name, "root") != 0) {
+		if (!user) {
+			log_error(&program->log, "start.no_user",
+				  "user=%s cure=\"create it, or name another under user:\"", name);
+			return -ERR_NOT_FOUND;
+		}
+		/* All threads inherit this: none runs yet. */
+		if (setgroups(0, NULL) != 0 || setgid(user->pw_gid) != 0 ||
+		    setuid(user->pw_uid) != 0) {
+			log_error(&program->log, "start.privileges", "user=%s reason=\"%s\"", name,
+				  strerror(errno));
+			return -ERR_DENIED;
+		}
+	}
+	if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0)
+		log_warn(&program->log, "start.no_new_privileges", "reason=\"%s\"",
+			 strerror(errno));
+	return 0;
+}
+
+static void on_stop_signal(void *owner, int signum)
+{
+	struct program *program = owner;
+
+	log_info(&program->log, "stop.asked", "signal=%d", signum);
+	loop_stop(program->loop);
+}
+
+static void on_hangup(void *owner, int signum)
+{
+	struct program *program = owner;
+	(void)signum;
+
+	log_warn(&program->log, "reload.not_done",
+		 "cause=\"the file is read at start only\" cure=\"restart\"");
+}
+
+static int make_workers(struct program *program)
+{
+	struct workers_config config = { .config = program->config,
+					 .log = &program->log,
+					 .node = 1,
+					 .count = (uint8_t)program->config->workers,
+					 .handlers = core_handlers() };
+	struct buf why;
+
+	buf_init(&why);
+	int err = workers_create(&config, &why, &program->workers);
+	if (err)
+		log_error(&program->log, "start.failed", "cause=\"%.*s\"",
+			  (int)(why.len ? why.len : strlen(err_text(err))),
+			  why.len ? why.data : err_text(err));
+	buf_free(&why);
+	return err;
+}
+
+static int start(struct program *program)
+{
+	struct show_config show = { .log = &program->log, .config = program->config };
+
+	raise_limits(&program->log);
+	int err = message_init();
+	if (!err)
+		err = loop_create(&program->loop);
+	if (err) {
+		log_error(&program->log, "start.failed", "cause=\"%s\"", err_text(err));
+		return err;
+	}
+	err = make_workers(program);
+	if (err)
+		return err;
+	make_folder(program->config->stats.socket, user_to_become(program));
+	show.loop = program->loop;
+	show.workers = program->workers;
+	err = show_create(&show, &program->show);
+	if (!err)
+		err = loop_on_signal(program->loop, SIGTERM, on_stop_signal, program);
+	if (!err)
+		err = loop_on_signal(program->loop, SIGINT, on_stop_signal, program);
+	if (!err)
+		err = loop_on_signal(program->loop, SIGHUP, on_hangup, program);
+	if (!err)
+		err = drop_privileges(program);
+	if (!err)
+		err = workers_run(program->workers);
+	return err;
+}
+
+static void say_ready(struct program *program, int ready_fd)
+{
+	log_info(&program->log, "ready", "version=%s node=%s workers=%u config=%s",
+		 POSTERN_VERSION, program->config->node, program->config->workers,
+		 program->config->path);
+	if (ready_fd < 0)
+		return;
+	if (write(ready_fd, "ready\n", 6) != 6)
+		log_warn(&program->log, "ready.not_said", "fd=%d", ready_fd);
+	close(ready_fd);
+}
+
+int main(int argc, char **argv)
+{
+	struct arguments arguments;
+	struct program program = { .log = { .level = LOG_INFO, .fd = 2, .program = "sbc" } };
+
+	if (read_arguments(argc, argv, &arguments) != 0)
+		return usage(stderr, EXIT_USAGE);
+	signal(SIGPIPE, SIG_IGN);
+	if (load(&program, arguments.config) != 0)
+		return EXIT_USAGE;
+	program.log.level = program.config->log_level;
+	int err = start(&program);
+	if (!err) {
+		say_ready(&program, arguments.ready_fd);
+		loop_run(program.loop);
+		workers_stop(program.workers, STOP_LIMIT_MS);
+		log_info(&program.log, "stopped", NULL);
+	}
+	show_destroy(program.show);
+	workers_destroy(program.workers);
+	loop_destroy(program.loop);
+	config_free(program.config);
+	return err ? 1 : 0;
+}

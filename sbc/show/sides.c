@@ -1,0 +1,126 @@
+/* sides.c - `show registrations`, `show interfaces`, `show peers`, `show relays`.
+ * SPDX-License-Identifier: Apache-2.0 */
+#include "sbc/show/part.h"
+
+static json_t *binding_line(const struct core *core, const struct binding *binding)
+{
+	const struct config *config = core->worker->config;
+	uint64_t now = wheel_now_ms(core->worker->wheel);
+	uint64_t age_s = (now - binding->refreshed_ms) / 1000;
+	json_t *line = json_object();
+
+	json_put(line, "aor", json_text(binding->aor));
+	json_put(line, "contact", json_text(binding->contact));
+	json_put(line, "source", json_addr(&binding->path.remote));
+	json_put_text(line, "transport", binding->path.transport == SIP_TCP ? "tcp" : "udp");
+	json_put_text(line, "interface", config->interfaces[binding->path.interface].name);
+	json_put_text(line, "registrar", config->peers[binding->registrar].name);
+	json_put_number(line, "expires_in_s",
+			binding->expires_s > age_s ? binding->expires_s - age_s : 0);
+	json_put_number(line, "registered_ms", now - binding->registered_ms);
+	return line;
+}
+
+void part_registrations(struct part *part, struct core *core)
+{
+	const struct binding_table *table = registrar_bindings(core->registrar);
+	json_t *lines = json_array();
+
+	for (struct binding *binding = binding_next(table, NULL); binding;
+	     binding = binding_next(table, binding))
+		(void)json_array_append_new(lines, binding_line(core, binding));
+	part_done(part, lines);
+}
+
+static json_t *listener_array(const struct config_interface *interface)
+{
+	json_t *array = json_array();
+	char addr[ADDR_TEXT_SIZE];
+
+	for (size_t i = 0; i < interface->listener_count; i++) {
+		const struct config_listener *listener = &interface->listeners[i];
+		(void)json_array_append_new(
+			array, json_sprintf("%s/%s",
+					    listener->transport == CONFIG_TCP ? "tcp" : "udp",
+					    addr_text(&listener->addr, addr)));
+	}
+	return array;
+}
+
+void part_interfaces(struct part *part, struct core *core)
+{
+	const struct config *config = core->worker->config;
+	json_t *lines = json_array();
+
+	for (uint16_t i = 0; i < config->interface_count; i++) {
+		const struct transport_counters *counters =
+			transport_counters(core->worker->transport, i);
+		json_t *line = json_object();
+		json_put_text(line, "name", config->interfaces[i].name);
+		json_put_text(line, "role", config->interfaces[i].trusted ? "trusted" : "untrusted");
+		json_put(line, "listeners", listener_array(&config->interfaces[i]));
+		json_put_number(line, "calls", limits_calls(core->limits, i));
+#define X(name, text) json_put_number(line, #name, counter_get(&counters->name));
+		FOREACH_TRANSPORT_COUNTER(X)
+#undef X
+		(void)json_array_append_new(lines, line);
+	}
+	part_done(part, lines);
+}
+
+static json_t *server_line(const struct core *core, uint32_t peer, uint32_t server)
+{
+	const struct config *config = core->worker->config;
+	struct peer_server_state state;
+	json_t *line = json_object();
+
+	peers_state(core->peers, peer, server, &state);
+	json_put_text(line, "peer", config->peers[peer].name);
+	json_put_text(line, "interface",
+		      config->interfaces[config->peers[peer].interface].name);
+	json_put(line, "server", json_addr(&state.server->addr));
+	json_put_text(line, "state", state.is_up ? "up" : "down");
+	json_put_number(line, "requests", state.requests);
+	json_put_number(line, "failures", state.failures);
+	if (core->worker->index == 0)
+		json_put_number(line, "ping_ms", state.ping_rtt_ms);
+	return line;
+}
+
+void part_peers(struct part *part, struct core *core)
+{
+	const struct config *config = core->worker->config;
+	json_t *lines = json_array();
+
+	for (uint32_t i = 0; i < config->peer_count; i++)
+		for (uint32_t k = 0; k < config->peers[i].server_count; k++)
+			(void)json_array_append_new(lines, server_line(core, i, k));
+	part_done(part, lines);
+}
+
+void part_relays(struct part *part, struct core *core)
+{
+	const struct ng_client *client = media_client(core->calls->media);
+	json_t *lines = json_array();
+
+	for (unsigned i = 0; i < ng_client_relay_count(client); i++) {
+		struct ng_relay_state state;
+		json_t *line = json_object();
+		ng_client_relays(client, i, &state);
+		json_put_text(line, "relay", state.name);
+		json_put_text(line, "state", state.in_service ? "in service" : "out of service");
+		json_put_text(line, "kind", state.is_ours ? "postern-rtpengine" : "other");
+		json_put_number(line, "calls", state.calls);
+		json_put_number(line, "pending", state.pending);
+		json_put_number(line, "requests", state.requests);
+		json_put_number(line, "replies", state.replies);
+		json_put_number(line, "retransmits", state.retransmits);
+		json_put_number(line, "timeouts", state.timeouts);
+		json_put_number(line, "refused", state.refused);
+		json_put_number(line, "failovers", state.failovers);
+		if (core->worker->index == 0)
+			json_put_number(line, "rtt_us", state.rtt_us);
+		(void)json_array_append_new(lines, line);
+	}
+	part_done(part, lines);
+}
