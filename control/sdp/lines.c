@@ -332,10 +332,13 @@ int sdp_read_rtpmap(struct slice argument, uint8_t *payload_type, struct slice *
 	*payload_type = (uint8_t)value;
 	struct slice name = slice_cut(&map, '/');
 	struct slice rate = slice_cut(&map, '/');
+	bool has_rate = rate.data != name.data + name.len;
 	if (!sdp_is_token(name))
 		return fault_at(fault, name.data, "encoding name is not a token");
-	if (slice_to_u32(rate, UINT32_MAX, clock_rate) || *clock_rate == 0)
-		return fault_at(fault, name.data + name.len, "clock rate is not a positive number");
+	/* Without clock rate it means nothing, but such lines are about (RFC 4475 has them). */
+	*clock_rate = 0;
+	if (has_rate && (slice_to_u32(rate, UINT32_MAX, clock_rate) || *clock_rate == 0))
+		return fault_at(fault, rate.data, "clock rate is not a positive number");
 	*encoding = name;
 	/* For audio the parameter is the number of channels; for others it may be anything. */
 	if (!map.len || slice_to_u32(map, 255, channels) || *channels == 0)

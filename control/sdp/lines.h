@@ -37,7 +37,7 @@ MUST_CHECK int sdp_check_time(struct slice value, struct sdp_fault *fault);
 /* Numbers in the attributes that steer media: rtpmap, rtcp. */
 MUST_CHECK int sdp_check_media_attribute(const struct sdp_media *media, const struct sdp_line *line,
 					 struct sdp_fault *fault);
-/* "96 opus/48000/2" */
+/* "96 opus/48000/2"; clock_rate 0 when not written. */
 MUST_CHECK int sdp_read_rtpmap(struct slice argument, uint8_t *payload_type, struct slice *encoding,
 			       uint32_t *clock_rate, uint32_t *channels, struct sdp_fault *fault);
 /* "49172" or "49172 IN IP4 192.0.2.1"; addr family 0 without address or with a name. */

@@ -256,7 +256,8 @@ int sdp_media_rtpmap(const struct sdp_media *media, struct slice format, struct 
 		if (!argument_is_for(line, format))
 			continue;
 		if (sdp_read_rtpmap(line->argument, &map.payload_type, &map.encoding,
-				    &map.clock_rate, &map.channels, &fault))
+				    &map.clock_rate, &map.channels, &fault) ||
+		    !map.clock_rate)
 			continue;
 		*out = map;
 		return 0;

@@ -102,6 +102,7 @@ static const struct accepted accepted[] = {
 	 HEAD TAIL "i=voice\r\nb=AS:1\r\na=x\r\n"},
 	{"unknown lines keep their place", HEAD "y=1\r\nt=0 0\r\ny=2\r\na=x\r\ny=3\r\n", NULL},
 	{"another network", HEAD "c=ATM NSAP 47.0091.8100.0000\r\nt=0 0\r\n", NULL},
+	{"map without clock rate (RFC 4475)", HEAD TAIL "a=rtpmap:31 LPC\r\n", NULL},
 	{"flag with a space behind", HEAD TAIL "a=sendrecv \r\n", NULL},
 };
 
@@ -185,8 +186,8 @@ static const struct refused refused[] = {
 	{7, 3, HEAD TAIL "t=0 0\r\n"},
 	{7, 3, HEAD TAIL "o=- 0 0 IN IP4 h\r\n"},
 	{7, 10, HEAD TAIL "a=rtpmap:128 x/8000\r\n"},
-	{7, 14, HEAD TAIL "a=rtpmap:96 x\r\n"},
-	{7, 14, HEAD TAIL "a=rtpmap:96 x/0\r\n"},
+	{7, 15, HEAD TAIL "a=rtpmap:96 x/\r\n"},
+	{7, 15, HEAD TAIL "a=rtpmap:96 x/0\r\n"},
 	{7, 3, HEAD TAIL "a=rtpmap\r\n"},
 	{7, 8, HEAD TAIL "a=rtcp:65536\r\n"},
 	{7, 20, HEAD TAIL "a=rtcp:5000 IN IP4 1.2.3\r\n"},
