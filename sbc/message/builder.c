@@ -171,8 +171,9 @@ static void add_vias(struct buf *buf, const struct scan *request, const struct a
 void builder_reply_head(struct buf *buf, const struct scan *request, const struct addr *source,
 			struct slice to_tag)
 {
-	static const enum header_id copied[] = {HEADER_FROM, HEADER_TO, HEADER_CALL_ID,
-						HEADER_CSEQ};
+	/* To comes last: whoever keeps the head may append the tag. */
+	static const enum header_id copied[] = {HEADER_FROM, HEADER_CALL_ID, HEADER_CSEQ,
+						HEADER_TO};
 
 	add_vias(buf, request, source);
 	for (size_t i = 0; i < sizeof(copied) / sizeof(copied[0]); i++) {
