@@ -154,6 +154,29 @@ static uint64_t due_ms(const struct connection *connection)
 	return due;
 }
 
+static void remember_silent(const struct connection *connection, uint64_t now_ms)
+{
+	struct transport *transport = connection->transport;
+	struct silent *silent = &transport->silent[transport->next_silent++ % SILENT_MAX];
+
+	*silent = (struct silent){.remote = connection->remote,
+				  .interface = connection->interface,
+				  .until_ms = now_ms + SILENT_MS};
+}
+
+static bool is_silent(const struct transport *transport, const struct transport_path *path)
+{
+	uint64_t now_ms = loop_now_ms(transport->config.loop);
+
+	for (size_t i = 0; i < SILENT_MAX; i++) {
+		const struct silent *silent = &transport->silent[i];
+		if (silent->until_ms > now_ms && silent->interface == path->interface &&
+		    addr_equal(&silent->remote, &path->remote))
+			return true;
+	}
+	return false;
+}
+
 static void on_timer(struct timer *timer, uint64_t now_ms)
 {
 	struct connection *connection = container_of(timer, struct connection, timer);
@@ -164,12 +187,14 @@ static void on_timer(struct timer *timer, uint64_t now_ms)
 		connection_arm(connection);
 		return;
 	}
-	if (connection->state == CONNECTION_CONNECTING)
+	if (connection->state == CONNECTION_CONNECTING) {
 		counter_add(&counters->connect_failed, 1);
-	else if (connection->first)
+		remember_silent(connection, now_ms);
+	} else if (connection->first) {
 		counter_add(&counters->stalled, 1);
-	else
+	} else {
 		counter_add(&counters->timed_out, 1);
+	}
 	connection_close(connection, -ERR_TIMEOUT);
 }
 
@@ -358,6 +383,8 @@ static int connection_open(struct transport *transport, const struct transport_p
 	const struct interface *interface = &transport->interfaces[path->interface];
 	int fd = -1;
 
+	if (is_silent(transport, path))
+		return -ERR_TIMEOUT;
 	if (interface->info.connections_max &&
 	    interface->connections >= interface->info.connections_max &&
 	    !evict(transport, path->interface, NULL))

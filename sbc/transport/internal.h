@@ -12,6 +12,8 @@ enum {
 	READ_SIZE = 65536,
 	READ_MORE = 8192, /* of a message whose beginning is kept */
 	DRAIN_MS = 2000,
+	SILENT_MAX = 32, /* far ends remembered */
+	SILENT_MS = 10000,
 };
 
 struct listener {
@@ -57,6 +59,13 @@ struct queued { /* one message to go out on a stream */
 	size_t len;
 	size_t sent;
 	char bytes[];
+};
+
+/* A far end that did not answer a SYN: for a while nobody waits for it again (scenario N5). */
+struct silent {
+	struct addr remote;
+	uint16_t interface;
+	uint64_t until_ms;
 };
 
 enum connection_state { CONNECTION_CONNECTING, CONNECTION_OPEN, CONNECTION_CLOSED };
@@ -113,6 +122,9 @@ struct transport {
 	struct connection *connections, *dirty, *dead;
 	char *read_buffer; /* READ_SIZE */
 	int spare_fd;      /* given up to accept and close when descriptors run out */
+
+	struct silent silent[SILENT_MAX];
+	size_t next_silent;
 
 	struct failure *failures;
 	size_t failure_count, failure_size;

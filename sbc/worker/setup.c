@@ -53,7 +53,7 @@ static void set_interface(const struct config_interface *from, uint8_t workers,
 		.trusted = from->trusted,
 		.replies_by_tcp = from->send_replies == CONFIG_REPLIES_TCP,
 		.large_by_tcp = from->send != CONFIG_SEND_UDP,
-		.connections_max = CONNECTIONS_MAX / workers,
+		.connections_max = (uint32_t)CONNECTIONS_MAX / workers,
 		.connections_source = from->limits.per_source.connections,
 	};
 	*guard = (struct guard_interface){.trusted = from->trusted};

@@ -35,7 +35,9 @@ static int large_by_stream(void *owner, const struct transport_path *path, uint1
 	const struct transport_interface *interface =
 		transport_interface(worker->transport, path->interface);
 
-	if (!interface || !interface->large_by_tcp)
+	/* A phone that speaks UDP may have no TCP at all, or a NAT before it that lets no SYN in
+	 * (scenario N8): only peers are asked. */
+	if (!interface || !interface->large_by_tcp || worker_peer_of(worker, path) < 0)
 		return -ERR_NOT_FOUND;
 	return transport_listener_for(worker->transport, path->interface, SIP_TCP,
 				      path->remote.family, listener);
