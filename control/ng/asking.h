@@ -108,6 +108,8 @@ void ng_relay_move_offers(struct ng_relay *relay);
 void ng_relay_start_ping(struct ng_relay *relay);
 void ng_relay_ping_done(struct ng_relay *relay, const struct ng_value *dict);
 void ng_relay_fail(struct ng_relay *relay, const char *why, bool refused);
+/* It has answered a request: if it is out of service, see soon whether it is back. */
+void ng_relay_is_alive(struct ng_relay *relay);
 /* The least loaded in service whose bit is not in `tried`; NULL = none. */
 struct ng_relay *ng_relay_choose(struct ng_client *client, uint64_t tried);
 

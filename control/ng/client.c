@@ -302,6 +302,8 @@ void ng_client_take_reply(struct ng_relay *relay, struct slice message)
 	if (!err && dict->type != NG_DICT)
 		err = -ERR_MALFORMED;
 	measure(exchange);
+	if (!exchange->is_ping)
+		ng_relay_is_alive(relay);
 	if (err) {
 		log_warn(client->log, "ng.bad-reply", "relay=%s error=\"%s\"", relay->name,
 			 err_text(err));

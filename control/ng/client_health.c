@@ -2,7 +2,8 @@
  * SPDX-License-Identifier: Apache-2.0 */
 #include "control/ng/asking.h"
 
-#define PING_DOWN_MS 500 /* a relay out of service is asked more often, to have it back soon */
+#define PING_DOWN_MS  500 /* a relay out of service is asked more often, to have it back soon */
+#define PING_ALIVE_MS 50  /* it has answered something else: nearly at once */
 /* A host that says "nobody listens there" may be restarting its relay: for so long it is still
  * asked when there is no other. */
 #define RESTART_MS 2000
@@ -56,6 +57,15 @@ void ng_relay_fail(struct ng_relay *relay, const char *why, bool refused)
 		wheel_arm(client->wheel, &relay->ping,
 			  ng_client_now_ms(client) + ping_interval_ms(relay), on_ping);
 	ng_relay_move_offers(relay);
+}
+
+void ng_relay_is_alive(struct ng_relay *relay)
+{
+	struct ng_client *client = relay->client;
+	uint64_t soon_ms = ng_client_now_ms(client) + PING_ALIVE_MS;
+
+	if (!relay->in_service && timer_is_armed(&relay->ping) && relay->ping.due_ms > soon_ms)
+		wheel_arm(client->wheel, &relay->ping, soon_ms, on_ping);
 }
 
 static void report_ended(struct ng_relay *relay, const struct ng_value *dict)
