@@ -130,7 +130,7 @@ void call_end(struct call *call, enum call_cause cause, unsigned int status, int
 		return;
 	call->state = CALL_ENDING;
 	call->cause = cause;
-	call->status = status;
+	call->status = call->answered_ms ? 200 : status;
 	call->ended_by = by;
 	call->ended_ms = call_now(call);
 	wheel_cancel(calls->worker->wheel, &call->upkeep);
