@@ -149,13 +149,17 @@ int ng_client_request(struct ng_client *client, int relay, const struct ng_value
 static void delete_orphan(struct ng_exchange *moved, struct ng_relay *from)
 {
 	struct ng_client *client = moved->client;
-	struct ng_value call_id = {
-		.type = NG_STRING, .key = SLICE("call-id"), .string = moved->call_id};
+	/* Without it Sipwise's relay keeps a deleted call for 30 s. */
+	struct ng_value delay = {.type = NG_INTEGER, .key = SLICE("delete delay")};
+	struct ng_value call_id = {.type = NG_STRING,
+				   .key = SLICE("call-id"),
+				   .string = moved->call_id,
+				   .next = &delay};
 	struct ng_value command = {.type = NG_STRING,
 				   .key = SLICE("command"),
 				   .string = SLICE("delete"),
 				   .next = &call_id};
-	struct ng_value request = {.type = NG_DICT, .first = &command, .last = &call_id};
+	struct ng_value request = {.type = NG_DICT, .first = &command, .last = &delay};
 	struct ng_exchange *exchange;
 
 	if (ng_exchange_start(client, from, &request, &exchange))

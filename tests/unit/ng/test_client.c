@@ -441,9 +441,11 @@ static void a_silent_relay_loses_the_new_call_and_its_traces(void **state)
 	assert_true(offered);
 	bool deleted = false;
 	while (fake_receive(silent))
-		deleted = deleted || (is_command(silent, "delete") &&
-				      slice_find_slice(silent->document, SLICE("7:call-id4:c@ll")) <
-					      silent->document.len);
+		deleted =
+			deleted || (is_command(silent, "delete") &&
+				    slice_find_slice(silent->document,
+						     SLICE("7:call-id4:c@ll12:delete delayi0ee")) <
+					    silent->document.len);
 	assert_true(deleted);
 	turn(bench);
 	assert_int_equal(bench->done, 1);
