@@ -37,7 +37,7 @@ static struct entry *entry_of(struct table_link *link)
 
 static struct slice entry_key(const struct entry *entry)
 {
-	return (struct slice){ entry->bytes, entry->key_len };
+	return (struct slice){entry->bytes, entry->key_len};
 }
 
 static uint64_t entry_size(const struct entry *entry)
@@ -105,7 +105,7 @@ static int entry_put(struct memory *memory, struct slice key, struct slice value
 	if (!entry)
 		return -ERR_NO_MEMORY;
 
-	*entry = (struct entry){ .memory = memory, .key_len = key.len, .value_len = value.len };
+	*entry = (struct entry){.memory = memory, .key_len = key.len, .value_len = value.len};
 	memcpy(entry->bytes, key.data, key.len);
 	if (value.len)
 		memcpy(entry->bytes + key.len, value.data, value.len);
@@ -153,7 +153,7 @@ static void memory_get(struct store *store, struct slice key, store_done_fn *don
 		return;
 	}
 	done(owner, handle,
-	     &(struct store_reply){ .value = { entry->bytes + entry->key_len, entry->value_len } });
+	     &(struct store_reply){.value = {entry->bytes + entry->key_len, entry->value_len}});
 }
 
 static void memory_status(const struct store *store, struct store_status *out)

@@ -37,10 +37,10 @@ struct record_leg {
 	struct slice call_id;
 	struct slice local_tag;
 	struct slice remote_tag;
-	struct slice local_uri;     /* ours: From of what we send on this leg, without tag */
+	struct slice local_uri; /* ours: From of what we send on this leg, without tag */
 	struct slice remote_uri;
-	struct slice remote_target; /* the peer's Contact URI */
-	struct slice local_contact; /* the Contact URI we gave */
+	struct slice remote_target;                 /* the peer's Contact URI */
+	struct slice local_contact;                 /* the Contact URI we gave */
 	struct slice route_set[RECORD_ROUTE_LIMIT]; /* in the order we send them */
 	uint32_t route_count;
 	uint32_t local_cseq;  /* reserved in blocks: below it everything may have been used */
@@ -57,7 +57,7 @@ struct record_leg {
 	/* offer and answer */
 	struct slice sdp_sent; /* last whole body each way */
 	struct slice sdp_received;
-	struct slice sdp_session_id;  /* o= of what we send: same id, rising version (RFC 3264 5) */
+	struct slice sdp_session_id; /* o= of what we send: same id, rising version (RFC 3264 5) */
 	uint64_t sdp_session_version;
 	uint64_t remote_sdp_version;
 	enum record_hold hold;
@@ -86,10 +86,10 @@ struct call_record {
 	/* timers */
 	uint64_t ends_ms; /* maximum duration reached */
 	/* what the call detail record starts from */
-	struct slice caller;  /* URI as the caller gave it */
-	struct slice callee;  /* URI as dialled */
-	struct addr source;   /* where the INVITE came from */
-	struct slice route;   /* name of the route taken */
+	struct slice caller; /* URI as the caller gave it */
+	struct slice callee; /* URI as dialled */
+	struct addr source;  /* where the INVITE came from */
+	struct slice route;  /* name of the route taken */
 	struct slice correlation_id;
 	struct slice limits[RECORD_LIST_LIMIT]; /* counters this call occupies, "peer:carrier" */
 	uint32_t limit_count;

@@ -76,7 +76,7 @@ static int addr_read(struct slice bytes, struct addr *out)
 	if (bytes.len != 4 + 2 && bytes.len != 16 + 2)
 		return -ERR_MALFORMED;
 	size_t n = bytes.len - 2;
-	struct addr addr = { .family = n == 4 ? AF_INET : AF_INET6 };
+	struct addr addr = {.family = n == 4 ? AF_INET : AF_INET6};
 	memcpy(addr.bytes, bytes.data, n);
 	addr.port = (uint16_t)((uint8_t)bytes.data[n] << 8 | (uint8_t)bytes.data[n + 1]);
 	*out = addr;
@@ -100,12 +100,12 @@ static int leg_append(struct arena *arena, const struct field *field, struct sli
 {
 	if (*count >= field->count_limit)
 		return -ERR_TOO_MANY;
-	struct record_leg *more = arena_realloc(arena, *legs, *count * sizeof(**legs),
-						(*count + 1) * sizeof(**legs));
+	struct record_leg *more =
+		arena_realloc(arena, *legs, *count * sizeof(**legs), (*count + 1) * sizeof(**legs));
 	if (!more)
 		return -ERR_NO_MEMORY;
 	*legs = more;
-	struct record_leg leg = { 0 };
+	struct record_leg leg = {0};
 	int err = fields_decode(arena, &leg_table, bytes, &leg);
 	if (!err)
 		more[(*count)++] = leg;

@@ -20,7 +20,7 @@ static void header_add(struct buf *out, uint16_t number, size_t len)
 	char header[16];
 	size_t n = varint_write(number, header);
 	n += varint_write(len, header + n);
-	buf_add(out, (struct slice){ header, n });
+	buf_add(out, (struct slice){header, n});
 }
 
 static void bytes_add(struct buf *out, uint16_t number, struct slice bytes)
@@ -49,7 +49,7 @@ static void number_add(struct buf *out, uint16_t number, uint64_t value)
 			bytes[n++] = (char)byte;
 	}
 	if (n)
-		bytes_add(out, number, (struct slice){ bytes, n });
+		bytes_add(out, number, (struct slice){bytes, n});
 }
 
 static int addr_add(struct buf *out, uint16_t number, const struct addr *addr)
@@ -63,7 +63,7 @@ static int addr_add(struct buf *out, uint16_t number, const struct addr *addr)
 	memcpy(bytes, addr->bytes, n);
 	bytes[n] = (char)(addr->port >> 8);
 	bytes[n + 1] = (char)addr->port;
-	bytes_add(out, number, (struct slice){ bytes, n + 2 });
+	bytes_add(out, number, (struct slice){bytes, n + 2});
 	return 0;
 }
 

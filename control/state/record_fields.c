@@ -23,79 +23,83 @@ enum {
 	SDP_LIMIT = 16 * 1024
 };
 
-static const char *const state_names[] = { "none", "ringing", "answered", "ending", NULL };
-static const char *const transport_names[] = { "none", "udp", "tcp", "tls", "ws", "wss", NULL };
-static const char *const hold_names[] = { "none", "by us", "by peer", "both", NULL };
-static const char *const offer_names[] = { "none", "sent", "received", NULL };
-static const char *const refresher_names[] = { "none", "us", "peer", NULL };
+static const char *const state_names[] = {"none", "ringing", "answered", "ending", NULL};
+static const char *const transport_names[] = {"none", "udp", "tcp", "tls", "ws", "wss", NULL};
+static const char *const hold_names[] = {"none", "by us", "by peer", "both", NULL};
+static const char *const offer_names[] = {"none", "sent", "received", NULL};
+static const char *const refresher_names[] = {"none", "us", "peer", NULL};
 
 #define AT(type, member) .name = #member, .offset = offsetof(struct type, member)
 #define COUNTED(type, member, most)                                                                \
 	.count_offset = offsetof(struct type, member), .count_limit = (most)
 
 static const struct field record_fields[] = {
-	{ 1, FIELD_LINE, RECORD_ID_LIMIT, AT(call_record, id) },
-	{ 2, FIELD_ENUM, RECORD_ENDING, AT(call_record, state), .names = state_names },
-	{ 3, FIELD_TIME, 0, .name = "created_at", .offset = offsetof(struct call_record, created_ms) },
-	{ 4, FIELD_TIME, 0, .name = "answered_at", .offset = offsetof(struct call_record, answered_ms) },
-	{ 5, FIELD_TIME, 0, .name = "written_at", .offset = offsetof(struct call_record, written_ms) },
-	{ 6, FIELD_LINE, NAME_LIMIT, AT(call_record, node) },
-	{ 7, FIELD_U64, 0, AT(call_record, epoch) },
-	{ 8, FIELD_U32, 0, AT(call_record, worker) },
-	{ 12, FIELD_LINE, CALL_ID_LIMIT, AT(call_record, ng_call_id) },
-	{ 13, FIELD_LINE, NAME_LIMIT, AT(call_record, relay) },
-	{ 14, FIELD_LINE, NAME_LIMIT, AT(call_record, relay_instance) },
-	{ 15, FIELD_U32, 0, AT(call_record, media_idle_ms) },
-	{ 16, FIELD_TIME, 0, .name = "ends_at", .offset = offsetof(struct call_record, ends_ms) },
-	{ 20, FIELD_LINE, URI_LIMIT, AT(call_record, caller) },
-	{ 21, FIELD_LINE, URI_LIMIT, AT(call_record, callee) },
-	{ 22, FIELD_ADDR, 0, AT(call_record, source) },
-	{ 23, FIELD_LINE, NAME_LIMIT, AT(call_record, route) },
-	{ 24, FIELD_LINE, TAG_LIMIT, AT(call_record, correlation_id) },
-	{ 25, FIELD_LINES, NAME_LIMIT, AT(call_record, limits),
-	  COUNTED(call_record, limit_count, RECORD_LIST_LIMIT) },
-	{ 32, FIELD_LEGS, 0, AT(call_record, legs),
-	  COUNTED(call_record, leg_count, RECORD_LEGS_LIMIT) },
+	{1, FIELD_LINE, RECORD_ID_LIMIT, AT(call_record, id)},
+	{2, FIELD_ENUM, RECORD_ENDING, AT(call_record, state), .names = state_names},
+	{3, FIELD_TIME, 0, .name = "created_at",
+	 .offset = offsetof(struct call_record, created_ms)},
+	{4, FIELD_TIME, 0, .name = "answered_at",
+	 .offset = offsetof(struct call_record, answered_ms)},
+	{5, FIELD_TIME, 0, .name = "written_at",
+	 .offset = offsetof(struct call_record, written_ms)},
+	{6, FIELD_LINE, NAME_LIMIT, AT(call_record, node)},
+	{7, FIELD_U64, 0, AT(call_record, epoch)},
+	{8, FIELD_U32, 0, AT(call_record, worker)},
+	{12, FIELD_LINE, CALL_ID_LIMIT, AT(call_record, ng_call_id)},
+	{13, FIELD_LINE, NAME_LIMIT, AT(call_record, relay)},
+	{14, FIELD_LINE, NAME_LIMIT, AT(call_record, relay_instance)},
+	{15, FIELD_U32, 0, AT(call_record, media_idle_ms)},
+	{16, FIELD_TIME, 0, .name = "ends_at", .offset = offsetof(struct call_record, ends_ms)},
+	{20, FIELD_LINE, URI_LIMIT, AT(call_record, caller)},
+	{21, FIELD_LINE, URI_LIMIT, AT(call_record, callee)},
+	{22, FIELD_ADDR, 0, AT(call_record, source)},
+	{23, FIELD_LINE, NAME_LIMIT, AT(call_record, route)},
+	{24, FIELD_LINE, TAG_LIMIT, AT(call_record, correlation_id)},
+	{25, FIELD_LINES, NAME_LIMIT, AT(call_record, limits),
+	 COUNTED(call_record, limit_count, RECORD_LIST_LIMIT)},
+	{32, FIELD_LEGS, 0, AT(call_record, legs),
+	 COUNTED(call_record, leg_count, RECORD_LEGS_LIMIT)},
 };
 
 static const struct field leg_fields[] = {
-	{ 1, FIELD_LINE, CALL_ID_LIMIT, AT(record_leg, call_id) },
-	{ 2, FIELD_LINE, TAG_LIMIT, AT(record_leg, local_tag) },
-	{ 3, FIELD_LINE, TAG_LIMIT, AT(record_leg, remote_tag) },
-	{ 4, FIELD_LINE, URI_LIMIT, AT(record_leg, local_uri) },
-	{ 5, FIELD_LINE, URI_LIMIT, AT(record_leg, remote_uri) },
-	{ 6, FIELD_LINE, URI_LIMIT, AT(record_leg, remote_target) },
-	{ 7, FIELD_LINE, URI_LIMIT, AT(record_leg, local_contact) },
-	{ 8, FIELD_LINES, URI_LIMIT, AT(record_leg, route_set),
-	  COUNTED(record_leg, route_count, RECORD_ROUTE_LIMIT) },
-	{ 9, FIELD_U32, 0, AT(record_leg, local_cseq) },
-	{ 10, FIELD_U32, 0, AT(record_leg, remote_cseq) },
-	{ 11, FIELD_BOOL, 0, AT(record_leg, is_caller) },
-	{ 12, FIELD_BOOL, 0, AT(record_leg, is_confirmed) },
-	{ 13, FIELD_BOOL, 0, AT(record_leg, is_secure) },
-	{ 16, FIELD_ENUM, RECORD_WSS, AT(record_leg, transport), .names = transport_names },
-	{ 17, FIELD_LINE, NAME_LIMIT, AT(record_leg, interface) },
-	{ 18, FIELD_LINE, NAME_LIMIT, AT(record_leg, listener) },
-	{ 19, FIELD_ADDR, 0, AT(record_leg, remote) },
-	{ 20, FIELD_LINE, NAME_LIMIT, AT(record_leg, peer) },
-	{ 24, FIELD_BODY, SDP_LIMIT, AT(record_leg, sdp_sent) },
-	{ 25, FIELD_BODY, SDP_LIMIT, AT(record_leg, sdp_received) },
-	{ 26, FIELD_LINE, NAME_LIMIT, AT(record_leg, sdp_session_id) },
-	{ 27, FIELD_U64, 0, AT(record_leg, sdp_session_version) },
-	{ 28, FIELD_U64, 0, AT(record_leg, remote_sdp_version) },
-	{ 29, FIELD_ENUM, RECORD_HOLD_BOTH, AT(record_leg, hold), .names = hold_names },
-	{ 30, FIELD_ENUM, RECORD_OFFER_RECEIVED, AT(record_leg, offer), .names = offer_names },
-	{ 31, FIELD_LINE, TAG_LIMIT, AT(record_leg, ng_tag) },
-	{ 40, FIELD_U32, 0, AT(record_leg, session_interval_s) },
-	{ 41, FIELD_ENUM, RECORD_REFRESHER_PEER, AT(record_leg, refresher), .names = refresher_names },
-	{ 42, FIELD_TIME, 0, .name = "next_refresh_at",
-	  .offset = offsetof(struct record_leg, next_refresh_ms) },
+	{1, FIELD_LINE, CALL_ID_LIMIT, AT(record_leg, call_id)},
+	{2, FIELD_LINE, TAG_LIMIT, AT(record_leg, local_tag)},
+	{3, FIELD_LINE, TAG_LIMIT, AT(record_leg, remote_tag)},
+	{4, FIELD_LINE, URI_LIMIT, AT(record_leg, local_uri)},
+	{5, FIELD_LINE, URI_LIMIT, AT(record_leg, remote_uri)},
+	{6, FIELD_LINE, URI_LIMIT, AT(record_leg, remote_target)},
+	{7, FIELD_LINE, URI_LIMIT, AT(record_leg, local_contact)},
+	{8, FIELD_LINES, URI_LIMIT, AT(record_leg, route_set),
+	 COUNTED(record_leg, route_count, RECORD_ROUTE_LIMIT)},
+	{9, FIELD_U32, 0, AT(record_leg, local_cseq)},
+	{10, FIELD_U32, 0, AT(record_leg, remote_cseq)},
+	{11, FIELD_BOOL, 0, AT(record_leg, is_caller)},
+	{12, FIELD_BOOL, 0, AT(record_leg, is_confirmed)},
+	{13, FIELD_BOOL, 0, AT(record_leg, is_secure)},
+	{16, FIELD_ENUM, RECORD_WSS, AT(record_leg, transport), .names = transport_names},
+	{17, FIELD_LINE, NAME_LIMIT, AT(record_leg, interface)},
+	{18, FIELD_LINE, NAME_LIMIT, AT(record_leg, listener)},
+	{19, FIELD_ADDR, 0, AT(record_leg, remote)},
+	{20, FIELD_LINE, NAME_LIMIT, AT(record_leg, peer)},
+	{24, FIELD_BODY, SDP_LIMIT, AT(record_leg, sdp_sent)},
+	{25, FIELD_BODY, SDP_LIMIT, AT(record_leg, sdp_received)},
+	{26, FIELD_LINE, NAME_LIMIT, AT(record_leg, sdp_session_id)},
+	{27, FIELD_U64, 0, AT(record_leg, sdp_session_version)},
+	{28, FIELD_U64, 0, AT(record_leg, remote_sdp_version)},
+	{29, FIELD_ENUM, RECORD_HOLD_BOTH, AT(record_leg, hold), .names = hold_names},
+	{30, FIELD_ENUM, RECORD_OFFER_RECEIVED, AT(record_leg, offer), .names = offer_names},
+	{31, FIELD_LINE, TAG_LIMIT, AT(record_leg, ng_tag)},
+	{40, FIELD_U32, 0, AT(record_leg, session_interval_s)},
+	{41, FIELD_ENUM, RECORD_REFRESHER_PEER, AT(record_leg, refresher),
+	 .names = refresher_names},
+	{42, FIELD_TIME, 0, .name = "next_refresh_at",
+	 .offset = offsetof(struct record_leg, next_refresh_ms)},
 };
 
 #define COUNT(array) (sizeof(array) / sizeof((array)[0]))
 
-const struct field_table record_table = { record_fields, COUNT(record_fields) };
-const struct field_table leg_table = { leg_fields, COUNT(leg_fields) };
+const struct field_table record_table = {record_fields, COUNT(record_fields)};
+const struct field_table leg_table = {leg_fields, COUNT(leg_fields)};
 
 bool field_line_is_clean(struct slice line)
 {

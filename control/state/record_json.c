@@ -11,7 +11,7 @@ static size_t utf8_length(struct slice s)
 	const uint8_t *b = (const uint8_t *)s.data;
 	if (b[0] < 0x80)
 		return 1;
-	size_t n = b[0] >= 0xc2 && b[0] <= 0xdf	  ? 2
+	size_t n = b[0] >= 0xc2 && b[0] <= 0xdf   ? 2
 		   : b[0] >= 0xe0 && b[0] <= 0xef ? 3
 		   : b[0] >= 0xf0 && b[0] <= 0xf4 ? 4
 						  : 0;

@@ -26,27 +26,27 @@ static void *answer_text(const redisReadTask *task, char *text, size_t len)
 {
 	struct redis *redis = task->privdata;
 	buf_clear(&redis->text);
-	buf_add(&redis->text, (struct slice){ text, len });
+	buf_add(&redis->text, (struct slice){text, len});
 	if (buf_failed(&redis->text))
 		return NULL;
-	enum redis_answer_kind kind = task->type == REDIS_REPLY_ERROR	 ? ANSWER_ERROR
+	enum redis_answer_kind kind = task->type == REDIS_REPLY_ERROR    ? ANSWER_ERROR
 				      : task->type == REDIS_REPLY_STATUS ? ANSWER_OK
 									 : ANSWER_VALUE;
-	redis->answer = (struct redis_answer){ .kind = kind, .text = buf_slice(&redis->text) };
+	redis->answer = (struct redis_answer){.kind = kind, .text = buf_slice(&redis->text)};
 	return &redis->answer;
 }
 
 static void *answer_number(const redisReadTask *task, long long number)
 {
 	struct redis *redis = task->privdata;
-	redis->answer = (struct redis_answer){ .kind = ANSWER_NUMBER, .number = number };
+	redis->answer = (struct redis_answer){.kind = ANSWER_NUMBER, .number = number};
 	return &redis->answer;
 }
 
 static void *answer_nil(const redisReadTask *task)
 {
 	struct redis *redis = task->privdata;
-	redis->answer = (struct redis_answer){ .kind = ANSWER_NIL };
+	redis->answer = (struct redis_answer){.kind = ANSWER_NIL};
 	return &redis->answer;
 }
 
@@ -150,8 +150,8 @@ int redis_send(struct redis *redis, const struct redis_command *command, const s
 
 void redis_send_delete(struct redis *redis, struct redis_grave *grave)
 {
-	const struct slice words[] = { SLICE("DEL"), { grave->key, grave->len } };
-	const struct redis_command command = { .kind = REDIS_DELETE, .grave = grave };
+	const struct slice words[] = {SLICE("DEL"), {grave->key, grave->len}};
+	const struct redis_command command = {.kind = REDIS_DELETE, .grave = grave};
 	if (redis->is_ready && redis_send(redis, &command, words, 2) == 0)
 		return;
 	if (!redis_graves_add(&redis->graves, grave))
@@ -165,8 +165,7 @@ static int put_send(struct redis *redis, struct slice key, struct slice value, u
 	if (!redis->is_ready)
 		return redis->status.state == STORE_REFUSING ? -ERR_DENIED : -ERR_CLOSED;
 	int len = snprintf(ttl, sizeof(ttl), "%" PRIu32, ttl_s);
-	const struct slice words[] = { SLICE("SET"), key, value, SLICE("EX"),
-				       { ttl, (size_t)len } };
+	const struct slice words[] = {SLICE("SET"), key, value, SLICE("EX"), {ttl, (size_t)len}};
 	return redis_send(redis, command, words, 5);
 }
 
@@ -175,8 +174,11 @@ static void redis_put(struct store *store, struct slice key, struct slice value,
 {
 	struct redis *redis = redis_of(store);
 	bool stalled = redis->status.state == STORE_STALLED;
-	struct redis_command command = { .kind = REDIS_PUT, .done = done, .owner = owner,
-					 .handle = handle, .given_up = stalled };
+	struct redis_command command = {.kind = REDIS_PUT,
+					.done = done,
+					.owner = owner,
+					.handle = handle,
+					.given_up = stalled};
 	redis->status.puts++;
 	redis_graves_forget(&redis->graves, key);
 	int err = put_send(redis, key, value, ttl_s, &command);
@@ -190,9 +192,9 @@ static void redis_get(struct store *store, struct slice key, store_done_fn *done
 		      uint64_t handle)
 {
 	struct redis *redis = redis_of(store);
-	const struct slice words[] = { SLICE("GET"), key };
-	const struct redis_command command = { .kind = REDIS_GET, .done = done, .owner = owner,
-					       .handle = handle };
+	const struct slice words[] = {SLICE("GET"), key};
+	const struct redis_command command = {
+		.kind = REDIS_GET, .done = done, .owner = owner, .handle = handle};
 	redis->status.gets++;
 	int err = redis->is_ready ? redis_send(redis, &command, words, 2) : -ERR_CLOSED;
 	if (err)
@@ -264,7 +266,7 @@ static int server_address(const struct store_redis_config *config, struct redis 
 			   sizeof(redis->status.server));
 		return 0;
 	}
-	struct sockaddr_un path = { .sun_family = AF_UNIX };
+	struct sockaddr_un path = {.sun_family = AF_UNIX};
 	if (strlen(config->unix_path) >= sizeof(path.sun_path))
 		return -ERR_TOO_LARGE;
 	slice_copy(slice_from(config->unix_path), path.sun_path, sizeof(path.sun_path));
@@ -285,9 +287,9 @@ static int texts_copy(const struct store_redis_config *config, struct redis *red
 		const char *from;
 		char **to;
 	} texts[] = {
-		{ config->user, &redis->user },
-		{ config->password, &redis->password },
-		{ config->node, &redis->node },
+		{config->user, &redis->user},
+		{config->password, &redis->password},
+		{config->node, &redis->node},
 	};
 	for (size_t i = 0; i < sizeof(texts) / sizeof(texts[0]); i++) {
 		if (!texts[i].from)
@@ -301,7 +303,7 @@ static int texts_copy(const struct store_redis_config *config, struct redis *red
 
 int store_redis_create(const struct store_redis_config *config, struct store **out)
 {
-	struct sockaddr_storage server = { 0 };
+	struct sockaddr_storage server = {0};
 	socklen_t server_len = 0;
 	struct redis *redis = calloc(1, sizeof(*redis));
 	if (!redis)
@@ -328,8 +330,8 @@ int store_redis_create(const struct store_redis_config *config, struct store **o
 	if (err)
 		goto fail;
 
-	redis_session_start(redis, &(struct redis_link_config){ .server = &server,
-								.server_len = server_len });
+	redis_session_start(
+		redis, &(struct redis_link_config){.server = &server, .server_len = server_len});
 	*out = &redis->store;
 	return 0;
 fail:

@@ -97,7 +97,7 @@ static void on_readable(struct redis_link *link)
 			redis_link_drop(link, "closed by the server");
 			return;
 		}
-		link->config.on_bytes(link->config.owner, (struct slice){ bytes, (size_t)n });
+		link->config.on_bytes(link->config.owner, (struct slice){bytes, (size_t)n});
 		if (!link->is_open || (size_t)n < sizeof(bytes))
 			return;
 	}
@@ -167,7 +167,7 @@ static void on_send_error(struct timer *timer, uint64_t now_ms)
 
 void redis_link_init(struct redis_link *link, const struct redis_link_config *config)
 {
-	*link = (struct redis_link){ .config = *config, .fd = -1, .backoff_ms = BACKOFF_MIN_MS };
+	*link = (struct redis_link){.config = *config, .fd = -1, .backoff_ms = BACKOFF_MIN_MS};
 	link->server = *config->server;
 	buf_init(&link->out);
 }

@@ -29,9 +29,9 @@ struct redis_link {
 	bool is_open;
 	struct loop_io *io;
 	struct buf out;
-	size_t out_sent; /* of it, already with the kernel */
-	bool is_blocked; /* the kernel takes no more: wait until it is writable */
-	int send_errno;  /* of a send at the end of a burst */
+	size_t out_sent;    /* of it, already with the kernel */
+	bool is_blocked;    /* the kernel takes no more: wait until it is writable */
+	int send_errno;     /* of a send at the end of a burst */
 	struct timer timer; /* connect time-out, next attempt, or a send error to act upon */
 	uint32_t backoff_ms;
 };

@@ -1,6 +1,7 @@
 /* redis_private.h - private to control/state: what the parts of the Redis store share.
  * redis.c: the verbs, and reading answers; redis_session.c: what the answers, or their absence,
- * mean; redis_link.c: the stream; redis_queue.c: what is in flight. SPDX-License-Identifier: Apache-2.0 */
+ * mean; redis_link.c: the stream; redis_queue.c: what is in flight. SPDX-License-Identifier:
+ * Apache-2.0 */
 #pragma once
 #include "control/base/log.h"
 #include "control/state/redis.h"
@@ -33,13 +34,13 @@ struct redis {
 	struct redis_link link;
 	struct redisReader *reader; /* of this connection; NULL = none */
 	bool is_feeding;            /* the reader is in use: it goes after this */
-	struct buf text; /* of the answer in hand */
+	struct buf text;            /* of the answer in hand */
 	struct redis_answer answer;
 	struct redis_queue queue;
 	struct redis_graves graves;
 	bool is_ready; /* greeted: takes commands */
 	bool is_probing;
-	char refusal[160]; /* first error of the greeting */
+	char refusal[160];            /* first error of the greeting */
 	enum store_state close_state; /* what a drop of ours means */
 	uint64_t heard_ms;
 	int64_t client_id; /* Redis' name of this connection; 0 = not told */

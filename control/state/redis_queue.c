@@ -5,7 +5,7 @@
 
 void redis_queue_init(struct redis_queue *queue, uint32_t limit)
 {
-	*queue = (struct redis_queue){ .limit = limit };
+	*queue = (struct redis_queue){.limit = limit};
 }
 
 void redis_queue_free(struct redis_queue *queue)
@@ -14,7 +14,7 @@ void redis_queue_free(struct redis_queue *queue)
 	while (redis_queue_pop(queue, &command))
 		free(command.grave);
 	free(queue->ring);
-	*queue = (struct redis_queue){ .limit = queue->limit };
+	*queue = (struct redis_queue){.limit = queue->limit};
 }
 
 uint32_t redis_queue_count(const struct redis_queue *queue)
@@ -77,7 +77,7 @@ struct redis_command *redis_queue_waiting(struct redis_queue *queue)
 
 void redis_graves_init(struct redis_graves *graves, uint32_t limit)
 {
-	*graves = (struct redis_graves){ .last = &graves->first, .limit = limit };
+	*graves = (struct redis_graves){.last = &graves->first, .limit = limit};
 }
 
 void redis_graves_free(struct redis_graves *graves)
@@ -128,7 +128,7 @@ void redis_graves_forget(struct redis_graves *graves, struct slice key)
 	struct redis_grave **link = &graves->first;
 	while (*link) {
 		struct redis_grave *grave = *link;
-		if (!slice_equal((struct slice){ grave->key, grave->len }, key)) {
+		if (!slice_equal((struct slice){grave->key, grave->len}, key)) {
 			link = &grave->next;
 			continue;
 		}

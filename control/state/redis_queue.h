@@ -9,11 +9,11 @@ enum redis_kind {
 	REDIS_PUT,
 	REDIS_GET,
 	REDIS_DELETE,
-	REDIS_PROBE,     /* the heartbeat, or PING: shows whether writes are taken */
-	REDIS_LOGIN,     /* AUTH, SELECT: refused = the connection is of no use */
-	REDIS_NAME,      /* CLIENT SETNAME: refused = never mind */
+	REDIS_PROBE, /* the heartbeat, or PING: shows whether writes are taken */
+	REDIS_LOGIN, /* AUTH, SELECT: refused = the connection is of no use */
+	REDIS_NAME,  /* CLIENT SETNAME: refused = never mind */
 	REDIS_CLIENT_ID,
-	REDIS_FENCE      /* CLIENT KILL of our former connection */
+	REDIS_FENCE /* CLIENT KILL of our former connection */
 };
 
 /* A key to be deleted: in flight with its command, or waiting for the store to return. */
@@ -65,7 +65,7 @@ void redis_graves_free(struct redis_graves *graves);
 struct redis_grave *redis_grave_create(struct slice key);
 /* Takes the grave; false = too many, it was freed. */
 bool redis_graves_add(struct redis_graves *graves, struct redis_grave *grave);
-struct redis_grave *redis_graves_take(struct redis_graves *graves); /* oldest; NULL = none */
+struct redis_grave *redis_graves_take(struct redis_graves *graves);      /* oldest; NULL = none */
 void redis_graves_forget(struct redis_graves *graves, struct slice key); /* written again */
 
 /* One command as RESP: the number of words, then each word. */

@@ -12,10 +12,7 @@
 #include <stdlib.h>
 #include "control/state/store_answer.h"
 
-enum {
-	PROBE_STALLED_MS = 100,
-	PROBE_REFUSING_MS = 500
-};
+enum { PROBE_STALLED_MS = 100, PROBE_REFUSING_MS = 500 };
 
 static void on_deadline(struct timer *timer, uint64_t now_ms);
 static void on_probe(struct timer *timer, uint64_t now_ms);
@@ -105,7 +102,7 @@ void redis_session_drop(struct redis *redis, enum store_state state, const char 
 static int send_own(struct redis *redis, enum redis_kind kind, const struct slice *words,
 		    uint32_t count)
 {
-	return redis_send(redis, &(struct redis_command){ .kind = kind }, words, count);
+	return redis_send(redis, &(struct redis_command){.kind = kind}, words, count);
 }
 
 /* A write, because a server that answers PING may still refuse writes. */
@@ -118,9 +115,9 @@ static int probe_send(struct redis *redis)
 	snprintf(key, sizeof(key), "node:{%s}", redis->node ? redis->node : "");
 	snprintf(epoch, sizeof(epoch), "%" PRIu64, redis->epoch);
 	snprintf(ttl, sizeof(ttl), "%u", redis->heartbeat_ms * 3 / 1000 + 1);
-	const struct slice beat[] = { SLICE("SET"), slice_from(key), slice_from(epoch), SLICE("EX"),
-				      slice_from(ttl) };
-	const struct slice ping[] = { SLICE("PING") };
+	const struct slice beat[] = {SLICE("SET"), slice_from(key), slice_from(epoch), SLICE("EX"),
+				     slice_from(ttl)};
+	const struct slice ping[] = {SLICE("PING")};
 	if (redis->node)
 		err = send_own(redis, REDIS_PROBE, beat, 5);
 	else
@@ -143,9 +140,9 @@ static void on_probe(struct timer *timer, uint64_t now_ms)
 
 static int login_send(struct redis *redis)
 {
-	const struct slice login[] = { SLICE("AUTH"), slice_from(redis->user),
-				       slice_from(redis->password) };
-	const struct slice short_login[] = { login[0], login[2] };
+	const struct slice login[] = {SLICE("AUTH"), slice_from(redis->user),
+				      slice_from(redis->password)};
+	const struct slice short_login[] = {login[0], login[2]};
 	if (!redis->password)
 		return 0;
 	return redis->user ? send_own(redis, REDIS_LOGIN, login, 3)
@@ -156,9 +153,9 @@ static int greeting_send(struct redis *redis)
 {
 	char database[16];
 	snprintf(database, sizeof(database), "%u", redis->database);
-	const struct slice choice[] = { SLICE("SELECT"), slice_from(database) };
-	const struct slice name[] = { SLICE("CLIENT"), SLICE("SETNAME"), SLICE("postern") };
-	const struct slice id[] = { SLICE("CLIENT"), SLICE("ID") };
+	const struct slice choice[] = {SLICE("SELECT"), slice_from(database)};
+	const struct slice name[] = {SLICE("CLIENT"), SLICE("SETNAME"), SLICE("postern")};
+	const struct slice id[] = {SLICE("CLIENT"), SLICE("ID")};
 	int err = redis_reader_create(redis);
 	if (!err)
 		err = login_send(redis);
@@ -206,11 +203,12 @@ static void greeted(struct redis *redis)
 static void fence_or_greeted(struct redis *redis)
 {
 	char id[24];
-	/* Numbers only rise while a server lives; a lower one is a server that knows no such client. */
+	/* Numbers only rise while a server lives; a lower one is a server that knows no such
+	 * client. */
 	bool needed = redis->fence_id && redis->client_id > redis->fence_id;
 	snprintf(id, sizeof(id), "%" PRId64, redis->fence_id);
 	redis->fence_id = 0;
-	const struct slice words[] = { SLICE("CLIENT"), SLICE("KILL"), SLICE("ID"), slice_from(id) };
+	const struct slice words[] = {SLICE("CLIENT"), SLICE("KILL"), SLICE("ID"), slice_from(id)};
 	if (!needed || send_own(redis, REDIS_FENCE, words, 4))
 		greeted(redis);
 }
@@ -265,15 +263,16 @@ static void put_answered(struct redis *redis, const struct redis_command *comman
 static void get_answered(struct redis *redis, const struct redis_command *command,
 			 const struct redis_answer *answer)
 {
-	struct store_reply reply = { .value = SLICE_NONE };
+	struct store_reply reply = {.value = SLICE_NONE};
 	if (answer->kind == ANSWER_VALUE)
 		reply.value = answer->text;
 	else
 		reply.err = answer->kind == ANSWER_NIL ? -ERR_NOT_FOUND : -ERR_DENIED;
 	/* One key of a wrong type says nothing about the others: the state stays. */
 	if (reply.err == -ERR_DENIED && redis->status.errors++ % 1024 == 0)
-		log_warn(redis->log, "store.get_refused", "server=%s reason=\"%.*s\" errors=%" PRIu64,
-			 redis->status.server, SLICE_ARG(answer->text), redis->status.errors);
+		log_warn(redis->log, "store.get_refused",
+			 "server=%s reason=\"%.*s\" errors=%" PRIu64, redis->status.server,
+			 SLICE_ARG(answer->text), redis->status.errors);
 	if (!command->given_up && command->done)
 		command->done(command->owner, command->handle, &reply);
 }
@@ -336,7 +335,8 @@ void redis_session_answer(struct redis *redis, const struct redis_answer *answer
 	uint64_t now_ms = loop_now_ms(redis->loop);
 	redis->heard_ms = now_ms;
 	if (!redis_queue_pop(&redis->queue, &command)) {
-		snprintf(reason, sizeof(reason), "answer to nothing: %.*s", SLICE_ARG(answer->text));
+		snprintf(reason, sizeof(reason), "answer to nothing: %.*s",
+			 SLICE_ARG(answer->text));
 		redis_session_drop(redis, STORE_REFUSING, reason);
 		return;
 	}

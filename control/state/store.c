@@ -12,7 +12,7 @@ void store_destroy(struct store *store)
 void store_answer(store_done_fn *done, void *owner, uint64_t handle, int err)
 {
 	if (done)
-		done(owner, handle, &(struct store_reply){ .err = err });
+		done(owner, handle, &(struct store_reply){.err = err});
 }
 
 static bool key_is_sane(struct slice key)
@@ -54,7 +54,7 @@ void store_on_return(struct store *store, store_return_fn *fn, void *owner)
 
 void store_status(const struct store *store, struct store_status *out)
 {
-	*out = (struct store_status){ 0 };
+	*out = (struct store_status){0};
 	store->verbs->status(store, out);
 }
 

@@ -11,7 +11,7 @@
 struct store;
 
 struct store_reply {
-	int err;            /* 0; -ERR_NOT_FOUND (get), -ERR_TIMEOUT, -ERR_CLOSED, -ERR_BUSY, -ERR_DENIED */
+	int err; /* 0; -ERR_NOT_FOUND (get), -ERR_TIMEOUT, -ERR_CLOSED, -ERR_BUSY, -ERR_DENIED */
 	struct slice value; /* of a get; valid only during the call */
 };
 
@@ -24,7 +24,8 @@ typedef void store_return_fn(void *owner);
 
 enum store_state {
 	STORE_DOWN,     /* no connection; tried again with back-off */
-	STORE_STALLED,  /* connected, does not answer in time: puts fail at once, are sent all the same */
+	STORE_STALLED,  /* connected, does not answer in time: puts fail at once, are sent all the
+			   same */
 	STORE_REFUSING, /* answers with errors: read-only, out of memory, wrong password, ... */
 	STORE_UP
 };
@@ -33,7 +34,7 @@ struct store_status {
 	const char *kind; /* "memory", "redis" */
 	enum store_state state;
 	char server[128];
-	char reason[160]; /* why it is not up, for people; empty when up */
+	char reason[160];  /* why it is not up, for people; empty when up */
 	uint64_t since_ms; /* of the state; the loop's clock */
 	uint32_t pending;  /* sent or queued, not answered */
 	uint64_t commands; /* sent to the server, in all */

@@ -1,5 +1,5 @@
-/* store_answer.h - private to control/state: tell a caller, if one wants to know, how a verb without
- * a value ended (err 0 or negative). SPDX-License-Identifier: Apache-2.0 */
+/* store_answer.h - private to control/state: tell a caller, if one wants to know, how a verb
+ * without a value ended (err 0 or negative). SPDX-License-Identifier: Apache-2.0 */
 #pragma once
 #include "control/state/store.h"
 

@@ -55,8 +55,8 @@ int stats_client_open(const char *path, uint32_t timeout_ms, struct stats_client
 		err = err_from_errno(errno);
 		goto fail;
 	}
-	const struct timeval limit = { .tv_sec = timeout_ms / 1000,
-				       .tv_usec = (suseconds_t)(timeout_ms % 1000) * 1000 };
+	const struct timeval limit = {.tv_sec = timeout_ms / 1000,
+				      .tv_usec = (suseconds_t)(timeout_ms % 1000) * 1000};
 	if (setsockopt(client->fd, SOL_SOCKET, SO_SNDTIMEO, &limit, sizeof(limit)) < 0 ||
 	    connect(client->fd, (const void *)&address, sizeof(address)) < 0) {
 		err = connect_error(errno);
@@ -99,7 +99,7 @@ static int send_all(struct stats_client *client, struct slice bytes)
 static int receive_more(struct stats_client *client, uint64_t deadline_ms)
 {
 	uint64_t now = now_ms();
-	struct pollfd ready = { .fd = client->fd, .events = POLLIN };
+	struct pollfd ready = {.fd = client->fd, .events = POLLIN};
 	if (now >= deadline_ms)
 		return -ERR_TIMEOUT;
 	int found = poll(&ready, 1, (int)(deadline_ms - now));

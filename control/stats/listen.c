@@ -11,7 +11,7 @@
 
 int stats_address(const char *path, struct sockaddr_un *out)
 {
-	struct sockaddr_un address = { .sun_family = AF_UNIX };
+	struct sockaddr_un address = {.sun_family = AF_UNIX};
 	size_t len = strlen(path);
 	if (len == 0)
 		return -ERR_INVALID;
@@ -68,7 +68,8 @@ static int place_clear(const struct log *log, const struct sockaddr_un *address)
 	if (!S_ISSOCK(status.st_mode))
 		return fail(log, path, "a file is in the way: choose another path", EADDRINUSE);
 	if (is_served(address))
-		return fail(log, path, "another process serves it: stop that one first", EADDRINUSE);
+		return fail(log, path, "another process serves it: stop that one first",
+			    EADDRINUSE);
 	if (unlink(path) < 0)
 		return fail(log, path, cure_of(errno), errno);
 	log_info(log, "stats.stale_socket_replaced", "path=\"%s\"", path);
@@ -80,8 +81,9 @@ int stats_listen(const struct log *log, const char *path, uint32_t mode, int *ou
 	struct sockaddr_un address;
 	int err = stats_address(path, &address);
 	if (err) {
-		log_error(log, "stats.listen", "path=\"%s\" error=\"%s\" cure=\"at most %zu bytes\"",
-			  path, err_text(err), sizeof(address.sun_path) - 1);
+		log_error(log, "stats.listen",
+			  "path=\"%s\" error=\"%s\" cure=\"at most %zu bytes\"", path,
+			  err_text(err), sizeof(address.sun_path) - 1);
 		return err;
 	}
 	err = place_clear(log, &address);

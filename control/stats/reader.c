@@ -41,7 +41,7 @@ static void stall_arm(struct stats_reader *reader)
 static int write_chunk(const char *bytes, size_t len, void *owner)
 {
 	struct stats_reader *reader = owner;
-	buf_add(&reader->out, (struct slice){ bytes, len });
+	buf_add(&reader->out, (struct slice){bytes, len});
 	bool full = reader->out.len > reader->server->config.answer_limit;
 	return buf_failed(&reader->out) || full ? -1 : 0;
 }
@@ -96,7 +96,7 @@ static bool reader_send(struct stats_reader *reader)
 /* A line that is complete, without its end; the bytes stay in `line` until line_drop(). */
 static bool line_find(const struct stats_reader *reader, struct slice *out, size_t *used)
 {
-	struct slice all = { reader->line, reader->line_len };
+	struct slice all = {reader->line, reader->line_len};
 	size_t end = slice_find(all, '\n');
 	if (end == all.len)
 		return false;
@@ -136,7 +136,7 @@ static void reader_continue(struct stats_reader *reader)
 		if (is_busy(reader) || !line_find(reader, &line, &used))
 			break;
 		char copy[STATS_LINE_LIMIT];
-		struct slice command = { copy, line.len };
+		struct slice command = {copy, line.len};
 		memcpy(copy, line.data, line.len);
 		line_drop(reader, used);
 		if (command.len)
@@ -160,7 +160,8 @@ void stats_reader_answer(struct stats_reader *reader, json_t *value)
 {
 	answer_write(reader, value);
 	if (buf_failed(&reader->out))
-		shutdown(reader->fd, SHUT_RDWR); /* no memory even for saying so: it reads the end */
+		shutdown(reader->fd,
+			 SHUT_RDWR); /* no memory even for saying so: it reads the end */
 	reader_continue(reader);
 }
 

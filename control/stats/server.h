@@ -25,8 +25,8 @@ struct stats_command {
 struct stats_server_config {
 	struct loop *loop;
 	const struct log *log;
-	const char *path; /* of the socket; copied */
-	uint32_t mode;    /* 0 = 0660 */
+	const char *path;                     /* of the socket; copied */
+	uint32_t mode;                        /* 0 = 0660 */
 	const struct stats_command *commands; /* not copied; `help` is added by the server */
 	size_t command_count;
 	void *owner;

@@ -4,11 +4,7 @@
 #include <stdlib.h>
 #include "control/stats/text_value.h"
 
-enum {
-	INDENT = 2,
-	DEPTH_LIMIT = 8,
-	COLUMNS_LIMIT = 64
-};
+enum { INDENT = 2, DEPTH_LIMIT = 8, COLUMNS_LIMIT = 64 };
 
 static void block(const json_t *object, unsigned depth, struct buf *out);
 
@@ -31,7 +27,7 @@ static bool is_nested(const json_t *value, unsigned depth)
 
 static struct slice string_of(const json_t *value)
 {
-	return (struct slice){ json_string_value(value), json_string_length(value) };
+	return (struct slice){json_string_value(value), json_string_length(value)};
 }
 
 static bool is_many_lines(const json_t *value)
@@ -62,7 +58,7 @@ static struct column *column_of(struct table_layout *table, const char *key)
 	if (table->count == COLUMNS_LIMIT)
 		return NULL;
 	struct column *column = &table->columns[table->count++];
-	*column = (struct column){ .key = key, .is_number = true };
+	*column = (struct column){.key = key, .is_number = true};
 	return column;
 }
 
@@ -88,8 +84,10 @@ static void table_measure(const json_t *rows, struct table_layout *table, struct
 	const json_t *row, *value;
 	const char *key;
 	size_t i;
-	json_array_foreach((json_t *)(uintptr_t)rows, i, row) {
-		json_object_foreach((json_t *)(uintptr_t)row, key, value) {
+	json_array_foreach((json_t *)(uintptr_t)rows, i, row)
+	{
+		json_object_foreach((json_t *)(uintptr_t)row, key, value)
+		{
 			struct column *column = column_of(table, key);
 			if (!column)
 				continue;
@@ -169,7 +167,8 @@ static size_t names_width(const json_t *object, unsigned depth)
 	size_t width = 0;
 	struct buf name;
 	buf_init(&name);
-	json_object_foreach((json_t *)(uintptr_t)object, key, value) {
+	json_object_foreach((json_t *)(uintptr_t)object, key, value)
+	{
 		buf_clear(&name);
 		size_t len = name_write(key, &name);
 		if (len > width && !is_nested(value, depth) && !is_many_lines(value))
@@ -219,7 +218,8 @@ void stats_text(const json_t *value, struct buf *out)
 	} else if (json_object_size(value)) {
 		block(value, 0, out);
 	} else if (json_array_size(value)) {
-		json_array_foreach((json_t *)(uintptr_t)value, i, item) {
+		json_array_foreach((json_t *)(uintptr_t)value, i, item)
+		{
 			text_value("", item, out);
 			buf_add_char(out, '\n');
 		}

@@ -1,7 +1,7 @@
 /* text.h - JSON answers as aligned text for people.
  * An array of objects becomes a table, an object a block of "key  value" lines, nested ones are
- * indented. Units come from the names: _us, _ms and _s are durations, _at is a Unix time in seconds,
- * _bytes a size, _percent a percentage. SPDX-License-Identifier: Apache-2.0 */
+ * indented. Units come from the names: _us, _ms and _s are durations, _at is a Unix time in
+ * seconds, _bytes a size, _percent a percentage. SPDX-License-Identifier: Apache-2.0 */
 #pragma once
 #include <jansson.h>
 #include "control/base/buf.h"

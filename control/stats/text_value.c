@@ -12,12 +12,9 @@ static const struct {
 	enum unit unit;
 	bool is_shown; /* in the name as well */
 } units[] = {
-	{ { "_us", 3 }, UNIT_US, false },
-	{ { "_ms", 3 }, UNIT_MS, false },
-	{ { "_s", 2 }, UNIT_S, false },
-	{ { "_at", 3 }, UNIT_AT, false },
-	{ { "_bytes", 6 }, UNIT_BYTES, true },
-	{ { "_percent", 8 }, UNIT_PERCENT, false },
+	{{"_us", 3}, UNIT_US, false},      {{"_ms", 3}, UNIT_MS, false},
+	{{"_s", 2}, UNIT_S, false},        {{"_at", 3}, UNIT_AT, false},
+	{{"_bytes", 6}, UNIT_BYTES, true}, {{"_percent", 8}, UNIT_PERCENT, false},
 };
 
 static enum unit unit_of(struct slice name, size_t *shown_len)
@@ -81,7 +78,7 @@ static void duration(double seconds, struct buf *out)
 
 static void size(double bytes, struct buf *out)
 {
-	static const char *const names[] = { "B", "KiB", "MiB", "GiB", "TiB" };
+	static const char *const names[] = {"B", "KiB", "MiB", "GiB", "TiB"};
 	size_t i = 0;
 	while (fabs(bytes) >= 1024 && i + 1 < sizeof(names) / sizeof(names[0])) {
 		bytes /= 1024;
@@ -144,7 +141,8 @@ static bool turns_direction(uint32_t c)
 	       (c >= 0x2066 && c <= 0x2069);
 }
 
-/* Length and value of the character at the start; broken UTF-8 counts as one byte above U+10FFFF. */
+/* Length and value of the character at the start; broken UTF-8 counts as one byte above U+10FFFF.
+ */
 static size_t character(struct slice s, uint32_t *out)
 {
 	uint8_t first = (uint8_t)s.data[0];
@@ -190,7 +188,8 @@ static void list(const char *name, const json_t *value, struct buf *out)
 {
 	const json_t *item;
 	size_t i;
-	json_array_foreach((json_t *)(uintptr_t)value, i, item) {
+	json_array_foreach((json_t *)(uintptr_t)value, i, item)
+	{
 		if (i)
 			buf_add_text(out, ", ");
 		if (json_is_array(item) || json_is_object(item))
@@ -207,7 +206,8 @@ static void pairs(const json_t *value, struct buf *out)
 	const char *key;
 	const json_t *item;
 	bool first = true;
-	json_object_foreach((json_t *)(uintptr_t)value, key, item) {
+	json_object_foreach((json_t *)(uintptr_t)value, key, item)
+	{
 		if (!first)
 			buf_add_char(out, ' ');
 		text_escape(slice_from(key), out);
@@ -233,7 +233,7 @@ void text_value(const char *name, const json_t *value, struct buf *out)
 		list(name, value, out);
 		return;
 	case JSON_STRING:
-		text_escape((struct slice){ json_string_value(value), json_string_length(value) },
+		text_escape((struct slice){json_string_value(value), json_string_length(value)},
 			    out);
 		return;
 	case JSON_INTEGER:

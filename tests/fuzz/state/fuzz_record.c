@@ -42,7 +42,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	struct arena *arena = NULL;
 	struct call_record *record = NULL;
 	check(arena_create(16 * 1024, 4 * 1024 * 1024, &arena) == 0);
-	if (record_decode(arena, (struct slice){ (const char *)data, size }, &record) == 0) {
+	if (record_decode(arena, (struct slice){(const char *)data, size}, &record) == 0) {
 		check_encoding(arena, record);
 		check_json(record);
 	}

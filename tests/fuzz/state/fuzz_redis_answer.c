@@ -4,9 +4,7 @@
 #include <stdlib.h>
 #include "control/state/redis_private.h"
 
-enum {
-	COMMANDS = 6
-};
+enum { COMMANDS = 6 };
 
 static void check(bool fact)
 {
@@ -25,8 +23,8 @@ static void on_done(void *owner, uint64_t handle, const struct store_reply *repl
 /* As after a greeting, but without a socket: nothing is sent, the bytes come from here. */
 static struct redis *open_redis(struct loop *loop, const struct log *log, bool greeted)
 {
-	const struct store_redis_config config = { .loop = loop, .log = log,
-						   .unix_path = "/nonexistent/redis.sock" };
+	const struct store_redis_config config = {
+		.loop = loop, .log = log, .unix_path = "/nonexistent/redis.sock"};
 	struct store *store = NULL;
 	check(store_redis_create(&config, &store) == 0);
 	struct redis *redis = container_of(store, struct redis, store);
@@ -49,15 +47,15 @@ static void ask(struct redis *redis, unsigned *done)
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-	const struct log log = { .level = LOG_ERROR, .fd = -1, .program = "fuzz" };
+	const struct log log = {.level = LOG_ERROR, .fd = -1, .program = "fuzz"};
 	struct loop *loop = NULL;
-	unsigned done[COMMANDS] = { 0 };
+	unsigned done[COMMANDS] = {0};
 	if (size < 2)
 		return 0;
 	check(loop_create(&loop) == 0);
 	struct redis *redis = open_redis(loop, &log, data[0] & 1);
 	ask(redis, done);
-	struct slice left = { (const char *)data + 2, size - 2 };
+	struct slice left = {(const char *)data + 2, size - 2};
 	size_t step = 1 + (size_t)data[1] * 8;
 	while (left.len && redis->reader) { /* in pieces */
 		redis_reader_feed(redis, slice_sub(left, 0, step));

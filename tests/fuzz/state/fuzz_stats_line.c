@@ -33,9 +33,9 @@ static void now(void *owner, struct slice args, struct stats_reply *reply)
 }
 
 static const struct stats_command commands[] = {
-	{ "show", "short", now },
-	{ "show calls", "long", echo },
-	{ "show call", "middle", now },
+	{"show", "short", now},
+	{"show calls", "long", echo},
+	{"show call", "middle", now},
 };
 
 struct session {
@@ -112,20 +112,23 @@ static void talk(struct session *session, const struct sockaddr_un *address, str
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-	const struct log log = { .level = LOG_ERROR, .fd = 2, .program = "fuzz" };
-	struct sockaddr_un address = { .sun_family = AF_UNIX };
-	struct session session = { .fd = -1 };
+	const struct log log = {.level = LOG_ERROR, .fd = 2, .program = "fuzz"};
+	struct sockaddr_un address = {.sun_family = AF_UNIX};
+	struct session session = {.fd = -1};
 	if (size == 0 || size > INPUT_LIMIT)
 		return 0;
 	snprintf(address.sun_path, sizeof(address.sun_path), "/tmp/postern-fuzz-stats-%d.sock",
 		 (int)getpid());
 	check(loop_create(&session.loop) == 0);
 	const struct stats_server_config config = {
-		.loop = session.loop, .log = &log, .path = address.sun_path,
-		.commands = commands, .command_count = sizeof(commands) / sizeof(commands[0]),
+		.loop = session.loop,
+		.log = &log,
+		.path = address.sun_path,
+		.commands = commands,
+		.command_count = sizeof(commands) / sizeof(commands[0]),
 	};
 	check(stats_server_create(&config, &session.server) == 0);
-	talk(&session, &address, (struct slice){ (const char *)data, size });
+	talk(&session, &address, (struct slice){(const char *)data, size});
 	check(stats_server_readers(session.server) == 0);
 	stats_server_destroy(session.server);
 	check(wheel_armed(loop_wheel(session.loop)) == 0);

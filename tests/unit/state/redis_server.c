@@ -13,7 +13,7 @@
 
 int redis_server_create(struct redis_server *server)
 {
-	*server = (struct redis_server){ .folder = "/tmp/postern-redis-XXXXXX" };
+	*server = (struct redis_server){.folder = "/tmp/postern-redis-XXXXXX"};
 	if (!mkdtemp(server->folder))
 		return -1;
 	snprintf(server->socket, sizeof(server->socket), "%s/redis.sock", server->folder);
@@ -34,10 +34,10 @@ static void run(const struct redis_server *server, const char *option, const cha
 
 static int server_connect(const struct redis_server *server)
 {
-	struct sockaddr_un address = { .sun_family = AF_UNIX };
+	struct sockaddr_un address = {.sun_family = AF_UNIX};
 	memcpy(address.sun_path, server->socket, strlen(server->socket) + 1);
 	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
-	const struct timeval limit = { .tv_sec = 2 };
+	const struct timeval limit = {.tv_sec = 2};
 	setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &limit, sizeof(limit));
 	if (connect(fd, (const void *)&address, sizeof(address)) == 0)
 		return fd;

@@ -6,7 +6,7 @@
 
 static struct addr address(const char *ip, uint16_t port)
 {
-	struct addr addr = { .family = strchr(ip, ':') ? AF_INET6 : AF_INET, .port = port };
+	struct addr addr = {.family = strchr(ip, ':') ? AF_INET6 : AF_INET, .port = port};
 	inet_pton(addr.family, ip, addr.bytes);
 	return addr;
 }
@@ -21,7 +21,7 @@ static void fill_caller(struct record_leg *leg)
 		.remote_uri = SLICE("sip:alice@example.org"),
 		.remote_target = SLICE("sip:alice@192.168.0.18:5060;ob"),
 		.local_contact = SLICE("sip:7f3a@203.0.113.10"),
-		.route_set = { SLICE("<sip:p1.example.org;lr>"), SLICE("<sip:p2.example.org;lr>") },
+		.route_set = {SLICE("<sip:p1.example.org;lr>"), SLICE("<sip:p2.example.org;lr>")},
 		.route_count = 2,
 		.local_cseq = 100,
 		.remote_cseq = 314159,
@@ -75,14 +75,13 @@ struct call_record *sample_full(struct arena *arena)
 		.source = address("198.51.100.7", 40123),
 		.route = SLICE("users"),
 		.correlation_id = SLICE("c-1"),
-		.limits = { SLICE("interface:wan"), SLICE("peer:pbx") },
+		.limits = {SLICE("interface:wan"), SLICE("peer:pbx")},
 		.limit_count = 2,
 		.legs = legs,
 		.leg_count = 2,
 	};
 	return record;
 }
-
 
 static void fill(struct random *base, void *out, size_t len)
 {
@@ -99,7 +98,7 @@ static void fill(struct random *base, void *out, size_t len)
 
 void sample_random_init(struct sample_random *random, uint64_t seed)
 {
-	*random = (struct sample_random){ .base.fill = fill, .state = seed | 1 };
+	*random = (struct sample_random){.base.fill = fill, .state = seed | 1};
 }
 
 static uint32_t below(struct random *random, uint32_t n)
@@ -117,7 +116,7 @@ static struct slice text(struct arena *arena, struct random *random, size_t most
 		if ((unsigned char)bytes[i] < 0x20 || bytes[i] == 0x7f)
 			bytes[i] = '~';
 	}
-	return (struct slice){ len ? bytes : NULL, len };
+	return (struct slice){len ? bytes : NULL, len};
 }
 
 static uint64_t number(struct random *random, unsigned bits)
@@ -127,7 +126,7 @@ static uint64_t number(struct random *random, unsigned bits)
 
 static struct addr random_addr(struct random *random)
 {
-	struct addr addr = { 0 };
+	struct addr addr = {0};
 	uint32_t kind = below(random, 3);
 	if (kind == 0)
 		return addr;
@@ -140,13 +139,14 @@ static struct addr random_addr(struct random *random)
 static void random_leg(struct arena *arena, struct random *random, struct record_leg *leg)
 {
 	struct slice *const lines[] = {
-		&leg->call_id,	     &leg->local_tag,	  &leg->remote_tag,    &leg->local_uri,
-		&leg->remote_uri,    &leg->remote_target, &leg->local_contact, &leg->interface,
-		&leg->listener,	     &leg->peer,	  &leg->ng_tag,	       &leg->sdp_session_id,
+		&leg->call_id,    &leg->local_tag,     &leg->remote_tag,    &leg->local_uri,
+		&leg->remote_uri, &leg->remote_target, &leg->local_contact, &leg->interface,
+		&leg->listener,   &leg->peer,          &leg->ng_tag,        &leg->sdp_session_id,
 	};
 	for (size_t i = 0; i < COUNT(lines); i++)
 		*lines[i] = text(arena, random, 128, true);
-	leg->route_count = below(random, 4) ? below(random, 3) : below(random, RECORD_ROUTE_LIMIT + 1);
+	leg->route_count =
+		below(random, 4) ? below(random, 3) : below(random, RECORD_ROUTE_LIMIT + 1);
 	for (uint32_t i = 0; i < leg->route_count; i++) {
 		leg->route_set[i] = text(arena, random, 300, true);
 		if (leg->route_set[i].len == 0)
@@ -174,11 +174,11 @@ struct call_record *sample_random(struct arena *arena, struct random *random)
 {
 	struct call_record *record = record_create(arena, below(random, 5));
 	struct slice *const lines[] = {
-		&record->node,	 &record->ng_call_id, &record->relay, &record->relay_instance,
+		&record->node,   &record->ng_call_id, &record->relay, &record->relay_instance,
 		&record->caller, &record->callee,     &record->route, &record->correlation_id,
 	};
 	char *id = arena_alloc(arena, RECORD_ID_LIMIT);
-	record->id = (struct slice){ id, 1 + below(random, RECORD_ID_LIMIT) };
+	record->id = (struct slice){id, 1 + below(random, RECORD_ID_LIMIT)};
 	random_text(random, id, record->id.len);
 	for (size_t i = 0; i < COUNT(lines); i++)
 		*lines[i] = text(arena, random, 128, true);

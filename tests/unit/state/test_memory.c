@@ -24,8 +24,10 @@ static void open_store(struct bench *b, uint32_t entries, uint64_t bytes)
 {
 	store_destroy(b->store);
 	b->store = NULL;
-	const struct store_memory_config config = { .wheel = b->wheel, .random = &b->random.base,
-						    .entries_limit = entries, .bytes_limit = bytes };
+	const struct store_memory_config config = {.wheel = b->wheel,
+						   .random = &b->random.base,
+						   .entries_limit = entries,
+						   .bytes_limit = bytes};
 	assert_int_equal(store_memory_create(&config, &b->store), 0);
 }
 
@@ -155,7 +157,8 @@ static void senseless_arguments_are_refused(void **state)
 	assert_int_equal(put(b, key, "x", 60), -ERR_INVALID);
 	assert_int_equal(get(b, key), -ERR_INVALID);
 	char *big = calloc(1, STORE_VALUE_LIMIT + 1);
-	store_put(b->store, SLICE("k"), (struct slice){ big, STORE_VALUE_LIMIT + 1 }, 60, on_done, b, 42);
+	store_put(b->store, SLICE("k"), (struct slice){big, STORE_VALUE_LIMIT + 1}, 60, on_done, b,
+		  42);
 	assert_int_equal(b->err, -ERR_TOO_LARGE);
 	free(big);
 	assert_int_equal(status(b).entries, 0);
@@ -185,7 +188,8 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(what_is_put_is_got_until_deleted, setup, teardown),
-		cmocka_unit_test_setup_teardown(a_new_value_replaces_the_old_and_its_time, setup, teardown),
+		cmocka_unit_test_setup_teardown(a_new_value_replaces_the_old_and_its_time, setup,
+						teardown),
 		cmocka_unit_test_setup_teardown(entries_end_with_their_time, setup, teardown),
 		cmocka_unit_test_setup_teardown(a_full_store_refuses_and_counts, setup, teardown),
 		cmocka_unit_test_setup_teardown(senseless_arguments_are_refused, setup, teardown),

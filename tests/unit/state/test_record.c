@@ -205,14 +205,14 @@ static void every_cut_and_every_flipped_byte_is_survived(void **state)
 	char *copy = malloc(all.len);
 	for (size_t n = 0; n < all.len; n++) {
 		memcpy(copy, all.data, n);
-		int err = decode(b, (struct slice){ copy, n });
+		int err = decode(b, (struct slice){copy, n});
 		assert_true(err == 0 || err == -ERR_MALFORMED);
 		arena_reset(b->arena);
 	}
 	for (size_t i = 0; i < all.len * 8; i++) {
 		memcpy(copy, all.data, all.len);
 		copy[i / 8] = (char)(copy[i / 8] ^ 1 << i % 8);
-		int err = decode(b, (struct slice){ copy, all.len });
+		int err = decode(b, (struct slice){copy, all.len});
 		assert_true(err == 0 || err == -ERR_MALFORMED || err == -ERR_VERSION ||
 			    err == -ERR_TOO_LARGE);
 		arena_reset(b->arena);
@@ -220,14 +220,17 @@ static void every_cut_and_every_flipped_byte_is_survived(void **state)
 	free(copy);
 }
 
-#define HEAD "\xca\x01\x01\x01" "a\x02\x01\x02" /* id "a", answered */
+#define HEAD                                                                                       \
+	"\xca\x01\x01\x01"                                                                         \
+	"a\x02\x01\x02" /* id "a", answered */
 
 static void unknown_fields_are_skipped(void **state)
 {
 	struct bench *b = *state;
 	struct call_record *got = NULL;
 	/* record: number 9 twice, and 200 at the end; leg: number 15 */
-	struct slice bytes = SLICE(HEAD "\x09\x02xx\x09\x00\x20\x06\x01\x01z\x0f\x01?\xc8\x01\x03???");
+	struct slice bytes =
+		SLICE(HEAD "\x09\x02xx\x09\x00\x20\x06\x01\x01z\x0f\x01?\xc8\x01\x03???");
 	assert_int_equal(record_decode(b->arena, bytes, &got), 0);
 	assert_slice(got->id, SLICE("a"));
 	assert_int_equal(got->leg_count, 1);
@@ -241,33 +244,51 @@ static void what_is_not_exactly_right_is_refused(void **state)
 		struct slice bytes;
 		int err;
 	} cases[] = {
-		{ { HEAD, sizeof(HEAD) - 1 }, 0 },
-		{ { "", 0 }, -ERR_MALFORMED },
-		{ { "\xca", 1 }, -ERR_MALFORMED },
-		{ { "\xcb\x01", 2 }, -ERR_MALFORMED },
-		{ { "\xca\x02\x01\x01" "a", 5 }, -ERR_VERSION },
-		{ { "\xca\x01", 2 }, -ERR_MALFORMED },                             /* no id */
-		{ { "\xca\x01\x01\x01" "a", 5 }, -ERR_MALFORMED },                 /* no state */
-		{ { "\xca\x01\x01\x01}\x02\x01\x02", 8 }, -ERR_MALFORMED },        /* id */
-		{ { "\xca\x01\x02\x01\x02\x01\x01" "a", 8 }, -ERR_MALFORMED },     /* order */
-		{ { HEAD "\x02\x01\x02", 11 }, -ERR_MALFORMED },                   /* twice */
-		{ { HEAD "\x00\x01\x02", 11 }, -ERR_MALFORMED },                   /* number 0 */
-		{ { HEAD "\x83\x00\x01\x02", 12 }, -ERR_MALFORMED },               /* long number */
-		{ { HEAD "\x03\x81\x00\x02", 12 }, -ERR_MALFORMED },               /* long length */
-		{ { HEAD "\x03\xff\xff\xff\xff\x01", 14 }, -ERR_MALFORMED },       /* varint */
-		{ { HEAD "\x03\x02\x00\x02", 12 }, -ERR_MALFORMED },               /* leading zero */
-		{ { HEAD "\x03\x01\x00", 11 }, -ERR_MALFORMED },                   /* zero */
-		{ { HEAD "\x03\x00", 10 }, -ERR_MALFORMED },                       /* empty number */
-		{ { HEAD "\x03\x09\x01\x01\x01\x01\x01\x01\x01\x01\x01", 19 }, -ERR_MALFORMED },
-		{ { HEAD "\x06\x00", 10 }, -ERR_MALFORMED },                       /* empty text */
-		{ { HEAD "\x06\x02" "a\n", 12 }, -ERR_MALFORMED },                 /* line feed */
-		{ { HEAD "\x06\x01\x7f", 11 }, -ERR_MALFORMED },                   /* DEL */
-		{ { HEAD "\x08\x05\x01\x01\x01\x01\x01", 15 }, -ERR_MALFORMED },   /* > 32 bits */
-		{ { HEAD "\x16\x05\x01\x01\x01\x01\x01", 15 }, -ERR_MALFORMED },   /* address */
-		{ { HEAD "\x20\x03\x0b\x01\x02", 13 }, -ERR_MALFORMED },           /* bool 2 */
-		{ { HEAD "\x20\x03\x10\x01\x06", 13 }, -ERR_MALFORMED },           /* transport 6 */
-		{ { HEAD "\x20\x03\x01\x04" "a", 13 }, -ERR_MALFORMED },           /* leg too short */
-		{ { "\xca\x01\x01\x01" "a\x02\x01\x04", 8 }, -ERR_MALFORMED },     /* state 4 */
+		{{HEAD, sizeof(HEAD) - 1}, 0},
+		{{"", 0}, -ERR_MALFORMED},
+		{{"\xca", 1}, -ERR_MALFORMED},
+		{{"\xcb\x01", 2}, -ERR_MALFORMED},
+		{{"\xca\x02\x01\x01"
+		  "a",
+		  5},
+		 -ERR_VERSION},
+		{{"\xca\x01", 2}, -ERR_MALFORMED}, /* no id */
+		{{"\xca\x01\x01\x01"
+		  "a",
+		  5},
+		 -ERR_MALFORMED},                                       /* no state */
+		{{"\xca\x01\x01\x01}\x02\x01\x02", 8}, -ERR_MALFORMED}, /* id */
+		{{"\xca\x01\x02\x01\x02\x01\x01"
+		  "a",
+		  8},
+		 -ERR_MALFORMED},                                        /* order */
+		{{HEAD "\x02\x01\x02", 11}, -ERR_MALFORMED},             /* twice */
+		{{HEAD "\x00\x01\x02", 11}, -ERR_MALFORMED},             /* number 0 */
+		{{HEAD "\x83\x00\x01\x02", 12}, -ERR_MALFORMED},         /* long number */
+		{{HEAD "\x03\x81\x00\x02", 12}, -ERR_MALFORMED},         /* long length */
+		{{HEAD "\x03\xff\xff\xff\xff\x01", 14}, -ERR_MALFORMED}, /* varint */
+		{{HEAD "\x03\x02\x00\x02", 12}, -ERR_MALFORMED},         /* leading zero */
+		{{HEAD "\x03\x01\x00", 11}, -ERR_MALFORMED},             /* zero */
+		{{HEAD "\x03\x00", 10}, -ERR_MALFORMED},                 /* empty number */
+		{{HEAD "\x03\x09\x01\x01\x01\x01\x01\x01\x01\x01\x01", 19}, -ERR_MALFORMED},
+		{{HEAD "\x06\x00", 10}, -ERR_MALFORMED}, /* empty text */
+		{{HEAD "\x06\x02"
+		       "a\n",
+		  12},
+		 -ERR_MALFORMED},                                            /* line feed */
+		{{HEAD "\x06\x01\x7f", 11}, -ERR_MALFORMED},                 /* DEL */
+		{{HEAD "\x08\x05\x01\x01\x01\x01\x01", 15}, -ERR_MALFORMED}, /* > 32 bits */
+		{{HEAD "\x16\x05\x01\x01\x01\x01\x01", 15}, -ERR_MALFORMED}, /* address */
+		{{HEAD "\x20\x03\x0b\x01\x02", 13}, -ERR_MALFORMED},         /* bool 2 */
+		{{HEAD "\x20\x03\x10\x01\x06", 13}, -ERR_MALFORMED},         /* transport 6 */
+		{{HEAD "\x20\x03\x01\x04"
+		       "a",
+		  13},
+		 -ERR_MALFORMED}, /* leg too short */
+		{{"\xca\x01\x01\x01"
+		  "a\x02\x01\x04",
+		  8},
+		 -ERR_MALFORMED}, /* state 4 */
 	};
 	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
 		int err = decode(b, cases[i].bytes);
@@ -283,7 +304,7 @@ static void limits_hold_both_ways(void **state)
 	char *big = arena_zalloc(b->arena, 20000);
 	memset(big, 'x', 20000);
 
-	record->legs[0].sdp_sent = (struct slice){ big, 16 * 1024 };
+	record->legs[0].sdp_sent = (struct slice){big, 16 * 1024};
 	assert_int_equal(record_encode(record, &b->out), 0);
 	size_t before = b->out.len;
 	record->legs[0].sdp_sent.len++;
@@ -291,7 +312,7 @@ static void limits_hold_both_ways(void **state)
 	assert_int_equal(b->out.len, before);
 	record->legs[0].sdp_sent.len = 0;
 
-	record->node = (struct slice){ big, 129 };
+	record->node = (struct slice){big, 129};
 	assert_int_equal(record_encode(record, &b->out), -ERR_TOO_LARGE);
 	record->node = SLICE("two\r\nlines");
 	assert_int_equal(record_encode(record, &b->out), -ERR_INVALID);
@@ -324,7 +345,7 @@ static void too_many_of_a_list_are_refused(void **state)
 	assert_int_equal(decode(b, buf_slice(&b->out)), -ERR_TOO_MANY);
 
 	char *huge = calloc(1, RECORD_SIZE_LIMIT + 1);
-	assert_int_equal(decode(b, (struct slice){ huge, RECORD_SIZE_LIMIT + 1 }), -ERR_TOO_LARGE);
+	assert_int_equal(decode(b, (struct slice){huge, RECORD_SIZE_LIMIT + 1}), -ERR_TOO_LARGE);
 	free(huge);
 }
 
@@ -354,7 +375,8 @@ static void json_is_valid_whatever_the_record_holds(void **state)
 {
 	struct bench *b = *state;
 	struct call_record *record = sample_full(b->arena);
-	record->legs[1].sdp_sent = SLICE("a\"\\\x01\x7f\xff\xc3\xa9\xe2\x82\xac\xf0\x9f\x98\x80\xed\xa0\x80\xc0\x80");
+	record->legs[1].sdp_sent =
+		SLICE("a\"\\\x01\x7f\xff\xc3\xa9\xe2\x82\xac\xf0\x9f\x98\x80\xed\xa0\x80\xc0\x80");
 	record_json(record, &b->out);
 	json_error_t error;
 	json_t *json = json_loadb(b->out.data, b->out.len, 0, &error);
@@ -367,7 +389,8 @@ static void json_is_valid_whatever_the_record_holds(void **state)
 	assert_int_equal(json_array_size(legs), 2);
 	const json_t *leg = json_array_get(legs, 0);
 	assert_string_equal(json_string_value(json_object_get(leg, "transport")), "wss");
-	assert_string_equal(json_string_value(json_object_get(leg, "remote")), "198.51.100.7:40123");
+	assert_string_equal(json_string_value(json_object_get(leg, "remote")),
+			    "198.51.100.7:40123");
 	assert_int_equal(json_array_size(json_object_get(leg, "route_set")), 2);
 	leg = json_array_get(legs, 1);
 	assert_string_equal(json_string_value(json_object_get(leg, "sdp_sent")),
@@ -380,17 +403,23 @@ static void json_is_valid_whatever_the_record_holds(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test_setup_teardown(the_bytes_of_version_1_never_change, setup, teardown),
-		cmocka_unit_test_setup_teardown(a_record_does_not_point_into_the_bytes, setup, teardown),
-		cmocka_unit_test_setup_teardown(any_record_survives_and_has_one_encoding, setup, teardown),
-		cmocka_unit_test_setup_teardown(every_cut_and_every_flipped_byte_is_survived, setup, teardown),
+		cmocka_unit_test_setup_teardown(the_bytes_of_version_1_never_change, setup,
+						teardown),
+		cmocka_unit_test_setup_teardown(a_record_does_not_point_into_the_bytes, setup,
+						teardown),
+		cmocka_unit_test_setup_teardown(any_record_survives_and_has_one_encoding, setup,
+						teardown),
+		cmocka_unit_test_setup_teardown(every_cut_and_every_flipped_byte_is_survived, setup,
+						teardown),
 		cmocka_unit_test_setup_teardown(unknown_fields_are_skipped, setup, teardown),
-		cmocka_unit_test_setup_teardown(what_is_not_exactly_right_is_refused, setup, teardown),
+		cmocka_unit_test_setup_teardown(what_is_not_exactly_right_is_refused, setup,
+						teardown),
 		cmocka_unit_test_setup_teardown(limits_hold_both_ways, setup, teardown),
 		cmocka_unit_test_setup_teardown(too_many_of_a_list_are_refused, setup, teardown),
 		cmocka_unit_test_setup_teardown(a_full_arena_is_an_error, setup, teardown),
 		cmocka_unit_test_setup_teardown(keys_hold_the_hash_tag, setup, teardown),
-		cmocka_unit_test_setup_teardown(json_is_valid_whatever_the_record_holds, setup, teardown),
+		cmocka_unit_test_setup_teardown(json_is_valid_whatever_the_record_holds, setup,
+						teardown),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -48,7 +48,7 @@ static int setup(void **state)
 	*state = b;
 	b->fds = count_fds();
 	b->log_file = tmpfile();
-	b->log = (struct log){ .level = LOG_INFO, .fd = fileno(b->log_file), .program = "test" };
+	b->log = (struct log){.level = LOG_INFO, .fd = fileno(b->log_file), .program = "test"};
 	buf_init(&b->text);
 	b->config.log = &b->log;
 	if (loop_create(&b->loop) || redis_server_create(&b->server))
@@ -245,7 +245,7 @@ static void values_of_any_bytes_and_size_pass(void **state)
 	for (size_t i = 0; i < sizeof(big); i++)
 		big[i] = (char)(i * 7);
 	b->done = 0;
-	store_put(b->store, SLICE("big"), (struct slice){ big, sizeof(big) }, 60, on_done, b, 99);
+	store_put(b->store, SLICE("big"), (struct slice){big, sizeof(big)}, 60, on_done, b, 99);
 	run(b, is_done, 2000);
 	run(b, is_idle, 2000);
 	assert_server(b, "STRLEN big", "524288");
@@ -290,7 +290,7 @@ static void a_large_burst_is_acknowledged(void **state)
 	open_and_connect(b);
 	for (int i = 0; i < 20000; i++) {
 		snprintf(key, sizeof(key), "call:{%d}", i);
-		store_put(b->store, slice_from(key), (struct slice){ value, sizeof(value) }, 60,
+		store_put(b->store, slice_from(key), (struct slice){value, sizeof(value)}, 60,
 			  on_done, b, 99);
 	}
 	run(b, is_idle, 10000);
@@ -421,7 +421,7 @@ static void a_server_frozen_for_long_is_left_and_no_orphan_remains(void **state)
 	kill(b->server.pid, SIGSTOP);
 	for (int i = 0; i < 500; i++) {
 		snprintf(key, sizeof(key), "call:{%d}", i);
-		store_put(b->store, slice_from(key), (struct slice){ value, sizeof(value) }, 60,
+		store_put(b->store, slice_from(key), (struct slice){value, sizeof(value)}, 60,
 			  on_done, b, 99);
 	}
 	run(b, is_down, 2000);
@@ -562,7 +562,8 @@ static void the_output_is_bounded(void **state)
 	open_and_connect(b);
 	b->done = 0;
 	for (int i = 0; i < 5; i++)
-		store_put(b->store, SLICE("k"), (struct slice){ value, sizeof(value) }, 60, on_done, b, 99);
+		store_put(b->store, SLICE("k"), (struct slice){value, sizeof(value)}, 60, on_done,
+			  b, 99);
 	assert_int_equal(b->done, 3);
 	assert_int_equal(b->err, -ERR_BUSY);
 	run(b, is_idle, 1000);

@@ -79,26 +79,28 @@ static void on_accept(void *owner, int events)
 	}
 	struct bench *b = container_of(server, struct bench, server);
 	int wanted = LOOP_READ | (server->flood ? LOOP_WRITE : 0);
-	assert_int_equal(loop_io_add(b->loop, server->peer, wanted, on_peer, server,
-				     &server->peer_io), 0);
+	assert_int_equal(
+		loop_io_add(b->loop, server->peer, wanted, on_peer, server, &server->peer_io), 0);
 }
 
 static int setup(void **state)
 {
 	struct bench *b = calloc(1, sizeof(*b));
-	struct sockaddr_in here = { .sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
-	struct store_redis_config config = { .log = &b->log, .timeout_ms = 50, .dead_ms = 200 };
+	struct sockaddr_in here = {.sin_family = AF_INET,
+				   .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+	struct store_redis_config config = {.log = &b->log, .timeout_ms = 50, .dead_ms = 200};
 	socklen_t len = sizeof(here);
 	*state = b;
-	b->log = (struct log){ .level = LOG_ERROR, .fd = 2, .program = "test" };
+	b->log = (struct log){.level = LOG_ERROR, .fd = 2, .program = "test"};
 	assert_int_equal(loop_create(&b->loop), 0);
 	b->server.peer = -1;
 	b->server.fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
 	assert_int_equal(bind(b->server.fd, (void *)&here, sizeof(here)), 0);
 	assert_int_equal(listen(b->server.fd, 8), 0);
 	assert_int_equal(getsockname(b->server.fd, (void *)&here, &len), 0);
-	assert_int_equal(loop_io_add(b->loop, b->server.fd, LOOP_READ, on_accept, &b->server,
-				     &b->server.io), 0);
+	assert_int_equal(
+		loop_io_add(b->loop, b->server.fd, LOOP_READ, on_accept, &b->server, &b->server.io),
+		0);
 	config.loop = b->loop;
 	addr_from_sockaddr((void *)&here, &config.address);
 	return store_redis_create(&config, &b->store);
@@ -204,7 +206,7 @@ static void an_endless_value_is_cut_off(void **state)
 	struct bench *b = *state;
 	memset(flood, 'x', sizeof(flood));
 	memcpy(flood, "$2000000000\r\n", 13);
-	b->server.speech = (struct slice){ flood, sizeof(flood) };
+	b->server.speech = (struct slice){flood, sizeof(flood)};
 	b->server.flood = true;
 	assert_named(run(b, 300), STORE_REFUSING, "answer too large");
 }
@@ -214,7 +216,7 @@ static void an_endless_line_is_cut_off(void **state)
 	static char flood[64 * 1024];
 	struct bench *b = *state;
 	memset(flood, '+', sizeof(flood));
-	b->server.speech = (struct slice){ flood, sizeof(flood) };
+	b->server.speech = (struct slice){flood, sizeof(flood)};
 	b->server.flood = true;
 	assert_named(run(b, 300), STORE_REFUSING, "answer too large");
 }
@@ -222,15 +224,15 @@ static void an_endless_line_is_cut_off(void **state)
 static void arrays_and_nonsense_are_refused(void **state)
 {
 	static const struct slice speeches[] = {
-		{ "*2147483647\r\n", 13 },
-		{ "*-1\r\n", 5 },
-		{ "*1\r\n*1\r\n*1\r\n*1\r\n*1\r\n*1\r\n*1\r\n*1\r\n*1\r\n*1\r\n+a\r\n", 45 },
-		{ "$-7\r\n", 5 },
-		{ "$999999999999999999999\r\n", 24 },
-		{ ":99999999999999999999999\r\n", 26 },
-		{ ":\r\n", 3 },
-		{ "\0\0\0\0", 4 },
-		{ "%1\r\n+a\r\n+b\r\n", 12 },
+		{"*2147483647\r\n", 13},
+		{"*-1\r\n", 5},
+		{"*1\r\n*1\r\n*1\r\n*1\r\n*1\r\n*1\r\n*1\r\n*1\r\n*1\r\n*1\r\n+a\r\n", 45},
+		{"$-7\r\n", 5},
+		{"$999999999999999999999\r\n", 24},
+		{":99999999999999999999999\r\n", 26},
+		{":\r\n", 3},
+		{"\0\0\0\0", 4},
+		{"%1\r\n+a\r\n+b\r\n", 12},
 	};
 	struct bench *b = *state;
 	for (size_t i = 0; i < sizeof(speeches) / sizeof(speeches[0]); i++) {
@@ -249,7 +251,8 @@ int main(void)
 		cmocka_unit_test_setup_teardown(a_silent_server_is_named, setup, teardown),
 		cmocka_unit_test_setup_teardown(a_server_that_hangs_up_is_named, setup, teardown),
 		cmocka_unit_test_setup_teardown(a_full_server_is_named, setup, teardown),
-		cmocka_unit_test_setup_teardown(answers_nobody_asked_for_end_the_connection, setup, teardown),
+		cmocka_unit_test_setup_teardown(answers_nobody_asked_for_end_the_connection, setup,
+						teardown),
 		cmocka_unit_test_setup_teardown(an_endless_value_is_cut_off, setup, teardown),
 		cmocka_unit_test_setup_teardown(an_endless_line_is_cut_off, setup, teardown),
 		cmocka_unit_test_setup_teardown(arrays_and_nonsense_are_refused, setup, teardown),

@@ -49,7 +49,9 @@ static void never(void *owner, struct slice args, struct stats_reply *reply)
 }
 
 static const struct stats_command commands[] = {
-	{ "echo", NULL, echo }, { "large", NULL, large }, { "never", NULL, never },
+	{"echo", NULL, echo},
+	{"large", NULL, large},
+	{"never", NULL, never},
 };
 
 static void *serve(void *owner)
@@ -72,12 +74,15 @@ static int setup(void **state)
 	strcpy(b->folder, "/tmp/postern-stats-XXXXXX");
 	assert_non_null(mkdtemp(b->folder));
 	snprintf(b->path, sizeof(b->path), "%s/stats.sock", b->folder);
-	b->log = (struct log){ .level = LOG_ERROR, .fd = 2, .program = "test" };
+	b->log = (struct log){.level = LOG_ERROR, .fd = 2, .program = "test"};
 	assert_int_equal(loop_create(&b->loop), 0);
 	loop_on_wake(b->loop, on_wake, b);
-	const struct stats_server_config config = { .loop = b->loop, .log = &b->log, .path = b->path,
-						    .commands = commands, .command_count = 3,
-						    .owner = b };
+	const struct stats_server_config config = {.loop = b->loop,
+						   .log = &b->log,
+						   .path = b->path,
+						   .commands = commands,
+						   .command_count = 3,
+						   .owner = b};
 	assert_int_equal(stats_server_create(&config, &b->server), 0);
 	return pthread_create(&b->thread, NULL, serve, b);
 }
@@ -147,7 +152,7 @@ static void what_is_wrong_with_the_path_is_told(void **state)
 	assert_int_equal(stats_client_open(path, 50, &b->client), -ERR_NOT_FOUND);
 	assert_int_equal(stats_client_open("", 50, &b->client), -ERR_INVALID);
 
-	struct sockaddr_un address = { .sun_family = AF_UNIX };
+	struct sockaddr_un address = {.sun_family = AF_UNIX};
 	memcpy(address.sun_path, path, strlen(path) + 1);
 	int dead = socket(AF_UNIX, SOCK_STREAM, 0);
 	assert_int_equal(bind(dead, (void *)&address, sizeof(address)), 0);
@@ -165,7 +170,7 @@ static void a_server_that_is_none_is_told(void **state)
 	struct bench *b = *state;
 	char path[128], bytes[16];
 	json_t *json = NULL;
-	struct sockaddr_un address = { .sun_family = AF_UNIX };
+	struct sockaddr_un address = {.sun_family = AF_UNIX};
 	snprintf(path, sizeof(path), "%s/other.sock", b->folder);
 	memcpy(address.sun_path, path, strlen(path) + 1);
 	int other = socket(AF_UNIX, SOCK_STREAM, 0);
@@ -192,7 +197,8 @@ int main(void)
 		cmocka_unit_test_setup_teardown(a_large_answer_arrives_whole, setup, teardown),
 		cmocka_unit_test_setup_teardown(waiting_is_bounded, setup, teardown),
 		cmocka_unit_test_setup_teardown(two_lines_are_no_command, setup, teardown),
-		cmocka_unit_test_setup_teardown(what_is_wrong_with_the_path_is_told, setup, teardown),
+		cmocka_unit_test_setup_teardown(what_is_wrong_with_the_path_is_told, setup,
+						teardown),
 		cmocka_unit_test_setup_teardown(a_server_that_is_none_is_told, setup, teardown),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);

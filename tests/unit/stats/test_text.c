@@ -26,8 +26,10 @@ static void assert_text(const char *json_text, const char *want)
 static void an_array_of_objects_is_a_table(void **state)
 {
 	(void)state;
-	assert_text("[{\"id\":\"a\",\"from\":\"sip:alice@example.org\",\"duration_s\":75,\"packets\":9},"
-		    " {\"id\":\"long-id\",\"from\":\"x\",\"duration_s\":2,\"packets\":12345,\"held\":true}]",
+	assert_text("[{\"id\":\"a\",\"from\":\"sip:alice@example.org\",\"duration_s\":75,"
+		    "\"packets\":9},"
+		    " {\"id\":\"long-id\",\"from\":\"x\",\"duration_s\":2,\"packets\":12345,"
+		    "\"held\":true}]",
 		    "id       from                   duration  packets  held\n"
 		    "a        sip:alice@example.org     1m15s        9\n"
 		    "long-id  x                           2 s    12345  yes\n");
@@ -51,7 +53,8 @@ static void what_is_inside_is_indented(void **state)
 {
 	(void)state;
 	assert_text("{\"id\":\"x\",\"relay\":{\"state\":\"up\",\"rtt_us\":180},"
-		    "\"legs\":[{\"tag\":\"1\",\"sdp\":{\"port\":4,\"deep\":[1]}},{\"tag\":\"22\"}],\"after\":1}",
+		    "\"legs\":[{\"tag\":\"1\",\"sdp\":{\"port\":4,\"deep\":[1]}},{\"tag\":\"22\"}],"
+		    "\"after\":1}",
 		    "id     x\n"
 		    "relay\n"
 		    "  state  up\n"
@@ -66,35 +69,35 @@ static void what_is_inside_is_indented(void **state)
 static void units_come_from_the_names(void **state)
 {
 	(void)state;
-	assert_text("{\"a_us\":250,\"b_us\":2500,\"c_ms\":1.5,\"d_ms\":12345,\"e_s\":3599,\"f_s\":7384,"
-		    "\"g_s\":200000,\"h_at\":1732282800.9,\"i_at\":0,\"rx_bytes\":1536,\"bytes\":12,"
-		    "\"cpu_percent\":12.345,\"us\":7,\"status\":1,\"j_ms\":-5,\"k_s\":1e300}",
-		    "a         250 us\n"
-		    "b         2.5 ms\n"
-		    "c         1.5 ms\n"
-		    "d         12.3 s\n"
-		    "e         59m59s\n"
-		    "f         2h03m\n"
-		    "g         2d07h\n"
-		    "h         2024-11-22 13:40:00Z\n"
-		    "i         -\n"
-		    "rx bytes  1.5 KiB\n"
-		    "bytes     12 B\n"
-		    "cpu       12.3 %\n"
-		    "us        7\n"
-		    "status    1\n"
-		    "j         -5 ms\n"
-		    "k         1e+300 s\n");
+	assert_text(
+		"{\"a_us\":250,\"b_us\":2500,\"c_ms\":1.5,\"d_ms\":12345,\"e_s\":3599,\"f_s\":7384,"
+		"\"g_s\":200000,\"h_at\":1732282800.9,\"i_at\":0,\"rx_bytes\":1536,\"bytes\":12,"
+		"\"cpu_percent\":12.345,\"us\":7,\"status\":1,\"j_ms\":-5,\"k_s\":1e300}",
+		"a         250 us\n"
+		"b         2.5 ms\n"
+		"c         1.5 ms\n"
+		"d         12.3 s\n"
+		"e         59m59s\n"
+		"f         2h03m\n"
+		"g         2d07h\n"
+		"h         2024-11-22 13:40:00Z\n"
+		"i         -\n"
+		"rx bytes  1.5 KiB\n"
+		"bytes     12 B\n"
+		"cpu       12.3 %\n"
+		"us        7\n"
+		"status    1\n"
+		"j         -5 ms\n"
+		"k         1e+300 s\n");
 }
 
 static void many_lines_stand_below_their_name(void **state)
 {
 	(void)state;
-	assert_text("{\"sdp\":\"v=0\\r\\no=- 1\\r\\n\",\"a\":1}",
-		    "sdp\n"
-		    "  v=0\n"
-		    "  o=- 1\n"
-		    "a  1\n");
+	assert_text("{\"sdp\":\"v=0\\r\\no=- 1\\r\\n\",\"a\":1}", "sdp\n"
+								  "  v=0\n"
+								  "  o=- 1\n"
+								  "a  1\n");
 }
 
 static void nothing_reaches_the_terminal_as_a_command(void **state)
