@@ -6,11 +6,14 @@
 #include <arpa/inet.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/capability.h>
 #include <linux/filter.h>
 #include <linux/if_packet.h>
 #include <spawn.h>
 #include <stdio.h>
 #include <sys/mman.h>
+#include <sys/prctl.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 #include "control/base/buf.h"
@@ -68,6 +71,11 @@ static void emit_family(struct program *program, const struct device_config *con
 static void build(struct program *program, const struct device_config *config)
 {
 	program->len = 0;
+	/* what leaves through the device is tapped as well (on lo: everything, twice); the socket's
+	 * PACKET_IGNORE_OUTGOING is void once the driver has put it into a fanout group */
+	emit(program, BPF_LD | BPF_B | BPF_ABS, 0, 0, (uint32_t)(SKF_AD_OFF + SKF_AD_PKTTYPE));
+	emit(program, BPF_JMP | BPF_JEQ | BPF_K, 0, 1, PACKET_OUTGOING);
+	emit(program, BPF_RET | BPF_K, 0, 0, 0);
 	emit(program, BPF_LD | BPF_H | BPF_ABS, 0, 0, 12);
 	emit(program, BPF_JMP | BPF_JEQ | BPF_K, 1, 0, 0x0800);
 	uint16_t jump = program->len;
@@ -99,16 +107,26 @@ static int filter_sockets(const struct device *device, const struct device_confi
 	if (program.len == CODE_MAX)
 		return -ERR_TOO_MANY;
 	struct sock_fprog filter = { .len = program.len, .filter = program.code };
-	int one = 1;
-	for (uint16_t i = 0; i < device->fd_count; i++) {
+	for (uint16_t i = 0; i < device->fd_count; i++)
 		if (setsockopt(device->fds[i], SOL_SOCKET, SO_ATTACH_FILTER, &filter,
 			       sizeof(filter)) != 0)
 			return err_from_errno(errno);
-		/* Linux 4.20; what others send through the device is not for us */
-		(void)setsockopt(device->fds[i], SOL_PACKET, PACKET_IGNORE_OUTGOING, &one,
-				 sizeof(one));
-	}
 	return 0;
+}
+
+/* A process that has become nobody and kept CAP_NET_ADMIN hands it to nft, and to nobody after. */
+static void lend_net_admin(bool lend)
+{
+	struct __user_cap_header_struct header = { .version = _LINUX_CAPABILITY_VERSION_3 };
+	struct __user_cap_data_struct data[_LINUX_CAPABILITY_U32S_3];
+	if (geteuid() == 0 || syscall(SYS_capget, &header, data) != 0 ||
+	    !(data[0].permitted & 1u << CAP_NET_ADMIN))
+		return;
+	if (!lend)
+		(void)prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_LOWER, CAP_NET_ADMIN, 0, 0);
+	data[0].inheritable = lend ? 1u << CAP_NET_ADMIN : 0;
+	if (syscall(SYS_capset, &header, data) == 0 && lend)
+		(void)prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_RAISE, CAP_NET_ADMIN, 0, 0);
 }
 
 /* Run nft with `script` on its standard input; false when it is missing or refuses. By path, with an
@@ -134,8 +152,10 @@ static bool run_nft(const char *script)
 	posix_spawn_file_actions_addopen(&actions, 2, "/dev/null", O_WRONLY, 0);
 	pid_t pid = 0;
 	int err = ENOENT;
+	lend_net_admin(true);
 	for (size_t i = 0; i < sizeof(places) / sizeof(*places) && err; i++)
 		err = posix_spawn(&pid, places[i], &actions, NULL, argv, environment);
+	lend_net_admin(false);
 	posix_spawn_file_actions_destroy(&actions);
 	close(input);
 	if (err)

@@ -19,6 +19,15 @@
 
 _Static_assert(FILTER_RANGES_MAX == RANGES_MAX, "the program and we agree");
 
+#ifdef __SANITIZE_ADDRESS__
+/* DPDK's driver neither closes the object it loaded nor frees libxdp's umem. */
+const char *__lsan_default_suppressions(void);
+const char *__lsan_default_suppressions(void)
+{
+	return "leak:libbpf.so\nleak:xsk_umem__create\n";
+}
+#endif
+
 static int silent(enum libbpf_print_level level, const char *format, va_list arguments)
 {
 	(void)level;

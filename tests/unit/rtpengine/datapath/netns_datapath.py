@@ -87,8 +87,8 @@ ADDRESSES = ["10.91.1.1", "10.91.2.1", "[fd91:1::1]", "[fd91:2::1]"]
 
 
 class Relay:
-    def __init__(self, cores=(1,), addresses=ADDRESSES, driver=DRIVER, batch=500):
-        command = ["ip", "netns", "exec", PREFIX + "R", RELAY, "-d", driver, "-b", str(batch)]
+    def __init__(self, cores=(1,), addresses=ADDRESSES, driver=DRIVER, batch=500, under=()):
+        command = ["ip", "netns", "exec", PREFIX + "R", *under, RELAY, "-d", driver, "-b", str(batch)]
         for c in cores:
             command += ["-c", str(c)]
         for a in addresses:
@@ -380,6 +380,20 @@ def test_on_loopback():
         pair(r, "127.0.0.1:30010", "127.0.0.1:4010", "[::1]:30010", "[::1]:5010")
         exchange(r, udp("R", "127.0.0.1", 4010), ("127.0.0.1", 30010), udp("R", "::1", 5010), ("::1", 30010), 50)
         eq(r.settle()["mbufs"], "0")
+    except BaseException:
+        print("# " + r.cmd("totals"))
+        raise
+    finally:
+        r.stop()
+
+
+def test_falls_back_where_xdp_is_denied():
+    r = Relay(driver="auto", under=("setpriv", "--bounding-set", "-bpf,-sys_admin,-perfmon"))
+    eq(r.first, "ready")
+    try:
+        test_both_ways_ipv4(r)
+        eq(r.totals()["rlan0"], "af_packet")
+        assert "datapath.fallback" in open("/tmp/%s.log" % PREFIX).read()
     finally:
         r.stop()
 
