@@ -46,7 +46,8 @@ void bench_start(struct bench *bench)
 	fake_datapath_init(&bench->datapath);
 	buf_init(&bench->encoded);
 	assert_int_equal(wheel_create(bench->now_ms, &bench->wheel), 0);
-	assert_int_equal(arena_create(65536, 8u << 20, &bench->arena), 0);
+	assert_int_equal(arena_create(65536, 64u << 20, &bench->arena), 0);
+	assert_int_equal(arena_create(65536, 8u << 20, &bench->request), 0);
 	struct sessions_config config = {
 		.wheel = bench->wheel,
 		.log = &bench->log,
@@ -68,6 +69,7 @@ void bench_stop(struct bench *bench)
 	fake_datapath_free(&bench->datapath);
 	wheel_destroy(bench->wheel);
 	arena_destroy(bench->arena);
+	arena_destroy(bench->request);
 	buf_free(&bench->encoded);
 }
 
@@ -82,20 +84,20 @@ static void add_pair(struct bench *bench, struct ng_value *dict, const char *key
 	size_t len = strlen(key);
 
 	if (len < 2 || strcmp(key + len - 2, "[]") != 0) {
-		ng_dict_add_string(bench->arena, dict, key, slice_from(value));
+		ng_dict_add_string(bench->request, dict, key, slice_from(value));
 		return;
 	}
-	char *name = arena_text(bench->arena, (struct slice){ key, len - 2 });
-	struct ng_value *list = ng_dict_add_list(bench->arena, dict, name);
+	char *name = arena_text(bench->request, (struct slice){ key, len - 2 });
+	struct ng_value *list = ng_dict_add_list(bench->request, dict, name);
 	struct slice rest = slice_from(value);
 	while (rest.len)
-		ng_list_add_string(bench->arena, list, slice_cut(&rest, ','));
+		ng_list_add_string(bench->request, list, slice_cut(&rest, ','));
 }
 
 static const struct ng_value *ask(struct bench *bench, struct ng_value *dict)
 {
-	struct ng_value *reply = ng_dict_create(bench->arena);
-	struct ng_request request = { .arena = bench->arena, .dict = dict };
+	struct ng_value *reply = ng_dict_create(bench->request);
+	struct ng_request request = { .arena = bench->request, .dict = dict };
 
 	request.command = ng_get_string(dict, "command");
 	sessions_handle(bench->sessions, bench->now_ms, &request, reply);
@@ -109,13 +111,11 @@ static const struct ng_value *ask(struct bench *bench, struct ng_value *dict)
 
 const struct ng_value *bench_ask(struct bench *bench, const char *command, ...)
 {
-	/* The reply before lives in the arena too: let it pile up until there is much. */
-	if (arena_used(bench->arena) > (4u << 20))
-		arena_reset(bench->arena);
-	struct ng_value *dict = ng_dict_create(bench->arena);
+	arena_reset(bench->request);
+	struct ng_value *dict = ng_dict_create(bench->request);
 	va_list args;
 
-	ng_dict_add_string(bench->arena, dict, "command", slice_from(command));
+	ng_dict_add_string(bench->request, dict, "command", slice_from(command));
 	va_start(args, command);
 	for (const char *key = va_arg(args, const char *); key; key = va_arg(args, const char *))
 		add_pair(bench, dict, key, va_arg(args, const char *));

@@ -11,7 +11,8 @@ struct bench {
 	struct random random; /* yields zeros unless told otherwise: the first free port is taken */
 	struct datapath datapath;
 	struct sessions *sessions;
-	struct arena *arena;
+	struct arena *arena;   /* for the test's own texts */
+	struct arena *request; /* of the last request and its reply */
 	struct buf encoded; /* the last reply in bencode */
 	uint64_t now_ms;
 	uint16_t last_port; /* offset of the ranges' end, 99 by default */
