@@ -79,6 +79,7 @@ static void on_check(struct ev_loop *ev, ev_check *watcher, int events)
 	(void)ev;
 	(void)events;
 	loop->now_ms = monotonic_ns() / NS_PER_MS;
+	wheel_set_now(loop->wheel, loop->now_ms);
 }
 
 static void on_alarm(struct ev_loop *ev, ev_timer *watcher, int events)
@@ -214,6 +215,7 @@ void loop_run(struct loop *loop)
 {
 	if (!loop->stopping) {
 		loop->now_ms = monotonic_ns() / NS_PER_MS;
+		wheel_set_now(loop->wheel, loop->now_ms);
 		ev_run(loop->ev, 0);
 	}
 	run_burst_end(loop); /* what the last wake-up queued goes out as well */

@@ -176,6 +176,12 @@ uint64_t wheel_now_ms(const struct wheel *wheel)
 	return wheel->now_ms;
 }
 
+void wheel_set_now(struct wheel *wheel, uint64_t now_ms)
+{
+	if (now_ms > wheel->now_ms && now_ms != WHEEL_NEVER)
+		wheel->now_ms = now_ms;
+}
+
 uint32_t wheel_armed(const struct wheel *wheel)
 {
 	return wheel->armed;

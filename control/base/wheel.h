@@ -33,4 +33,7 @@ void wheel_advance(struct wheel *wheel, uint64_t now_ms);
 /* When to call wheel_advance() next (never later than the next due time); UINT64_MAX = none. */
 uint64_t wheel_next_ms(const struct wheel *wheel);
 uint64_t wheel_now_ms(const struct wheel *wheel);
+/* It is this late now: what wheel_now_ms() says from here on. Nothing fires before wheel_advance().
+ * For handlers that run between waking up and advancing, and arm from wheel_now_ms(). */
+void wheel_set_now(struct wheel *wheel, uint64_t now_ms);
 uint32_t wheel_armed(const struct wheel *wheel); /* how many; for leak checks and stats */

@@ -55,6 +55,25 @@ static unsigned sleep_until(struct wheel *wheel, uint64_t end_ms)
 	return wakeups;
 }
 
+/* What is armed after a long sleep, before the wheel turns, counts from the time of waking up. */
+static void the_time_told_is_the_time_armed_from(void **state)
+{
+	struct wheel *wheel = make(START);
+	struct probe probe = { 0 };
+	(void)state;
+
+	wheel_set_now(wheel, START + 700);
+	assert_int_equal(wheel_now_ms(wheel), START + 700);
+	wheel_arm(wheel, &probe.timer, wheel_now_ms(wheel) + 500, on_probe);
+	wheel_advance(wheel, START + 700);
+	assert_int_equal(probe.fired, 0);
+	wheel_set_now(wheel, START); /* never back */
+	assert_int_equal(wheel_now_ms(wheel), START + 700);
+	wheel_advance(wheel, START + 1200);
+	assert_int_equal(probe.fired_at, START + 1200);
+	wheel_destroy(wheel);
+}
+
 static void a_timer_fires_at_its_time_and_once(void **state)
 {
 	(void)state;
@@ -327,6 +346,7 @@ int main(void)
 		cmocka_unit_test(a_handler_cancels_others),
 		cmocka_unit_test(a_handler_frees_its_timer),
 		cmocka_unit_test(cancelling_empties_the_wheel),
+		cmocka_unit_test(the_time_told_is_the_time_armed_from),
 		cmocka_unit_test(an_idle_wheel_does_not_tick),
 		cmocka_unit_test(the_wheel_agrees_with_the_naive_one),
 	};
