@@ -514,7 +514,8 @@ void check_sections(struct loaded *loaded)
 	phones_check(loaded);
 	phones_in_routes_check(loaded);
 	shadow_check(loaded);
-	unused_check(loaded);
+	if (!loaded->findings.errors) /* what is wrong may be what would use them */
+		unused_check(loaded);
 	limits_check(loaded);
 	machine_check(loaded);
 }

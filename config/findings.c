@@ -44,6 +44,11 @@ void findings_free(struct findings *findings)
 	findings->secret_count = 0;
 }
 
+bool findings_are_many(const struct findings *findings)
+{
+	return findings->errors + findings->warnings >= FINDINGS_SHOWN;
+}
+
 void findings_hide(struct findings *findings, struct place place)
 {
 	struct place *grown =
@@ -187,6 +192,14 @@ static size_t password_start(struct slice line)
 	return at < line.len && line.data[at] == '!' ? line.len : at;
 }
 
+/* What could move the terminal's cursor is not shown (hostile-edge A30). */
+static char shown(const struct findings *findings, unsigned char c)
+{
+	if (c < 0x20 || c == 0x7f)
+		return ' ';
+	return c >= 0x80 && findings->not_utf8 ? '?' : (char)c;
+}
+
 /* The line of the place and a caret under it: "   12 | text". */
 static void show_line(const struct findings *findings, struct place place, unsigned number,
 		      struct buf *out)
@@ -214,8 +227,7 @@ static void show_line(const struct findings *findings, struct place place, unsig
 			is_hidden(findings, start + i) || (i >= password && c != ',' && c != '}');
 		if (i >= password && (c == ',' || c == '}'))
 			password = line.len;
-		/* What could move the terminal's cursor is not shown (hostile-edge A30). */
-		buf_add_char(out, secret ? '*' : c < 0x20 || c == 0x7f ? ' ' : (char)c);
+		buf_add_char(out, secret ? '*' : shown(findings, c));
 	}
 	buf_add_text(out, "\n      | ");
 	for (size_t i = from; i < offset - start && i < to; i++)

@@ -23,7 +23,8 @@ struct findings {
 	size_t secret_count;
 	unsigned errors;
 	unsigned warnings;
-	bool failed; /* no memory for one of them: the file is not to be trusted */
+	bool not_utf8; /* bytes above 0x7f are shown as '?' */
+	bool failed;   /* no memory for one of them: the file is not to be trusted */
 };
 
 void findings_init(struct findings *findings, struct arena *arena, const char *path,
@@ -36,6 +37,8 @@ void finding_warn(struct findings *findings, struct place place, const char *for
 	__attribute__((format(printf, 3, 4)));
 void finding_note(struct findings *findings, struct place place, const char *format, ...)
 	__attribute__((format(printf, 3, 4)));
+/* There are so many already that no cure need be looked for. */
+bool findings_are_many(const struct findings *findings);
 /* These bytes are shown as stars. */
 void findings_hide(struct findings *findings, struct place place);
 /* "path:line:column: message", the line, a caret; then the notes. */

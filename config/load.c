@@ -184,7 +184,7 @@ static void unknown_key(struct element *element, const struct yaml_node *node, s
 	char name[PATH_SIZE];
 
 	nearest_start(&nearest, node->key);
-	for (size_t i = 0; i < section->key_count; i++) {
+	for (size_t i = 0; i < section->key_count && !findings_are_many(findings); i++) {
 		struct slice path = slice_from(section->keys[i].path);
 		if (direct_child(section->keys[i].path, prefix, name, sizeof(name))) {
 			char *kept = type_text(element->loaded, slice_from(name));
@@ -202,6 +202,15 @@ static void unknown_key(struct element *element, const struct yaml_node *node, s
 	const char *best = nearest.name && nearest.distance < 2 ? nearest.name
 			   : elsewhere                          ? elsewhere
 								: nearest.name;
+	/* A misspelled key is not missing as well. */
+	char path[PATH_SIZE];
+	int length = snprintf(path, sizeof(path), "%.*s%s%s", SLICE_ARG(prefix),
+			      prefix.len ? "." : "", nearest.name ? nearest.name : "");
+	const struct schema_key *meant = schema_find(
+		section, slice_sub(slice_from(path), 0, length > 0 ? (size_t)length : 0));
+	if (meant && meant->is_required)
+		origin_set(element->loaded, element->base + meant->offset, ORIGIN_FILE,
+			   node->place);
 	finding_error(findings, node->key_place, "%s has no key \"%.*s%s%.*s\"%s%s%s",
 		      element->title, SLICE_ARG(prefix), prefix.len ? "." : "",
 		      SLICE_ARG(node->key), best ? " (did you mean \"" : "", best ? best : "",

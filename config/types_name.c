@@ -4,7 +4,8 @@
 
 #include "config/nearest.h"
 
-#define VALUE(type) (*(const type *)value)
+#define VALUE(type)    (*(const type *)value)
+#define NAMES_COMPARED 512
 
 /* Index of `name` among the keys of `map`; -1 = none. */
 static int find_name(const struct yaml_node *map, struct slice name)
@@ -21,7 +22,9 @@ static int find_name(const struct yaml_node *map, struct slice name)
 
 static void offer_names(struct loaded *loaded, struct nearest *nearest, const struct yaml_node *map)
 {
-	for (const struct yaml_node *child = map ? map->first : NULL; child; child = child->next) {
+	const struct yaml_node *child = map ? map->first : NULL;
+
+	for (int i = 0; child && i < NAMES_COMPARED; child = child->next, i++) {
 		char *name = type_text(loaded, child->key);
 		if (name)
 			nearest_offer(nearest, name);
@@ -36,7 +39,8 @@ static bool unknown_name(struct loaded *loaded, const struct yaml_node *node, co
 	struct nearest nearest;
 
 	nearest_start(&nearest, node->text);
-	offer_names(loaded, &nearest, map);
+	if (!findings_are_many(findings))
+		offer_names(loaded, &nearest, map);
 	if (or_phones)
 		nearest_offer(&nearest, "phones");
 	if (nearest.name) {

@@ -7,7 +7,7 @@
 
 #define YAML_MAX_BYTES (1u << 20)
 #define YAML_MAX_DEPTH 16
-#define YAML_MAX_NODES 200000
+#define YAML_MAX_NODES 65536
 
 enum yaml_type { YAML_SCALAR, YAML_LIST, YAML_MAP };
 
