@@ -1,0 +1,145 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "tests/unit/sbc/transport/bench.h"
+
+#include <arpa/inet.h>
+#include <time.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+static void on_message(void *owner, struct transport_message *message)
+{
+	struct bench *bench = owner;
+	bench->received++;
+	bench->path = message->path;
+	bench->truncated = message->truncated;
+	bench->broken = message->broken;
+	bench->last_len = message->len < sizeof(bench->last) ? message->len : sizeof(bench->last);
+	memcpy(bench->last, message->data, bench->last_len);
+	if (bench->echo)
+		assert_int_equal(transport_send(bench->transport, &message->path,
+						(struct slice){message->data, message->len}, 0),
+				 0);
+	if (bench->until_received)
+		loop_stop(bench->loop);
+}
+
+static void on_error(void *owner, const struct transport_path *path, uint64_t token, int err)
+{
+	struct bench *bench = owner;
+	(void)path;
+	bench->errors++;
+	bench->error = err;
+	bench->error_token = token;
+}
+
+/* A port that is free now for both. */
+static uint16_t free_port(void)
+{
+	struct sockaddr_in sa = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+	socklen_t len = sizeof(sa);
+	int fd = socket(AF_INET, SOCK_STREAM, 0);
+	assert_int_equal(bind(fd, (struct sockaddr *)&sa, len), 0);
+	assert_int_equal(getsockname(fd, (struct sockaddr *)&sa, &len), 0);
+	close(fd);
+	return ntohs(sa.sin_port);
+}
+
+void bench_open(struct bench *bench, const struct transport_timers *timers, uint32_t source_max)
+{
+	struct transport_interface interface = {.name = "wan", .connections_source = source_max};
+	struct buf why;
+
+	memset(bench, 0, sizeof(*bench));
+	bench->log = (struct log){.level = LOG_ERROR, .fd = 2, .program = "test"};
+	assert_int_equal(loop_create(&bench->loop), 0);
+	assert_int_equal(addr_parse(SLICE("127.0.0.1"), free_port(), &bench->udp), 0);
+	bench->tcp = bench->udp;
+	struct transport_listener listeners[] = {
+		{.transport = SIP_UDP, .address = bench->udp, .sent_by = "127.0.0.1:5060"},
+		{.transport = SIP_TCP, .address = bench->tcp, .sent_by = "127.0.0.1:5060"},
+	};
+	struct transport_config config = {
+		.loop = bench->loop,
+		.log = &bench->log,
+		.interfaces = &interface,
+		.interface_count = 1,
+		.listeners = listeners,
+		.listener_count = 2,
+		.datagram_max = 16384,
+		.stream_max = 65536,
+		.timers = timers ? *timers : transport_timers_default,
+		.hash_key = {1, 2},
+		.on_message = on_message,
+		.on_error = on_error,
+		.owner = bench,
+	};
+	buf_init(&why);
+	int err = transport_create(&config, &why, &bench->transport);
+	if (err)
+		print_error("%s\n", why.data);
+	assert_int_equal(err, 0);
+	buf_free(&why);
+}
+
+void bench_close(struct bench *bench)
+{
+	transport_destroy(bench->transport);
+	assert_int_equal(wheel_armed(loop_wheel(bench->loop)), 0);
+	loop_destroy(bench->loop);
+}
+
+static void on_stop(struct timer *timer, uint64_t now_ms)
+{
+	(void)now_ms;
+	loop_stop(container_of(timer, struct bench, stop)->loop);
+}
+
+void bench_run(struct bench *bench, uint32_t ms)
+{
+	struct timespec ts;
+	clock_gettime(CLOCK_MONOTONIC, &ts);
+	uint64_t now_ms = (uint64_t)ts.tv_sec * 1000 + (uint64_t)ts.tv_nsec / 1000000;
+	wheel_arm(loop_wheel(bench->loop), &bench->stop, now_ms + ms, on_stop);
+	loop_run(bench->loop);
+	wheel_cancel(loop_wheel(bench->loop), &bench->stop);
+}
+
+void bench_wait(struct bench *bench, size_t received)
+{
+	bench->until_received = true;
+	for (int i = 0; i < 500 && bench->received < received; i++)
+		bench_run(bench, 10);
+	bench->until_received = false;
+	assert_int_equal(bench->received, received);
+}
+
+int bench_connect(const struct bench *bench)
+{
+	struct sockaddr_storage sa;
+	struct timeval limit = {.tv_sec = 5};
+	socklen_t len = addr_to_sockaddr(&bench->tcp, &sa);
+	int fd = socket(AF_INET, SOCK_STREAM, 0);
+	assert_true(fd >= 0);
+	assert_int_equal(connect(fd, (struct sockaddr *)&sa, len), 0);
+	assert_int_equal(setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &limit, sizeof(limit)), 0);
+	return fd;
+}
+
+void bench_write(int fd, const char *text)
+{
+	assert_int_equal(write(fd, text, strlen(text)), (ssize_t)strlen(text));
+}
+
+struct transport_path bench_to(enum sip_transport transport, uint16_t port)
+{
+	struct transport_path path = {.transport = (uint8_t)transport,
+				      .listener = transport == SIP_TCP};
+	assert_int_equal(addr_parse(SLICE("127.0.0.1"), port, &path.remote), 0);
+	return path;
+}
+
+uint64_t bench_counter(const struct bench *bench, size_t offset)
+{
+	const char *counters = (const char *)transport_counters(bench->transport, 0);
+	return counter_get((const struct counter *)(const void *)(counters + offset));
+}
