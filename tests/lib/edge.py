@@ -44,7 +44,7 @@ class Edge:
         self.desk.wait_heard(HOME_TONE, seconds)
 
     def live_calls(self):
-        return self.postern.calls()["calls"]
+        return self.postern.calls()
 
     def wait_no_call(self, seconds=10):
         wait_until(lambda: not self.live_calls(), seconds, "no call is left")

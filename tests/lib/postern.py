@@ -112,7 +112,7 @@ class Postern:
 
     def resources(self):
         sbc, relay = self.stats(), self.relay_stats()
-        return {"fds": self.fds(), "sbc": sbc.get("resources", {}), "relay": relay.get("resources", {})}
+        return {"fds": self.fds(), "sbc": sbc["held"], "relay": relay.get("resources", {})}
 
     def check_idle(self, seconds=40):
         """Everything is back where it started: calls, transactions, timers, ports, flows, mbufs, fds."""

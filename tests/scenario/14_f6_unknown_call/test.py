@@ -29,10 +29,10 @@ Content-Length: 0
 
 def run(lab):
     edge = Edge(lab, phones=False, pbx=False)
-    before = edge.postern.stats()["resources"]
+    before = edge.postern.stats()["held"]
     for method in ("BYE", "INVITE", "UPDATE", "INFO"):
         answer = ask(lab, "pbx", LAN, REQUEST % {"method": method, "port": 5060})
         expect(answer.startswith("SIP/2.0 481 "), "481 to %s, got %s" % (method, answer.split("\r\n")[0]))
         expect("Call-ID: never-heard-of@10.0.0.20" in answer, "the reply has the request's Call-ID")
-    expect(edge.postern.stats()["resources"]["calls"] == before["calls"], "no call was made")
+    expect(edge.postern.stats()["held"]["calls"] == before["calls"], "no call was made")
     edge.finish()
