@@ -1,0 +1,80 @@
+/* A configuration file of any bytes: refused or taken, within limits; what is taken can be shown.
+ * SPDX-License-Identifier: Apache-2.0 */
+#include <stdlib.h>
+
+#include "config/raw.h"
+
+/* A machine on which everything exists, so that the bytes alone decide. */
+static int device_addresses(void *owner, const char *device, struct addr *out, int max)
+{
+	(void)owner;
+	(void)device;
+	return max > 0 && !addr_parse_ip(SLICE("10.0.0.1"), &out[0]) ? 1 : -1;
+}
+
+static bool device_name(void *owner, unsigned index, char *out, size_t size)
+{
+	(void)owner;
+	slice_copy(SLICE("lan0"), out, size);
+	return index == 0;
+}
+
+static unsigned cpu_count(void *owner)
+{
+	(void)owner;
+	return 4;
+}
+
+static bool has_user(void *owner, const char *user)
+{
+	(void)owner;
+	return user[0] != 'x';
+}
+
+static const char *environment(void *owner, const char *name)
+{
+	(void)owner;
+	return name[0] == 'x' ? NULL : "secret";
+}
+
+static void node_name(void *owner, char *out, size_t size)
+{
+	(void)owner;
+	slice_copy(SLICE("edge"), out, size);
+}
+
+static const struct config_host host = {
+	.device_addresses = device_addresses,
+	.device_name = device_name,
+	.cpu_count = cpu_count,
+	.has_user = has_user,
+	.environment = environment,
+	.node_name = node_name,
+};
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+	struct loaded *loaded = NULL;
+	struct buf findings, shown;
+	char *copy = malloc(size + 1);
+
+	if (!copy)
+		return 0;
+	if (size)
+		memcpy(copy, data, size);
+	copy[size] = '\0';
+	buf_init(&findings);
+	buf_init(&shown);
+	int err = loaded_create("fuzz.yaml", copy, size, &host, &loaded, &findings);
+	if (err == -ERR_MALFORMED && findings.len == 0)
+		abort(); /* refused without a word */
+	if (!err) {
+		effective_show(loaded, &shown);
+		if (shown.len == 0)
+			abort();
+	}
+	loaded_destroy(loaded);
+	buf_free(&findings);
+	buf_free(&shown);
+	return 0;
+}
