@@ -66,6 +66,10 @@ static void find_way(struct calls *calls, const struct message *request, struct 
 	if (!binding)
 		binding = registrar_lookup(calls->registrar, message_request_uri(request), NULL);
 	query.is_registered = binding != NULL;
+	if (!binding && registrar_is_masked(calls->registrar, uri.user)) {
+		refuse_with(out, 480, SLICE_NONE); /* the registrar has not heard yet */
+		return;
+	}
 	out->route = route_find(config, &query);
 	if (!out->route)
 		refuse_with(out, 404, SLICE_NONE);

@@ -340,6 +340,13 @@ static void on_failure(void *owner, uint64_t context, struct transaction_handle 
 
 /* --- look-ups for calls --- */
 
+bool registrar_is_masked(const struct registrar *registrar, struct slice user)
+{
+	struct token token;
+	return token_read(registrar->worker->token_key, TOKEN_CONTACT, user, &token) == 0 &&
+	       (token.id & 3) == CONTACT_BINDING;
+}
+
 const struct binding *registrar_contact(const struct registrar *registrar, struct slice user)
 {
 	struct token token;

@@ -34,6 +34,8 @@ void registrar_receive(struct registrar *registrar, struct transaction_handle ha
 		       const struct message *request, const struct transport_path *path);
 /* The binding a masked contact stands for, from the user part of a Request-URI; NULL = none. */
 const struct binding *registrar_contact(const struct registrar *registrar, struct slice user);
+/* Is this user part a masked contact of ours, bound or not any more? */
+bool registrar_is_masked(const struct registrar *registrar, struct slice user);
 /* A binding of an address-of-record; `after` NULL = the first. */
 const struct binding *registrar_lookup(const struct registrar *registrar, struct slice uri,
 				       const struct binding *after);

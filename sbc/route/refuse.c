@@ -5,9 +5,13 @@ void refuse(struct worker *worker, struct transaction_handle handle,
 	    const struct message *request, const struct transport_path *path, unsigned int status,
 	    struct slice headers)
 {
-	struct reply reply = { .status = status, .headers = headers };
+	char tag[16];
+	struct reply reply = { .status = status,
+			       .to_tag = { tag, sizeof(tag) },
+			       .headers = headers };
 	struct buf bytes;
 
+	random_text(worker->random, tag, sizeof(tag));
 	buf_init(&bytes);
 	builder_reply(&bytes, message_scan(request), &path->remote, &reply);
 	if (buf_failed(&bytes) ||
