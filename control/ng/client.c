@@ -416,8 +416,13 @@ void ng_client_destroy(struct ng_client *client)
 	for (unsigned i = 0; i < client->relay_count; i++) {
 		struct ng_relay *relay = &client->relays[i];
 
-		while (!TAILQ_EMPTY(&relay->exchanges))
-			exchange_free(TAILQ_FIRST(&relay->exchanges));
+		struct ng_exchange *exchange = TAILQ_FIRST(&relay->exchanges);
+		while (exchange) {
+			struct ng_exchange *next = TAILQ_NEXT(exchange, of_relay);
+
+			exchange_free(exchange);
+			exchange = next;
+		}
 		wheel_cancel(client->wheel, &relay->ping);
 		ng_relay_close(relay);
 		buf_free(&relay->stream.in);

@@ -1,8 +1,9 @@
 /* server.c - the NG server's life, and a message turned into its reply.
  * SPDX-License-Identifier: Apache-2.0 */
-#include "control/ng/serving.h"
+#include "control/ng/server.h"
 #include "control/ng/bencode.h"
 #include "control/ng/json.h"
+#include "control/ng/serving.h"
 #include <errno.h>
 #include <stdlib.h>
 #include <unistd.h>

@@ -400,6 +400,12 @@ int ng_stream_listen(struct ng_listener *listener)
 
 void ng_stream_close_all(struct ng_server *server)
 {
-	while (server->connections)
-		connection_close(server->connections);
+	struct ng_connection *connection = server->connections;
+
+	while (connection) {
+		struct ng_connection *next = connection->next;
+
+		connection_close(connection);
+		connection = next;
+	}
 }

@@ -232,6 +232,25 @@ static void a_reply_is_matched_by_cookie_and_relay(void **state)
 	assert_string_equal(bench->result, "ok");
 }
 
+static void a_reply_from_another_relay_is_not_believed(void **state)
+{
+	struct bench *bench = *state;
+
+	open_client(bench, 2, 1000000, NULL);
+	clock_advance(&bench->clock, 1);
+	fake_expect(&bench->relays[0], "ping");
+	fake_expect(&bench->relays[1], "ping"); /* and now it knows where we are */
+	assert_int_equal(request(bench, 0, "query", 1), 0);
+	fake_expect(&bench->relays[0], "query");
+	bench->relays[1].cookie = bench->relays[0].cookie;
+	fake_reply(&bench->relays[1], "d6:result2:oke");
+	turn(bench);
+	assert_int_equal(bench->done, 0);
+	fake_reply(&bench->relays[0], "d6:result2:oke");
+	turn(bench);
+	assert_int_equal(bench->done, 1);
+}
+
 static void a_reply_may_be_json_or_rubbish(void **state)
 {
 	struct bench *bench = *state;
@@ -742,6 +761,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		TEST(a_reply_is_matched_by_cookie_and_relay),
+		TEST(a_reply_from_another_relay_is_not_believed),
 		TEST(a_reply_may_be_json_or_rubbish),
 		TEST(a_request_is_sent_five_times_and_given_up),
 		TEST(silence_to_one_request_does_not_condemn_a_relay),

@@ -312,6 +312,45 @@ static void a_reader_that_stalls_is_bounded_and_harms_nobody(void **state)
 	clock_turn(&bench->clock, 3);
 }
 
+static void a_slow_reader_gets_every_answer(void **state)
+{
+	static const char request[] = "d7:command3:big4:sizei60000ee";
+	struct bench *bench = *state;
+	int fd = bench_socket(SOCK_STREAM, "127.0.0.1", &bench->tcp);
+	size_t want = 200 * strlen("d3:big60000:e") + 200 * 60000;
+	size_t got = 0;
+
+	for (unsigned i = 0; i < 200; i++)
+		assert_int_equal(send(fd, request, strlen(request), MSG_NOSIGNAL), strlen(request));
+	for (unsigned i = 0; i < 2000 && got < want; i++) {
+		ssize_t n;
+
+		clock_turn(&bench->clock, 1);
+		while ((n = recv(fd, bench->text, sizeof(bench->text), MSG_DONTWAIT)) > 0)
+			got += (size_t)n;
+	}
+	assert_int_equal(got, want);
+	assert_int_equal(bench->handled, 200);
+	close(fd);
+	clock_turn(&bench->clock, 3);
+}
+
+static void the_time_allowed_is_that_of_one_message(void **state)
+{
+	struct bench *bench = *state;
+	int fd = bench_socket(SOCK_STREAM, "127.0.0.1", &bench->tcp);
+
+	assert_string_equal(ask_text(bench, fd, "a d7:comm"), "");
+	for (unsigned i = 0; i < 5; i++) {
+		clock_advance(&bench->clock, 6000);
+		/* The end of one message and the start of the next. */
+		assert_int_equal(ask_text(bench, fd, "and4:pinge a d7:comm")[0], 'a');
+	}
+	clock_advance(&bench->clock, 10000);
+	assert_int_equal(recv(fd, bench->text, 1, 0), 0);
+	close(fd);
+}
+
 static void connections_are_counted(void **state)
 {
 	struct bench *bench = *state;
@@ -407,6 +446,8 @@ int main(void)
 		TEST(a_malformed_stream_is_answered_and_closed),
 		TEST(half_a_message_is_not_waited_for_forever),
 		TEST(a_reader_that_stalls_is_bounded_and_harms_nobody),
+		TEST(a_slow_reader_gets_every_answer),
+		TEST(the_time_allowed_is_that_of_one_message),
 		TEST(connections_are_counted),
 		TEST(unix_sockets_need_no_cookie),
 		TEST(a_served_path_is_left_and_a_stale_one_replaced),
