@@ -177,6 +177,35 @@ static size_t private_size(void)
 	return RTE_ALIGN_CEIL(sizeof(struct carried), RTE_MBUF_PRIV_ALIGN);
 }
 
+/* The AF_XDP driver takes a pool for one block of objects without gaps, as long as their number times
+ * their size. By default DPDK lets no object cross a page; with 4 KB pages nearly every second one
+ * would then lie behind the end, and be lost to the kernel ("invalid descriptor") when its turn
+ * comes. A bound NIC needs just that default, for its DMA. */
+static struct rte_mempool *make_pool(uint32_t mbufs, bool is_one_block)
+{
+	if (!is_one_block)
+		return rte_pktmbuf_pool_create("media", mbufs, MBUF_CACHE, (uint16_t)private_size(),
+					       RTE_MBUF_DEFAULT_BUF_SIZE, SOCKET_ID_ANY);
+	struct rte_pktmbuf_pool_private private = {
+		.mbuf_data_room_size = RTE_MBUF_DEFAULT_BUF_SIZE,
+		.mbuf_priv_size = (uint16_t)private_size(),
+	};
+	unsigned size =
+		(unsigned)(sizeof(struct rte_mbuf) + private_size() + RTE_MBUF_DEFAULT_BUF_SIZE);
+	struct rte_mempool *pool =
+		rte_mempool_create_empty("media", mbufs, size, MBUF_CACHE, sizeof(private),
+					 SOCKET_ID_ANY, RTE_MEMPOOL_F_NO_IOVA_CONTIG);
+	if (!pool)
+		return NULL;
+	rte_pktmbuf_pool_init(pool, &private);
+	if (rte_mempool_populate_default(pool) != (int)mbufs || pool->nb_mem_chunks != 1) {
+		rte_mempool_free(pool);
+		return NULL;
+	}
+	rte_mempool_obj_iter(pool, rte_pktmbuf_init, NULL);
+	return pool;
+}
+
 static int start_eal(struct datapath *datapath, const struct datapath_config *config, char *why)
 {
 	uint32_t mbufs = mbufs_needed(datapath);
@@ -192,8 +221,7 @@ static int start_eal(struct datapath *datapath, const struct datapath_config *co
 	int err = eal_start(&eal, why, &datapath->eal);
 	if (err)
 		return err;
-	datapath->pool = rte_pktmbuf_pool_create("media", mbufs, MBUF_CACHE, (uint16_t)private_size(),
-						 RTE_MBUF_DEFAULT_BUF_SIZE, SOCKET_ID_ANY);
+	datapath->pool = make_pool(mbufs, config->driver != DATAPATH_PCI);
 	size_t rcu_size = rte_rcu_qsbr_get_memsize(datapath->lcore_count);
 	datapath->rcu = rte_zmalloc("rcu", rcu_size, RTE_CACHE_LINE_SIZE);
 	if (!datapath->pool || !datapath->rcu)

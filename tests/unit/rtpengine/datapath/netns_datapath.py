@@ -290,6 +290,22 @@ def test_no_icmp_for_media(r):
     assert int(r.totals()["drop.no-flow"]) >= 3
 
 
+def test_a_flood_leaves_no_mark(r):
+    """More at once than rings and pool hold; then all is as before (the drivers' rings refill)."""
+    pair(r, "10.91.1.1:30000", "10.91.1.2:4000", "10.91.2.1:30000", "10.91.2.2:5000")
+    s, d = udp("L", "10.91.1.2", 4000), udp("W", "10.91.2.2", 5000)
+    os.kill(r.p.pid, signal.SIGSTOP)  # so that all rings run full
+    for i in range(6000):
+        s.sendto(rtp(i), ("10.91.1.1", 30000))
+        d.sendto(rtp(i), ("10.91.2.1", 30000))
+    os.kill(r.p.pid, signal.SIGCONT)
+    for i in range(20000):
+        s.sendto(rtp(i), ("10.91.1.1", 30000))
+        d.sendto(rtp(i), ("10.91.2.1", 30000))
+    drain(s), drain(d)
+    exchange(r, s, ("10.91.1.1", 30000), d, ("10.91.2.1", 30000), 500)
+
+
 def test_idle_costs_nothing(r):
     pair(r, "10.91.1.1:30000", "10.91.1.2:4000", "10.91.2.1:30000", "10.91.2.2:5000")
     tasks = ["/proc/%d/task/%s/schedstat" % (r.p.pid, t) for t in os.listdir("/proc/%d/task" % r.p.pid)]
