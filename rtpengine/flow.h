@@ -1,10 +1,9 @@
 /* flow.h - what the session side tells the datapath, and what it reads back: the only thing the two
- * share. A flow is one local UDP port of ours with one peer on it. What is admitted on a flow leaves
- * through another flow of the same call: from that flow's local port, to that flow's peer. So a
- * plain stream is two flows pointing at each other, its RTCP two more, and a learned source is by
- * itself where the other direction sends to (symmetric RTP, RFC 4961).
- * A rule is immutable once published; it is replaced as a whole under RCU.
- * SPDX-License-Identifier: Apache-2.0 */
+ * share. A flow is one local UDP port of ours with one peer on it. What is admitted on a flow
+ * leaves through another flow of the same call: from that flow's local port, to that flow's peer.
+ * So a plain stream is two flows pointing at each other, its RTCP two more, and a learned source is
+ * by itself where the other direction sends to (symmetric RTP, RFC 4961). A rule is immutable once
+ * published; it is replaced as a whole under RCU. SPDX-License-Identifier: Apache-2.0 */
 #pragma once
 #include "control/base/addr.h"
 #include "control/base/counter.h"
@@ -13,7 +12,7 @@
 struct flow_id {
 	uint32_t value; /* 0 = none */
 };
-#define FLOW_NONE ((struct flow_id){ 0 })
+#define FLOW_NONE ((struct flow_id){0})
 
 static inline bool flow_id_is_set(struct flow_id id)
 {
@@ -33,19 +32,18 @@ enum flow_source_mode {
 	FLOW_SOURCE_LEARN,  /* the same, and other ports of an expected address after probation */
 };
 
-/* Who may send to a flow. An expected address with a port (what the SDP says) is admitted and locked
- * by its first packet. With port 0 (a NATed side: only the IP address of its signalling is known), or
- * from another port in LEARN mode, it takes two consecutive packets of one SSRC in sequence inside the
- * window; the first of the two is not relayed. Everybody else is dropped and counted as a hijack
- * attempt. Once locked, the lock moves only
+/* Who may send to a flow. An expected address with a port (what the SDP says) is admitted and
+ * locked by its first packet. With port 0 (a NATed side: only the IP address of its signalling is
+ * known), or from another port in LEARN mode, it takes two consecutive packets of one SSRC in
+ * sequence inside the window; the first of the two is not relayed. Everybody else is dropped and
+ * counted as a hijack attempt. Once locked, the lock moves only
  *  - by a rule with another `epoch` (a new offer), or
  *  - in LEARN mode to another port of the same address that goes on with the same SSRC and sequence
  *    after the old one fell silent (a NAT that re-mapped).
  * A rule replaced with the same epoch and the same expected addresses keeps lock, probation and
- * window. Otherwise all begin anew, and the old source stays admitted for up to 5 s until the new one
- * is confirmed.
- * RTCP needs no probation where its address is that of the locked RTP source (`rtp_of`, or the same
- * port with FLOW_MUX) and its sender SSRC is that source's. */
+ * window. Otherwise all begin anew, and the old source stays admitted for up to 5 s until the new
+ * one is confirmed. RTCP needs no probation where its address is that of the locked RTP source
+ * (`rtp_of`, or the same port with FLOW_MUX) and its sender SSRC is that source's. */
 #define FLOW_EXPECTED_MAX 2
 struct flow_source {
 	enum flow_source_mode mode;
@@ -60,11 +58,11 @@ struct flow_rule {
 	/* Where packets that leave through this flow go while no source is locked; family 0 or
 	 * port 0 = nowhere: they are dropped (no-destination). Leave it unset for a NATed side. */
 	struct addr remote;
-	bool symmetric;        /* once a source is locked, send there instead (if false: always remote) */
-	uint8_t dscp;          /* of packets leaving through this flow, 0 to 63 */
-	uint32_t clock_hz;     /* RTP clock, for jitter (RFC 3550 A.8); 0 = no jitter */
-	struct flow_id rtp_to; /* RTP (FLOW_OTHER: everything) admitted here leaves through that flow;
-				* none = counted, not relayed (hold, one-way) */
+	bool symmetric; /* once a source is locked, send there instead (if false: always remote) */
+	uint8_t dscp;   /* of packets leaving through this flow, 0 to 63 */
+	uint32_t clock_hz;      /* RTP clock, for jitter (RFC 3550 A.8); 0 = no jitter */
+	struct flow_id rtp_to;  /* RTP (FLOW_OTHER: everything) admitted here leaves through that
+				 * flow;  none = counted, not relayed (hold, one-way) */
 	struct flow_id rtcp_to; /* the same for RTCP (FLOW_RTCP, FLOW_MUX) */
 	struct flow_id rtp_of;  /* FLOW_RTCP: the flow with the RTP of the same peer, if any */
 };
@@ -81,7 +79,7 @@ struct flow_rule {
 	X(NOT_UDP, "not-udp", "not UDP")                                                           \
 	X(UDP_LENGTH, "udp-length", "UDP length does not fit")                                     \
 	X(UDP_CHECKSUM, "udp-checksum", "wrong UDP checksum")                                      \
-	X(NOT_OURS, "not-ours", "not to a media address and port of ours")                                  \
+	X(NOT_OURS, "not-ours", "not to a media address and port of ours")                         \
 	X(NO_FLOW, "no-flow", "no call on this port")                                              \
 	X(HANDOVER, "handover", "queue to the lcore that owns the flow is full")                   \
 	X(STUN, "stun", "STUN on a flow without ICE")                                              \
@@ -104,7 +102,7 @@ enum drop {
 #define X(name, key, text) DROP_##name,
 	FOREACH_DROP(X)
 #undef X
-	DROP_COUNT,
+		DROP_COUNT,
 	DROP_NONE = DROP_COUNT
 };
 
@@ -118,17 +116,18 @@ struct flow_stats {
 	uint64_t rtcp_packets;
 	uint64_t sent_packets; /* left through this flow towards its peer, RTCP too */
 	uint64_t sent_bytes;
-	uint64_t lost;    /* RFC 3550 A.3, over all SSRCs; never below 0 */
+	uint64_t lost; /* RFC 3550 A.3, over all SSRCs; never below 0 */
 	uint64_t reordered;
 	uint64_t duplicate;
-	uint32_t jitter_us; /* RFC 3550 A.8; includes up to one batch time of our own clock */
-	uint64_t last_packet_ms; /* CLOCK_MONOTONIC, the last admitted RTP or other packet; 0 = none */
+	uint32_t jitter_us;      /* RFC 3550 A.8; includes up to one batch time of our own clock */
+	uint64_t last_packet_ms; /* CLOCK_MONOTONIC, the last admitted RTP or other packet; 0 = none
+				  */
 	uint64_t last_rtcp_ms;
 	uint32_t ssrc; /* of the last RTP packet; valid when packets > 0 */
 	uint16_t sequence;
 	uint8_t payload_type;
 	bool source_is_locked;
-	struct addr source; /* when locked */
-	uint64_t hijack_attempts; /* packets of strangers, before the lock and after */
+	struct addr source;         /* when locked */
+	uint64_t hijack_attempts;   /* packets of strangers, before the lock and after */
 	uint64_t drops[DROP_COUNT]; /* of packets that arrived on this flow */
 };

@@ -1,6 +1,7 @@
 /* admit.c - second stage: the source rule (flow.h). Who sends to a port we gave away is the weak
- * point of every relay: here a source is confirmed before anything it sends is relayed, and a locked
- * one is given up only for what only the same sender can know.
+ * point of every relay: here a source is confirmed before anything it sends is relayed, and a
+ * locked one is given up only for what only the same sender can know.
+ *
  * SPDX-License-Identifier: Apache-2.0 */
 #include "rtpengine/datapath/lcore.h"
 
@@ -118,7 +119,8 @@ static bool candidate_is_confirmed(struct lcore *lcore, const struct packet *pac
 	return follows;
 }
 
-/* Which expected address this is: exactly, port and all, or only by IP. FLOW_EXPECTED_MAX = none. */
+/* Which expected address this is: exactly, port and all, or only by IP. FLOW_EXPECTED_MAX = none.
+ */
 static unsigned find_expected(const struct flow *flow, const struct addr *source, bool *exact)
 {
 	unsigned by_ip = FLOW_EXPECTED_MAX;
@@ -145,7 +147,7 @@ static void note_stranger(struct lcore *lcore, struct packet *packet)
 	if (state->hijack_reported)
 		return;
 	state->hijack_reported = true;
-	struct datapath_event event = { .type = DATAPATH_HIJACK, .source = packet->source };
+	struct datapath_event event = {.type = DATAPATH_HIJACK, .source = packet->source};
 	lcore->ops->report(lcore, packet->flow, &event);
 }
 

@@ -1,7 +1,7 @@
-/* af_packet.c - the driver of last resort: AF_PACKET, where XDP cannot be loaded. It steals nothing:
- * the kernel sees each packet too, and would answer ICMP port unreachable. So the driver's socket
- * takes only our media (a classic BPF filter), and an nftables chain at the device's ingress, which
- * runs after the socket, drops the same. SPDX-License-Identifier: Apache-2.0 */
+/* af_packet.c - the driver of last resort: AF_PACKET, where XDP cannot be loaded. It steals
+ * nothing: the kernel sees each packet too, and would answer ICMP port unreachable. So the driver's
+ * socket takes only our media (a classic BPF filter), and an nftables chain at the device's
+ * ingress, which runs after the socket, drops the same. SPDX-License-Identifier: Apache-2.0 */
 #include "rtpengine/datapath/control.h"
 #include <arpa/inet.h>
 #include <errno.h>
@@ -32,7 +32,7 @@ static void emit(struct program *program, uint16_t code, uint8_t if_true, uint8_
 {
 	if (program->len < CODE_MAX)
 		program->code[program->len++] =
-			(struct sock_filter){ .code = code, .jt = if_true, .jf = if_false, .k = k };
+			(struct sock_filter){.code = code, .jt = if_true, .jf = if_false, .k = k};
 }
 
 /* Destination address at `at`, destination port at `port_at`: take the packet if it is this one's
@@ -46,8 +46,8 @@ static void emit_address(struct program *program, const struct media_address *ad
 		uint32_t word;
 		memcpy(&word, address->addr.bytes + 4 * i, 4);
 		emit(program, BPF_LD | BPF_W | BPF_ABS, 0, 0, at + 4 * i);
-		emit(program, BPF_JMP | BPF_JEQ | BPF_K, 0,
-		     (uint8_t)(2 * (words - 1 - i) + rest), ntohl(word));
+		emit(program, BPF_JMP | BPF_JEQ | BPF_K, 0, (uint8_t)(2 * (words - 1 - i) + rest),
+		     ntohl(word));
 	}
 	emit(program, BPF_LD | BPF_H | BPF_ABS, 0, 0, port_at);
 	for (uint16_t i = 0; i < address->range_count; i++) {
@@ -106,7 +106,7 @@ static int filter_sockets(const struct device *device, const struct device_confi
 	build(&program, config);
 	if (program.len == CODE_MAX)
 		return -ERR_TOO_MANY;
-	struct sock_fprog filter = { .len = program.len, .filter = program.code };
+	struct sock_fprog filter = {.len = program.len, .filter = program.code};
 	for (uint16_t i = 0; i < device->fd_count; i++)
 		if (setsockopt(device->fds[i], SOL_SOCKET, SO_ATTACH_FILTER, &filter,
 			       sizeof(filter)) != 0)
@@ -117,7 +117,7 @@ static int filter_sockets(const struct device *device, const struct device_confi
 /* A process that has become nobody and kept CAP_NET_ADMIN hands it to nft, and to nobody after. */
 static void lend_net_admin(bool lend)
 {
-	struct __user_cap_header_struct header = { .version = _LINUX_CAPABILITY_VERSION_3 };
+	struct __user_cap_header_struct header = {.version = _LINUX_CAPABILITY_VERSION_3};
 	struct __user_cap_data_struct data[_LINUX_CAPABILITY_U32S_3];
 	if (geteuid() == 0 || syscall(SYS_capget, &header, data) != 0 ||
 	    !(data[0].permitted & 1u << CAP_NET_ADMIN))
@@ -129,14 +129,14 @@ static void lend_net_admin(bool lend)
 		(void)prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_RAISE, CAP_NET_ADMIN, 0, 0);
 }
 
-/* Run nft with `script` on its standard input; false when it is missing or refuses. By path, with an
- * empty environment: that is not ours to trust. */
+/* Run nft with `script` on its standard input; false when it is missing or refuses. By path, with
+ * an empty environment: that is not ours to trust. */
 static bool run_nft(const char *script)
 {
-	static const char *const places[] = { "/usr/sbin/nft", "/sbin/nft", "/usr/bin/nft" };
-	char *const argv[] = { (char *)(uintptr_t)"nft", (char *)(uintptr_t)"-f",
-			       (char *)(uintptr_t)"-", NULL };
-	char *const environment[] = { NULL };
+	static const char *const places[] = {"/usr/sbin/nft", "/sbin/nft", "/usr/bin/nft"};
+	char *const argv[] = {(char *)(uintptr_t) "nft", (char *)(uintptr_t) "-f",
+			      (char *)(uintptr_t) "-", NULL};
+	char *const environment[] = {NULL};
 	size_t len = strlen(script);
 	int input = memfd_create("postern-nft", MFD_CLOEXEC);
 	if (input < 0)
@@ -184,7 +184,8 @@ static bool add_chain(struct device *device, const struct device_config *config)
 		const struct media_address *address = &config->addresses[i];
 		for (uint16_t r = 0; r < address->range_count; r++)
 			buf_printf(&script,
-				   "add rule netdev postern_%u media %s daddr %s udp dport %u-%u drop\n",
+				   "add rule netdev postern_%u media %s daddr %s udp dport %u-%u "
+				   "drop\n",
 				   device->ifindex, address->addr.family == AF_INET ? "ip" : "ip6",
 				   addr_ip_text(&address->addr, text), address->ranges[r].first,
 				   address->ranges[r].last);

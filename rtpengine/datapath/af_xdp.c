@@ -1,6 +1,6 @@
 /* af_xdp.c - the driver for any Linux interface: AF_XDP with our own filter program. DPDK's driver
- * loads the program from a file it opens itself, attaches it and detaches it at close; the file is a
- * memory file here. The program's maps are found again by the id of the program on the device.
+ * loads the program from a file it opens itself, attaches it and detaches it at close; the file is
+ * a memory file here. The program's maps are found again by the id of the program on the device.
  * SPDX-License-Identifier: Apache-2.0 */
 #include "rtpengine/datapath/control.h"
 #include "rtpengine/datapath/filter.h"
@@ -59,10 +59,11 @@ static int remove_leftover(struct device *device, const struct log *log, char *w
 	if (bpf_xdp_query_id((int)device->ifindex, 0, &id) < 0 || id == 0)
 		return 0;
 	if (!program_info(id, &info, NULL, 0) || strcmp(info.name, PROGRAM_NAME) != 0)
-		return why_set(why, -ERR_EXISTS,
-			       "%s carries another XDP program (id %u); 'ip link set %s xdp off', or "
-			       "set dataplane.driver to af_packet",
-			       device->name, id, device->name);
+		return why_set(
+			why, -ERR_EXISTS,
+			"%s carries another XDP program (id %u); 'ip link set %s xdp off', or "
+			"set dataplane.driver to af_packet",
+			device->name, id, device->name);
 	log_info(log, "datapath.leftover", "device=%s xdp_program=%u", device->name, id);
 	if (bpf_xdp_detach((int)device->ifindex, 0, NULL) != 0)
 		return why_set(why, -ERR_DENIED,
@@ -74,8 +75,8 @@ static int remove_leftover(struct device *device, const struct log *log, char *w
 static int write_object(char *path, size_t size, char *why)
 {
 	int fd = memfd_create("postern-filter", MFD_CLOEXEC);
-	if (fd < 0 || write(fd, filter_object, sizeof(filter_object)) !=
-			      (ssize_t)sizeof(filter_object)) {
+	if (fd < 0 ||
+	    write(fd, filter_object, sizeof(filter_object)) != (ssize_t)sizeof(filter_object)) {
 		if (fd >= 0)
 			close(fd);
 		return why_set(why, -ERR_SYSTEM, "cannot write the XDP program: %s",
@@ -88,7 +89,7 @@ static int write_object(char *path, size_t size, char *why)
 static int find_map(const uint32_t *ids, uint32_t count, const char *name)
 {
 	for (uint32_t i = 0; i < count; i++) {
-		struct bpf_map_info info = { 0 };
+		struct bpf_map_info info = {0};
 		uint32_t len = sizeof(info);
 		int fd = bpf_map_get_fd_by_id(ids[i]);
 		if (fd < 0)
@@ -105,7 +106,7 @@ static int find_map(const uint32_t *ids, uint32_t count, const char *name)
 static int fill_media_map(int map, const struct media_address *addresses, uint16_t count)
 {
 	for (uint16_t i = 0; i < count; i++) {
-		struct filter_address key = { .family = addresses[i].addr.family == AF_INET ? 4 : 6 };
+		struct filter_address key = {.family = addresses[i].addr.family == AF_INET ? 4 : 6};
 		struct filter_ranges value;
 		memcpy(key.word, addresses[i].addr.bytes, key.family == 4 ? 4 : 16);
 		for (uint16_t r = 0; r < FILTER_RANGES_MAX; r++) {
@@ -130,8 +131,8 @@ static int fill_filter(struct device *device, const struct device_config *config
 			       device->name, strerror(errno));
 	uint32_t count = info.nr_map_ids < MAPS_MAX ? info.nr_map_ids : MAPS_MAX;
 	int map = find_map(maps, count, "media_map");
-	int err = map < 0 ? -ERR_NOT_FOUND :
-			    fill_media_map(map, config->addresses, config->address_count);
+	int err = map < 0 ? -ERR_NOT_FOUND
+			  : fill_media_map(map, config->addresses, config->address_count);
 	if (map >= 0)
 		close(map);
 	if (err)
@@ -140,7 +141,8 @@ static int fill_filter(struct device *device, const struct device_config *config
 	return 0;
 }
 
-int af_xdp_open(struct device *device, const struct device_config *config, uint16_t index, char *why)
+int af_xdp_open(struct device *device, const struct device_config *config, uint16_t index,
+		char *why)
 {
 	libbpf_set_print(silent);
 	if (device->has_split_queues)
@@ -158,8 +160,9 @@ int af_xdp_open(struct device *device, const struct device_config *config, uint1
 		return fd;
 	snprintf(device->vdev, sizeof(device->vdev), "net_af_xdp%u", index);
 	/* busy polling is for dedicated cores; our loop waits in poll(2) */
-	snprintf(arguments, sizeof(arguments), "iface=%s,start_queue=0,queue_count=%u,xdp_prog=%s,busy_budget=0",
-		 device->name, device->queues, path);
+	snprintf(arguments, sizeof(arguments),
+		 "iface=%s,start_queue=0,queue_count=%u,xdp_prog=%s,busy_budget=0", device->name,
+		 device->queues, path);
 	device->driver = DATAPATH_AF_XDP;
 	err = device_start(device, config, "vdev", arguments, why);
 	close(fd);

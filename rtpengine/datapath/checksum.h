@@ -29,7 +29,7 @@ static inline uint64_t checksum_add(uint64_t sum, const void *data, size_t len)
 
 static inline uint64_t checksum_add_be16(uint64_t sum, uint16_t host_value)
 {
-	uint8_t bytes[2] = { (uint8_t)(host_value >> 8), (uint8_t)host_value };
+	uint8_t bytes[2] = {(uint8_t)(host_value >> 8), (uint8_t)host_value};
 	uint16_t word;
 	memcpy(&word, bytes, 2);
 	return sum + word;

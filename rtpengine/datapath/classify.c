@@ -1,7 +1,8 @@
-/* classify.c - first stage: from a frame to a flow. Everything a kernel would have checked is checked
- * here, for the frame comes straight from the wire: lengths, IPv4 and UDP checksums, fragments,
- * options. What is not plain UDP to a media port belongs to the kernel and should not be here at
- * all (the filter passes it on); it is dropped and counted.
+/* classify.c - first stage: from a frame to a flow. Everything a kernel would have checked is
+ * checked here, for the frame comes straight from the wire: lengths, IPv4 and UDP checksums,
+ * fragments, options. What is not plain UDP to a media port belongs to the kernel and should not be
+ * here at all (the filter passes it on); it is dropped and counted.
+ *
  * SPDX-License-Identifier: Apache-2.0 */
 #include "rtpengine/datapath/lcore.h"
 #include "rtpengine/datapath/checksum.h"
@@ -74,8 +75,8 @@ static enum drop parse_ipv6(struct packet *packet, struct addr *local, uint16_t 
 }
 
 /* A sum of zero means none (IPv4 only). A local sender's datagram over veth or lo carries just the
- * pseudo-header's sum, for the hardware that never came (CHECKSUM_PARTIAL): that is as good as none.
- * Keeps the payload's sum, which rewrite needs again. */
+ * pseudo-header's sum, for the hardware that never came (CHECKSUM_PARTIAL): that is as good as
+ * none. Keeps the payload's sum, which rewrite needs again. */
 static bool udp_sum_is_good(struct packet *packet, const uint8_t *udp, uint16_t udp_len)
 {
 	bool v4 = packet->source.family == AF_INET;
@@ -235,7 +236,7 @@ uint16_t stage_classify(struct lcore *lcore, struct packet *packets, uint16_t n)
 	uint16_t kept = 0;
 	for (uint16_t i = 0; i < n; i++) {
 		struct packet *packet = &packets[i];
-		struct addr local = { 0 };
+		struct addr local = {0};
 		if (i + 4 < n)
 			__builtin_prefetch(packets[i + 4].data);
 		enum drop why = parse(packet, &local);

@@ -12,8 +12,8 @@ struct rte_rcu_qsbr;
 struct poller;
 struct eal;
 
-#define RANGES_MAX    4  /* media ranges of one address (interfaces that share it) */
-#define DEVICE_FDS    64
+#define RANGES_MAX 4 /* media ranges of one address (interfaces that share it) */
+#define DEVICE_FDS 64
 
 struct port_range {
 	uint16_t first, last;
@@ -35,17 +35,17 @@ struct device {
 	uint16_t mtu;
 	uint16_t queues;
 	bool is_loopback;
-	bool has_split_queues; /* several rx queues, but not as pairs: AF_XDP sees one */
+	bool has_split_queues;       /* several rx queues, but not as pairs: AF_XDP sees one */
 	enum datapath_driver driver; /* the one that serves it */
 	char vdev[32];               /* "net_af_xdp0"; "" = not open */
 	uint16_t port;               /* DPDK's */
 	bool is_started;
-	int guard_fd;                /* holds the name, so that no second relay takes the device */
-	bool has_chain;              /* an nftables chain of ours */
-	bool has_program;            /* an XDP program of ours */
-	char tap[32];                /* PCI: the vdev of the exception path; "" = none */
+	int guard_fd;     /* holds the name, so that no second relay takes the device */
+	bool has_chain;   /* an nftables chain of ours */
+	bool has_program; /* an XDP program of ours */
+	char tap[32];     /* PCI: the vdev of the exception path; "" = none */
 	uint16_t tap_port;
-	int fds[DEVICE_FDS];         /* the driver's sockets (its, not ours to close) */
+	int fds[DEVICE_FDS]; /* the driver's sockets (its, not ours to close) */
 	uint16_t fd_count;
 };
 
@@ -87,8 +87,8 @@ void hop_put(struct hops *hops, struct hop *hop); /* NULL is fine */
 void hops_on_neighbour(struct hops *hops, unsigned ifindex, const struct addr *ip,
 		       const uint8_t *mac);
 void hops_on_change(struct hops *hops);
-/* Once a second: look routes up again if they changed, ask for neighbours that are missing, keep the
- * kernel's entries fresh. */
+/* Once a second: look routes up again if they changed, ask for neighbours that are missing, keep
+ * the kernel's entries fresh. */
 void hops_tick(struct hops *hops);
 
 /* flows.c */
@@ -171,5 +171,5 @@ struct eal_config {
 /* struct eal keeps the last line that EAL or a driver logged */
 MUST_CHECK int eal_start(const struct eal_config *config, char *why, struct eal **out);
 const char *eal_last_error(const struct eal *eal); /* "" = none */
-unsigned eal_lcore(size_t index); /* EAL's number of our lcore `index` */
+unsigned eal_lcore(size_t index);                  /* EAL's number of our lcore `index` */
 void eal_stop(struct eal *eal);

@@ -30,8 +30,8 @@ static void arm_timer(struct datapath *datapath, uint32_t ms)
 {
 	if (datapath->hops.table.count == 0 && !datapath->retired.first)
 		ms = 0;
-	struct itimerspec timer = { .it_value = { .tv_sec = ms / 1000,
-						  .tv_nsec = (long)(ms % 1000 * NS_PER_MS) } };
+	struct itimerspec timer = {
+		.it_value = {.tv_sec = ms / 1000, .tv_nsec = (long)(ms % 1000 * NS_PER_MS)}};
 	(void)timerfd_settime(datapath->timer_fd, 0, &timer, NULL);
 	datapath->timer_is_armed = ms != 0;
 }
@@ -139,7 +139,7 @@ size_t datapath_device_count(const struct datapath *datapath)
 void datapath_device_stats(const struct datapath *datapath, size_t index, struct device_stats *out)
 {
 	const struct device *device = &datapath->devices[index];
-	struct rte_eth_stats stats = { 0 };
+	struct rte_eth_stats stats = {0};
 	(void)rte_eth_stats_get(device->port, &stats); /* zeros when the driver cannot say */
 	*out = (struct device_stats){
 		.name = device->name,

@@ -26,22 +26,22 @@ enum datapath_hugepages { DATAPATH_HUGE_AUTO, DATAPATH_HUGE_NEVER, DATAPATH_HUGE
 struct datapath_config {
 	const struct datapath_interface *interfaces; /* strings and arrays are copied */
 	size_t interface_count;
-	enum datapath_driver driver;   /* AUTO: AF_XDP, or AF_PACKET where that cannot be (logged) */
-	const char *pci_address;       /* DATAPATH_PCI */
-	const unsigned *cores;         /* CPUs of the lcores; one CPU may be named twice */
-	size_t core_count;             /* 1 to 16 */
+	enum datapath_driver driver; /* AUTO: AF_XDP, or AF_PACKET where that cannot be (logged) */
+	const char *pci_address;     /* DATAPATH_PCI */
+	const unsigned *cores;       /* CPUs of the lcores; one CPU may be named twice */
+	size_t core_count;           /* 1 to 16 */
 	enum datapath_hugepages hugepages;
-	uint32_t batch_us;             /* how long packets may wait to be handled together; 0 = spin */
-	uint32_t max_flows;            /* 0 = DATAPATH_MAX_FLOWS */
-	const struct log *log;         /* must live as long as the datapath */
+	uint32_t batch_us;     /* how long packets may wait to be handled together; 0 = spin */
+	uint32_t max_flows;    /* 0 = DATAPATH_MAX_FLOWS */
+	const struct log *log; /* must live as long as the datapath */
 };
 
 #define DATAPATH_WHY_SIZE 256
 
 /* Open the devices and start the lcores; needs root (or CAP_NET_ADMIN, CAP_NET_RAW, CAP_BPF,
- * CAP_PERFMON, CAP_SYS_ADMIN, CAP_IPC_LOCK). When it fails, `why` holds one line: the cause and the cure.
- * Afterwards no capability is needed for packets, routes and neighbours. CAP_NET_ADMIN, if kept,
- * lets the kernel's neighbour entries be refreshed without a datagram (NTF_USE) and lets
+ * CAP_PERFMON, CAP_SYS_ADMIN, CAP_IPC_LOCK). When it fails, `why` holds one line: the cause and the
+ * cure. Afterwards no capability is needed for packets, routes and neighbours. CAP_NET_ADMIN, if
+ * kept, lets the kernel's neighbour entries be refreshed without a datagram (NTF_USE) and lets
  * datapath_destroy() take the XDP program or the nftables chain off the devices; without it they
  * stay until the next start, which removes what an earlier run left (the program passes everything
  * to the kernel once its sockets are closed). */
@@ -95,9 +95,9 @@ struct lcore_stats {
 	uint64_t rx_bytes;
 	uint64_t tx_packets;
 	uint64_t tx_bytes;
-	uint64_t bursts; /* bursts that held a packet */
-	uint64_t naps;   /* timed batches slept */
-	uint64_t waits;  /* times blocked until a packet came */
+	uint64_t bursts;      /* bursts that held a packet */
+	uint64_t naps;        /* timed batches slept */
+	uint64_t waits;       /* times blocked until a packet came */
 	uint64_t handed_over; /* packets passed to the lcore that owns their flow */
 	uint64_t events_lost;
 	uint64_t drops[DROP_COUNT];

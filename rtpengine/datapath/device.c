@@ -19,7 +19,7 @@
 
 #define DESCRIPTORS 2048
 /* Since Linux 6.17: how many packets one sendto() on an AF_XDP socket takes (32 before). */
-#define XDP_MAX_TX_BUDGET 9
+#define XDP_MAX_TX_BUDGET    9
 #define QUEUES_OF_DEVICE_MAX 32
 
 int why_set(char *why, int err, const char *format, ...)
@@ -35,8 +35,8 @@ static bool find_ifindex(const struct ifaddrs *list, const struct addr *ip, unsi
 {
 	for (const struct ifaddrs *at = list; at; at = at->ifa_next) {
 		struct addr has;
-		if (!at->ifa_addr || (at->ifa_addr->sa_family != AF_INET &&
-				      at->ifa_addr->sa_family != AF_INET6))
+		if (!at->ifa_addr ||
+		    (at->ifa_addr->sa_family != AF_INET && at->ifa_addr->sa_family != AF_INET6))
 			continue;
 		addr_from_sockaddr(at->ifa_addr, &has);
 		/* all of 127.0.0.0/8 is on lo, listed or not */
@@ -60,8 +60,8 @@ static int request(int fd, unsigned long what, const char *name, struct ifreq *i
 
 static void read_channels(int fd, struct device *device)
 {
-	struct ethtool_channels channels = { .cmd = ETHTOOL_GCHANNELS };
-	struct ifreq ifr = { .ifr_data = (char *)&channels };
+	struct ethtool_channels channels = {.cmd = ETHTOOL_GCHANNELS};
+	struct ifreq ifr = {.ifr_data = (char *)&channels};
 	device->queues = 1;
 	if (request(fd, SIOCETHTOOL, device->name, &ifr) != 0)
 		return;
@@ -71,14 +71,14 @@ static void read_channels(int fd, struct device *device)
 }
 
 /* Name, MAC, MTU, state of a kernel device. */
-static int read_device(unsigned ifindex, const struct media_address *address,
-		       struct device *device, char *why)
+static int read_device(unsigned ifindex, const struct media_address *address, struct device *device,
+		       char *why)
 {
 	memset(device, 0, sizeof(*device));
 	device->ifindex = ifindex;
 	device->guard_fd = -1;
 	int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
-	struct ifreq ifr = { 0 };
+	struct ifreq ifr = {0};
 	int err = 0;
 	if (fd < 0 || !if_indextoname(ifindex, device->name) ||
 	    request(fd, SIOCGIFFLAGS, device->name, &ifr) != 0)
@@ -101,8 +101,8 @@ static int read_device(unsigned ifindex, const struct media_address *address,
 		memcpy(device->mac, ifr.ifr_hwaddr.sa_data, 6);
 		device->is_loopback = ifr.ifr_hwaddr.sa_family == ARPHRD_LOOPBACK;
 		if (request(fd, SIOCGIFMTU, device->name, &ifr) == 0)
-			device->mtu = (uint16_t)(ifr.ifr_mtu < UINT16_MAX ? ifr.ifr_mtu :
-									    UINT16_MAX);
+			device->mtu =
+				(uint16_t)(ifr.ifr_mtu < UINT16_MAX ? ifr.ifr_mtu : UINT16_MAX);
 		read_channels(fd, device);
 	}
 	if (fd >= 0)
@@ -158,7 +158,7 @@ int devices_find(struct media_address *addresses, uint16_t address_count,
 /* The kernel frees the name when we end, however we end. */
 static int take_guard(struct device *device, char *why)
 {
-	struct sockaddr_un sa = { .sun_family = AF_UNIX };
+	struct sockaddr_un sa = {.sun_family = AF_UNIX};
 	int len = snprintf(sa.sun_path + 1, sizeof(sa.sun_path) - 1, "postern-datapath/%s",
 			   device->name);
 	device->guard_fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
@@ -211,11 +211,11 @@ static void raise_tx_budget(const struct device *device)
 
 static int set_up_port(struct device *device, const struct device_config *config)
 {
-	struct rte_eth_conf conf = { 0 };
+	struct rte_eth_conf conf = {0};
 	int err = rte_eth_dev_configure(device->port, device->queues, device->queues, &conf);
 	for (uint16_t q = 0; q < device->queues && !err; q++) {
-		err = rte_eth_rx_queue_setup(device->port, q, DESCRIPTORS,
-					     (unsigned)SOCKET_ID_ANY, NULL, config->pool);
+		err = rte_eth_rx_queue_setup(device->port, q, DESCRIPTORS, (unsigned)SOCKET_ID_ANY,
+					     NULL, config->pool);
 		if (!err)
 			err = rte_eth_tx_queue_setup(device->port, q, DESCRIPTORS,
 						     (unsigned)SOCKET_ID_ANY, NULL);
@@ -230,7 +230,7 @@ int device_start(struct device *device, const struct device_config *config, cons
 		 const char *arguments, char *why)
 {
 	struct device before = *device;
-	list_sockets(&before, &(struct device){ 0 });
+	list_sockets(&before, &(struct device){0});
 	int err = arguments ? rte_eal_hotplug_add(bus, device->vdev, arguments) : 0;
 	if (!err)
 		err = rte_eth_dev_get_port_by_name(device->vdev, &device->port);
@@ -261,7 +261,8 @@ static void close_port(struct device *device)
 	device->fd_count = 0;
 }
 
-int device_open(struct device *device, const struct device_config *config, uint16_t index, char *why)
+int device_open(struct device *device, const struct device_config *config, uint16_t index,
+		char *why)
 {
 	if (config->driver == DATAPATH_PCI)
 		return pci_open(device, config, why);
@@ -293,6 +294,6 @@ void device_close(struct device *device, const struct log *log)
 
 const char *device_driver_name(const struct device *device)
 {
-	static const char *const names[] = { "auto", "af_xdp", "af_packet", "pci" };
+	static const char *const names[] = {"auto", "af_xdp", "af_packet", "pci"};
 	return names[device->driver];
 }

@@ -6,7 +6,7 @@ static const struct {
 	const char *key;
 	const char *text;
 } names[DROP_COUNT] = {
-#define X(name, key, text) [DROP_##name] = { key, text },
+#define X(name, key, text) [DROP_##name] = {key, text},
 	FOREACH_DROP(X)
 #undef X
 };

@@ -1,6 +1,6 @@
 /* eal.c - DPDK's environment: how it is started so that it disturbs nobody. In memory only (no
- * files, no hugetlbfs mount, several side by side), no telemetry socket, no PCI bus unless a device is
- * given, its log kept for our error lines; the calling thread keeps its CPUs.
+ * files, no hugetlbfs mount, several side by side), no telemetry socket, no PCI bus unless a device
+ * is given, its log kept for our error lines; the calling thread keeps its CPUs.
  * SPDX-License-Identifier: Apache-2.0 */
 #include "rtpengine/datapath/control.h"
 #include <dirent.h>
@@ -83,10 +83,11 @@ static int lcores_text(const struct eal_config *config, char *out, size_t size, 
 	for (size_t i = 0; i < config->core_count; i++) {
 		unsigned cpu = config->cores[i];
 		if (cpu >= CPU_SETSIZE || !CPU_ISSET((size_t)cpu, &allowed))
-			return why_set(why, -ERR_INVALID,
-				       "dataplane.cores names CPU %u, which this process may not use "
-				       "or which does not exist; see 'nproc' and 'taskset -p $$'",
-				       cpu);
+			return why_set(
+				why, -ERR_INVALID,
+				"dataplane.cores names CPU %u, which this process may not use "
+				"or which does not exist; see 'nproc' and 'taskset -p $$'",
+				cpu);
 		if (used + 16 > size)
 			return why_set(why, -ERR_TOO_MANY, "too many CPUs for one line");
 		used += (size_t)snprintf(out + used, size - used, ",%u@%u", eal_lcore(i), cpu);
@@ -116,22 +117,22 @@ static int run_init(struct eal *eal, const struct eal_config *config, bool huge,
 {
 	char *argv[ARGUMENTS_MAX];
 	int argc = 0;
-	argv[argc++] = (char *)(uintptr_t)"postern-rtpengine";
+	argv[argc++] = (char *)(uintptr_t) "postern-rtpengine";
 	/* no files: hugepages from a memfd, or none at all (the two options exclude each other) */
 	argv[argc++] = (char *)(uintptr_t)(huge ? "--in-memory" : "--no-shconf");
-	argv[argc++] = (char *)(uintptr_t)"--no-telemetry";
-	argv[argc++] = (char *)(uintptr_t)"--log-level=*:warning";
-	argv[argc++] = (char *)(uintptr_t)"--lcores";
+	argv[argc++] = (char *)(uintptr_t) "--no-telemetry";
+	argv[argc++] = (char *)(uintptr_t) "--log-level=*:warning";
+	argv[argc++] = (char *)(uintptr_t) "--lcores";
 	argv[argc++] = eal->lcores;
 	if (config->pci_address) {
-		argv[argc++] = (char *)(uintptr_t)"-a";
+		argv[argc++] = (char *)(uintptr_t) "-a";
 		argv[argc++] = (char *)(uintptr_t)config->pci_address;
 	} else {
-		argv[argc++] = (char *)(uintptr_t)"--no-pci";
+		argv[argc++] = (char *)(uintptr_t) "--no-pci";
 	}
 	if (!huge) {
-		argv[argc++] = (char *)(uintptr_t)"--no-huge";
-		argv[argc++] = (char *)(uintptr_t)"-m";
+		argv[argc++] = (char *)(uintptr_t) "--no-huge";
+		argv[argc++] = (char *)(uintptr_t) "-m";
 		argv[argc++] = eal->memory;
 	}
 	argv[argc] = NULL;
@@ -155,7 +156,7 @@ int eal_start(const struct eal_config *config, char *why, struct eal **out)
 	if (err)
 		goto fail;
 	snprintf(eal->memory, sizeof(eal->memory), "%u", config->megabytes);
-	cookie_io_functions_t io = { .write = keep_line };
+	cookie_io_functions_t io = {.write = keep_line};
 	eal->stream = fopencookie(eal, "w", io);
 	err = -ERR_NO_MEMORY;
 	if (!eal->stream) {

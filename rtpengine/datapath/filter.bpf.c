@@ -1,6 +1,6 @@
-/* filter.bpf.c - the XDP program on a media device: UDP to our media addresses and ports goes to the
- * relay's socket; everything else (ARP, ND, SIP, fragments, options, extension headers, VLANs) stays
- * with the kernel. Addresses and port ranges are filled in at start (af_xdp.c).
+/* filter.bpf.c - the XDP program on a media device: UDP to our media addresses and ports goes to
+ * the relay's socket; everything else (ARP, ND, SIP, fragments, options, extension headers, VLANs)
+ * stays with the kernel. Addresses and port ranges are filled in at start (af_xdp.c).
  * SPDX-License-Identifier: Apache-2.0 */
 #include <linux/bpf.h>
 #include <linux/if_ether.h>

@@ -6,10 +6,10 @@
 #include <sys/mman.h>
 #include "control/base/wheel.h" /* container_of */
 
-#define INDEX_BITS      20
-#define INDEX_MASK      ((1u << INDEX_BITS) - 1)
-#define GENERATION_MAX  ((1u << (32 - INDEX_BITS)) - 1)
-#define NS_PER_MS       1000000ull
+#define INDEX_BITS     20
+#define INDEX_MASK     ((1u << INDEX_BITS) - 1)
+#define GENERATION_MAX ((1u << (32 - INDEX_BITS)) - 1)
+#define NS_PER_MS      1000000ull
 
 _Static_assert(FLOW_EXPECTED_MAX <= 256, "locked_source has 8 bits for the index");
 
@@ -158,7 +158,7 @@ int flows_open(struct flows *flows, const struct addr *local, uint32_t affinity,
 	entry->flow.mode = FLOW_SOURCE_CLOSED;
 	entry->flow.local = *local;
 	struct flow_control *control = &flows->controls[index];
-	*control = (struct flow_control){ .endpoint = endpoint, .index = index };
+	*control = (struct flow_control){.endpoint = endpoint, .index = index};
 	publish(flows, control, entry);
 	flows->count++;
 	*out = entry->flow.id;
@@ -168,7 +168,7 @@ int flows_open(struct flows *flows, const struct addr *local, uint32_t affinity,
 static int compile_link(const struct flows *flows, const struct flow *from, struct flow_id id,
 			struct flow_link *out)
 {
-	*out = (struct flow_link){ 0 };
+	*out = (struct flow_link){0};
 	if (!flow_id_is_set(id))
 		return 0;
 	const struct flow_control *to = find(flows, id);
@@ -232,8 +232,7 @@ static bool source_is_same(const struct flow_source *a, const struct flow_source
 	return true;
 }
 
-int flows_set(struct flows *flows, struct flow_id id, const struct flow_rule *rule,
-	      uint64_t now_ns)
+int flows_set(struct flows *flows, struct flow_id id, const struct flow_rule *rule, uint64_t now_ns)
 {
 	retire_run(flows->retired);
 	struct flow_control *control = find(flows, id);

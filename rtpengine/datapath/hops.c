@@ -104,9 +104,9 @@ static bool find_device(const struct hops *hops, unsigned ifindex, uint16_t *out
 static void look_up(struct hops *hops, struct hop_entry *entry)
 {
 	entry->is_stale = false;
-	entry->has_route = netlink_route(hops->netlink, &entry->to, &entry->from, &entry->route) ==
-				   0 &&
-			   find_device(hops, entry->route.ifindex, &entry->device);
+	entry->has_route =
+		netlink_route(hops->netlink, &entry->to, &entry->from, &entry->route) == 0 &&
+		find_device(hops, entry->route.ifindex, &entry->device);
 	if (entry->has_route)
 		look_up_neighbour(hops, entry);
 	publish(hops, entry);

@@ -86,7 +86,7 @@ static bool op_to_kernel(struct lcore *lcore, struct packet *packet)
 	return true;
 }
 
-const struct lcore_ops poller_ops = { op_hand_over, op_report, op_to_kernel, op_release };
+const struct lcore_ops poller_ops = {op_hand_over, op_report, op_to_kernel, op_release};
 
 /* What other lcores gave us: packets of our flows, and finished ones for our devices. */
 static uint16_t serve_inbox(struct poller *poller)
@@ -166,8 +166,8 @@ static uint32_t iterate(struct poller *poller, bool *more)
 
 static void nap(struct poller *poller)
 {
-	struct timespec time = { .tv_sec = poller->batch_us / 1000000,
-				 .tv_nsec = (long)(poller->batch_us % 1000000) * 1000 };
+	struct timespec time = {.tv_sec = poller->batch_us / 1000000,
+				.tv_nsec = (long)(poller->batch_us % 1000000) * 1000};
 	rte_rcu_qsbr_thread_offline(poller->rcu, poller->lcore.index);
 	nanosleep(&time, NULL);
 	rte_rcu_qsbr_thread_online(poller->rcu, poller->lcore.index);

@@ -25,8 +25,8 @@ struct hop {
 
 /* A media address and the flows on its ports. */
 struct endpoint {
-	struct addr addr;        /* port 0 */
-	uint16_t first, last;    /* ports[0] is port `first` */
+	struct addr addr;     /* port 0 */
+	uint16_t first, last; /* ports[0] is port `first` */
 	_Atomic(const struct flow *) *ports;
 };
 
@@ -44,11 +44,11 @@ struct flow {
 	struct flow_id id;
 	uint32_t generation;
 	uint16_t lcore;
-	uint8_t kind; /* enum flow_kind */
-	uint8_t mode; /* enum flow_source_mode */
+	uint8_t kind;          /* enum flow_kind */
+	uint8_t mode;          /* enum flow_source_mode */
 	uint8_t traffic_class; /* DSCP << 2 */
 	bool symmetric;
-	uint32_t epoch; /* the datapath's own count: expected[] is constant within one */
+	uint32_t epoch;          /* the datapath's own count: expected[] is constant within one */
 	uint64_t learn_until_ns; /* UINT64_MAX = for ever */
 	struct addr local;
 	struct addr expected[FLOW_EXPECTED_MAX];
@@ -108,8 +108,9 @@ struct flow_state {
 	struct counter packets, bytes, rtcp_packets, sent_packets, sent_bytes;
 	struct counter lost, reordered, duplicate, jitter_us;
 	struct counter last_packet_ns, last_rtcp_ns;
-	struct counter rtp_header;    /* bit 63 set; payload type << 48 | sequence << 32 | ssrc */
-	struct counter locked_source; /* bit 63 set; epoch << 24 | expected << 16 | port; 0 = none */
+	struct counter rtp_header; /* bit 63 set; payload type << 48 | sequence << 32 | ssrc */
+	struct counter
+		locked_source; /* bit 63 set; epoch << 24 | expected << 16 | port; 0 = none */
 	struct counter hijack_attempts;
 	struct counter drops[DROP_COUNT];
 };
@@ -153,8 +154,7 @@ static inline const struct flow *flow_link_get(const struct flow_link *link)
 {
 	if (!link->slot)
 		return NULL;
-	const struct flow *flow =
-		atomic_load_explicit(&link->slot->current, memory_order_acquire);
+	const struct flow *flow = atomic_load_explicit(&link->slot->current, memory_order_acquire);
 	return flow && flow->generation == link->generation ? flow : NULL;
 }
 

@@ -11,7 +11,7 @@
 
 #define BUFFER_SIZE 32768
 /* Events read in one go, so that a storm of them cannot hold the control thread. */
-#define READS_MAX 64
+#define READS_MAX    64
 #define DISCARD_PORT 9
 
 struct netlink {
@@ -146,7 +146,7 @@ static int read_route(const struct nlattr *attr, void *data)
 	case RTA_VIA: /* an IPv6 gateway for IPv4 (RFC 5549) */
 		if (mnl_attr_get_payload_len(attr) == 2 + 16) {
 			const struct rtvia *via = mnl_attr_get_payload(attr);
-			out->next_hop = (struct addr){ .family = AF_INET6 };
+			out->next_hop = (struct addr){.family = AF_INET6};
 			memcpy(out->next_hop.bytes, via->rtvia_addr, 16);
 		}
 		break;
@@ -189,9 +189,9 @@ int netlink_route(struct netlink *netlink, const struct addr *to, const struct a
 		rtm->rtm_src_len = bits;
 		put_addr(message, RTA_SRC, from);
 	}
-	struct route route = { .next_hop = *to };
+	struct route route = {.next_hop = *to};
 	route.next_hop.port = 0;
-	struct route_answer answer = { .out = &route };
+	struct route_answer answer = {.out = &route};
 	int err = ask(netlink, message, on_route, &answer);
 	if (err || !answer.is_found)
 		return -ERR_UNREACHABLE;
@@ -226,8 +226,8 @@ static bool read_neighbour(const struct nlmsghdr *message, struct neighbour *out
 	out->ifindex = (unsigned)ndm->ndm_ifindex;
 	mnl_attr_parse(message, sizeof(*ndm), read_neighbour_attr, out);
 	if (message->nlmsg_type != RTM_NEWNEIGH ||
-	    !(ndm->ndm_state & (NUD_REACHABLE | NUD_STALE | NUD_DELAY | NUD_PROBE | NUD_PERMANENT |
-				NUD_NOARP)))
+	    !(ndm->ndm_state &
+	      (NUD_REACHABLE | NUD_STALE | NUD_DELAY | NUD_PROBE | NUD_PERMANENT | NUD_NOARP)))
 		out->mac = NULL;
 	return out->ip.family != 0;
 }
@@ -267,7 +267,7 @@ int netlink_neighbour(struct netlink *netlink, unsigned ifindex, const struct ad
 		      uint8_t mac[6])
 {
 	struct nlmsghdr *message = neighbour_message(netlink, RTM_GETNEIGH, ifindex, ip, 0);
-	struct neighbour_answer answer = { .mac = mac };
+	struct neighbour_answer answer = {.mac = mac};
 	int err = ask(netlink, message, on_neighbour, &answer);
 	return err || !answer.is_found ? -ERR_NOT_FOUND : 0;
 }

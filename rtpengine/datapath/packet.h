@@ -1,6 +1,6 @@
-/* packet.h - one packet on its way through the stages, and the stages in their order. A stage takes a
- * burst, returns how many survive, and names every drop. No stage knows DPDK: a packet is bytes with
- * room in front, so that tests hand-make them. SPDX-License-Identifier: Apache-2.0 */
+/* packet.h - one packet on its way through the stages, and the stages in their order. A stage takes
+ * a burst, returns how many survive, and names every drop. No stage knows DPDK: a packet is bytes
+ * with room in front, so that tests hand-make them. SPDX-License-Identifier: Apache-2.0 */
 #pragma once
 #include "control/base/addr.h"
 #include "rtpengine/flow.h"
@@ -26,12 +26,12 @@ struct packet {
 	uint16_t headroom;        /* free bytes before data */
 	uint16_t payload;         /* offset of the UDP payload */
 	uint16_t payload_len;
-	uint16_t payload_sum;     /* one's complement sum of the payload, not inverted */
-	uint8_t kind;             /* enum packet_kind */
+	uint16_t payload_sum; /* one's complement sum of the payload, not inverted */
+	uint8_t kind;         /* enum packet_kind */
 	uint8_t turns;
-	uint32_t ssrc;            /* of RTP; of the first sender in RTCP */
-	uint16_t sequence;        /* RTP */
-	struct addr source;       /* who sent it */
+	uint32_t ssrc;      /* of RTP; of the first sender in RTCP */
+	uint16_t sequence;  /* RTP */
+	struct addr source; /* who sent it */
 };
 
 static inline const uint8_t *packet_payload(const struct packet *packet)
@@ -52,8 +52,8 @@ static inline void write_be16(uint8_t *p, uint16_t value)
 	p[1] = (uint8_t)value;
 }
 
-/* Ethernet, IP, UDP and their checksums; which flow; then STUN, DTLS, RTP or RTCP (RFC 7983). Packets
- * of another lcore's flow go to that lcore. */
+/* Ethernet, IP, UDP and their checksums; which flow; then STUN, DTLS, RTP or RTCP (RFC 7983).
+ * Packets of another lcore's flow go to that lcore. */
 uint16_t stage_classify(struct lcore *lcore, struct packet *packets, uint16_t n);
 /* The second half alone, for packets that were handed over or turned around: flow is set. */
 uint16_t stage_demux(struct lcore *lcore, struct packet *packets, uint16_t n);

@@ -1,5 +1,6 @@
-/* poller.h - an lcore with its queues, its rings to the others and its sleep: what lcore.c, rx.c and
- * tx.c share. Owned by struct datapath, used by its own lcore.
+/* poller.h - an lcore with its queues, its rings to the others and its sleep: what lcore.c, rx.c
+ * and tx.c share. Owned by struct datapath, used by its own lcore.
+ *
  * SPDX-License-Identifier: Apache-2.0 */
 #pragma once
 #include <poll.h>
@@ -8,11 +9,11 @@
 #include <rte_ring.h>
 #include "rtpengine/datapath/lcore.h"
 
-#define TX_BATCH         256
-#define QUEUES_MAX       64  /* of one lcore */
-#define EVENT_RING_SIZE  1024
-#define HANDOVER_SIZE    4096
-#define GARBAGE_MAX      256
+#define TX_BATCH        256
+#define QUEUES_MAX      64 /* of one lcore */
+#define EVENT_RING_SIZE 1024
+#define HANDOVER_SIZE   4096
+#define GARBAGE_MAX     256
 
 /* In the private area of every mbuf: the packet, while it goes from one lcore to another. */
 struct carried {
@@ -22,7 +23,7 @@ struct carried {
 	bool is_outbound; /* finished, to be sent on `device` */
 };
 
-struct event_ring { /* one lcore to the control thread */
+struct event_ring {            /* one lcore to the control thread */
 	_Atomic uint32_t head; /* next to write */
 	_Atomic uint32_t tail; /* next to read */
 	struct datapath_event events[EVENT_RING_SIZE];
@@ -31,8 +32,8 @@ struct event_ring { /* one lcore to the control thread */
 struct rx_queue {
 	uint16_t port;
 	uint16_t queue;
-	bool is_tap;        /* from the kernel, for the NIC: not looked at */
-	uint16_t device;    /* whose queue it is, or whose tap */
+	bool is_tap;     /* from the kernel, for the NIC: not looked at */
+	uint16_t device; /* whose queue it is, or whose tap */
 };
 
 #define NO_TAP UINT16_MAX
@@ -60,7 +61,7 @@ struct poller {
 	struct rx_queue rx[QUEUES_MAX];
 	uint16_t device_count;
 	struct tx_buffer tx[DEVICES_MAX + 1]; /* one more: the tap of a bound NIC */
-	uint16_t tap; /* its index in tx; NO_TAP = none */
+	uint16_t tap;                         /* its index in tx; NO_TAP = none */
 
 	struct rte_ring *inbox; /* from other lcores: mbufs with a struct carried */
 	int wake_fd;            /* eventfd: the inbox has something, or stop */

@@ -1,6 +1,6 @@
 /* rewrite.c - last stage before transmit: where the packet goes, and new headers in place, in front
- * of the untouched payload. IPv4 and IPv6 may differ between the sides. Checksums are made anew: the
- * payload's sum is known from classify, and input sums may have been partial.
+ * of the untouched payload. IPv4 and IPv6 may differ between the sides. Checksums are made anew:
+ * the payload's sum is known from classify, and input sums may have been partial.
  * SPDX-License-Identifier: Apache-2.0 */
 #include "rtpengine/datapath/lcore.h"
 #include "rtpengine/datapath/checksum.h"
@@ -73,8 +73,8 @@ static void write_headers(struct lcore *lcore, struct packet *packet, const stru
 	write_be16(udp + 2, to->port);
 	write_be16(udp + 4, udp_len);
 	memset(udp + 6, 0, 2);
-	uint8_t *ip = v4 ? write_ipv4(lcore, udp, out, to, udp_len) :
-			   write_ipv6(udp, out, to, udp_len);
+	uint8_t *ip =
+		v4 ? write_ipv4(lcore, udp, out, to, udp_len) : write_ipv6(udp, out, to, udp_len);
 	uint64_t sum = checksum_pseudo(v4 ? ip + 12 : ip + 8, v4 ? 8 : 32, udp_len);
 	uint16_t check =
 		(uint16_t)~checksum_fold(checksum_add(sum + packet->payload_sum, udp, UDP_LEN));
@@ -138,8 +138,8 @@ static bool rewrite(struct lcore *lcore, struct packet *packet)
 		return false;
 	}
 	const struct egress *egress = atomic_load_explicit(&hop->egress, memory_order_acquire);
-	why = atomic_load_explicit(&hop->has_route, memory_order_relaxed) ? DROP_NO_NEIGHBOUR :
-									    DROP_NO_ROUTE;
+	why = atomic_load_explicit(&hop->has_route, memory_order_relaxed) ? DROP_NO_NEIGHBOUR
+									  : DROP_NO_ROUTE;
 	if (!egress)
 		goto drop;
 	uint16_t headers = (uint16_t)((to->family == AF_INET ? IPV4_LEN : IPV6_LEN) + UDP_LEN);

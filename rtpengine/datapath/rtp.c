@@ -3,9 +3,9 @@
  * a relay is not a jitter buffer. SPDX-License-Identifier: Apache-2.0 */
 #include "rtpengine/datapath/lcore.h"
 
-#define MAX_DROPOUT 3000  /* RFC 3550 A.1 */
+#define MAX_DROPOUT  3000 /* RFC 3550 A.1 */
 #define MAX_MISORDER 100
-#define NO_SEQUENCE 0x10000u
+#define NO_SEQUENCE  0x10000u
 
 static void store(struct counter *counter, uint64_t value)
 {
@@ -63,7 +63,8 @@ static void update_jitter(struct flow_state *state, uint32_t clock_hz, uint32_t 
 			  uint64_t now_ns)
 {
 	struct sequence_state *rtp = &state->rtp;
-	uint64_t arrival = now_ns / 1000000000 * clock_hz + now_ns % 1000000000 * clock_hz / 1000000000;
+	uint64_t arrival =
+		now_ns / 1000000000 * clock_hz + now_ns % 1000000000 * clock_hz / 1000000000;
 	uint32_t transit = (uint32_t)arrival - timestamp;
 	if (rtp->transit_is_set) {
 		int32_t d = (int32_t)(transit - rtp->transit);

@@ -35,7 +35,7 @@ static int add_range(struct media_address *address, const struct datapath_interf
 		return why_set(why, -ERR_TOO_MANY, "more than %d interfaces share the address %s",
 			       RANGES_MAX, addr_ip_text(&address->addr, text));
 	address->ranges[address->range_count++] =
-		(struct port_range){ interface->first_port, interface->last_port };
+		(struct port_range){interface->first_port, interface->last_port};
 	return 0;
 }
 
@@ -47,8 +47,7 @@ static int add_address(struct datapath *datapath, const struct datapath_interfac
 			       "interface %s: media needs an address of this host, not a wildcard",
 			       interface->name);
 	uint16_t i = 0;
-	while (i < datapath->address_count &&
-	       !addr_equal_ip(&datapath->addresses[i].addr, addr))
+	while (i < datapath->address_count && !addr_equal_ip(&datapath->addresses[i].addr, addr))
 		i++;
 	if (i == ENDPOINTS_MAX)
 		return why_set(why, -ERR_TOO_MANY, "more than %d media addresses", ENDPOINTS_MAX);
@@ -69,9 +68,9 @@ static int collect_addresses(struct datapath *datapath, const struct datapath_co
 	for (size_t i = 0; i < config->interface_count; i++) {
 		const struct datapath_interface *interface = &config->interfaces[i];
 		if (interface->first_port < 1 || interface->first_port > interface->last_port)
-			return why_set(why, -ERR_INVALID,
-				       "interface %s: media.ports %u-%u is not a range",
-				       interface->name, interface->first_port, interface->last_port);
+			return why_set(
+				why, -ERR_INVALID, "interface %s: media.ports %u-%u is not a range",
+				interface->name, interface->first_port, interface->last_port);
 		for (size_t k = 0; k < interface->address_count; k++) {
 			int err = add_address(datapath, interface, &interface->addresses[k], why);
 			if (err)
@@ -116,7 +115,7 @@ static void on_change(void *owner)
 
 static int make_control(struct datapath *datapath, uint32_t max_flows, char *why)
 {
-	static const struct netlink_events events = { on_neighbour, on_change };
+	static const struct netlink_events events = {on_neighbour, on_change};
 	struct hops *hops = &datapath->hops;
 	int err = netlink_create(&events, datapath, &datapath->netlink);
 	if (err)
@@ -143,10 +142,9 @@ static int make_control(struct datapath *datapath, uint32_t max_flows, char *why
 
 static int watch(struct datapath *datapath, int fd)
 {
-	struct epoll_event event = { .events = EPOLLIN, .data.fd = fd };
-	return fd < 0 || epoll_ctl(datapath->epoll_fd, EPOLL_CTL_ADD, fd, &event) != 0 ?
-		       -ERR_SYSTEM :
-		       0;
+	struct epoll_event event = {.events = EPOLLIN, .data.fd = fd};
+	return fd < 0 || epoll_ctl(datapath->epoll_fd, EPOLL_CTL_ADD, fd, &event) != 0 ? -ERR_SYSTEM
+										       : 0;
 }
 
 static int make_descriptors(struct datapath *datapath, char *why)
@@ -177,10 +175,10 @@ static size_t private_size(void)
 	return RTE_ALIGN_CEIL(sizeof(struct carried), RTE_MBUF_PRIV_ALIGN);
 }
 
-/* The AF_XDP driver takes a pool for one block of objects without gaps, as long as their number times
- * their size. By default DPDK lets no object cross a page; with 4 KB pages nearly every second one
- * would then lie behind the end, and be lost to the kernel ("invalid descriptor") when its turn
- * comes. A bound NIC needs just that default, for its DMA. */
+/* The AF_XDP driver takes a pool for one block of objects without gaps, as long as their number
+ * times their size. By default DPDK lets no object cross a page; with 4 KB pages nearly every
+ * second one would then lie behind the end, and be lost to the kernel ("invalid descriptor") when
+ * its turn comes. A bound NIC needs just that default, for its DMA. */
 static struct rte_mempool *make_pool(uint32_t mbufs, bool is_one_block)
 {
 	if (!is_one_block)
@@ -225,8 +223,8 @@ static int start_eal(struct datapath *datapath, const struct datapath_config *co
 	size_t rcu_size = rte_rcu_qsbr_get_memsize(datapath->lcore_count);
 	datapath->rcu = rte_zmalloc("rcu", rcu_size, RTE_CACHE_LINE_SIZE);
 	if (!datapath->pool || !datapath->rcu)
-		return why_set(why, -ERR_NO_MEMORY, "no memory for %u packet buffers (%u MB)", mbufs,
-			       eal.megabytes);
+		return why_set(why, -ERR_NO_MEMORY, "no memory for %u packet buffers (%u MB)",
+			       mbufs, eal.megabytes);
 	rte_rcu_qsbr_init(datapath->rcu, datapath->lcore_count);
 	retire_init(&datapath->retired, datapath->rcu);
 	return 0;
@@ -236,8 +234,8 @@ static int start_eal(struct datapath *datapath, const struct datapath_config *co
  * must be willing to take one from itself. */
 static void open_loopback(const struct device *device, const struct log *log)
 {
-	static const char *const settings[] = { "/proc/sys/net/ipv4/conf/lo/accept_local",
-						"/proc/sys/net/ipv4/conf/lo/route_localnet" };
+	static const char *const settings[] = {"/proc/sys/net/ipv4/conf/lo/accept_local",
+					       "/proc/sys/net/ipv4/conf/lo/route_localnet"};
 	for (size_t i = 0; device->is_loopback && i < sizeof(settings) / sizeof(*settings); i++) {
 		int fd = open(settings[i], O_WRONLY | O_CLOEXEC);
 		if (fd < 0 || write(fd, "1", 1) != 1)
@@ -274,7 +272,7 @@ static int open_devices(struct datapath *datapath, const struct datapath_config 
 
 static void add_fd(struct poller *poller, int fd)
 {
-	poller->fds[poller->fd_count++] = (struct pollfd){ .fd = fd, .events = POLLIN };
+	poller->fds[poller->fd_count++] = (struct pollfd){.fd = fd, .events = POLLIN};
 }
 
 static int make_poller(struct datapath *datapath, const struct datapath_config *config,
@@ -313,9 +311,8 @@ static int add_queue(struct poller *poller, const struct device *device, uint16_
 {
 	if (poller->rx_count + 2 > QUEUES_MAX)
 		return -ERR_TOO_MANY;
-	poller->rx[poller->rx_count++] = (struct rx_queue){
-		.port = device->port, .queue = queue, .device = device_index
-	};
+	poller->rx[poller->rx_count++] =
+		(struct rx_queue){.port = device->port, .queue = queue, .device = device_index};
 	if (device->fd_count == device->queues)
 		add_fd(poller, device->fds[queue]);
 	else
@@ -333,12 +330,13 @@ static void add_tap(struct poller *poller, const struct device *device)
 {
 	poller->tap = poller->device_count++;
 	poller->tx[poller->tap] =
-		(struct tx_buffer){ .port = device->tap_port, .lcore = poller->lcore.index };
+		(struct tx_buffer){.port = device->tap_port, .lcore = poller->lcore.index};
 	poller->rx[poller->rx_count++] =
-		(struct rx_queue){ .port = device->tap_port, .is_tap = true, .device = 0 };
+		(struct rx_queue){.port = device->tap_port, .is_tap = true, .device = 0};
 }
 
-/* Queues go round the lcores; who has no queue of a device sends through the one that has its first. */
+/* Queues go round the lcores; who has no queue of a device sends through the one that has its
+ * first. */
 static int share_queues(struct datapath *datapath, char *why)
 {
 	uint16_t next = 0;
@@ -471,7 +469,7 @@ void datapath_destroy(struct datapath *datapath)
 		free(datapath->endpoints[i].ports);
 		free((char *)(uintptr_t)datapath->addresses[i].interface);
 	}
-	const int fds[] = { datapath->epoll_fd, datapath->event_fd, datapath->timer_fd };
+	const int fds[] = {datapath->epoll_fd, datapath->event_fd, datapath->timer_fd};
 	for (size_t i = 0; i < sizeof(fds) / sizeof(*fds); i++)
 		if (fds[i] >= 0)
 			close(fds[i]);

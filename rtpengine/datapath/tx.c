@@ -60,7 +60,7 @@ void tx_flush(struct poller *poller)
 
 void tx_reclaim(struct poller *poller)
 {
-	struct rte_mbuf *none[1] = { NULL };
+	struct rte_mbuf *none[1] = {NULL};
 	for (uint16_t i = 0; i < poller->device_count; i++)
 		if (poller->tx[i].lcore == poller->lcore.index)
 			(void)rte_eth_tx_burst(poller->tx[i].port, poller->tx[i].queue, none, 0);

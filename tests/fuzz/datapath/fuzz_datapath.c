@@ -63,11 +63,11 @@ static void release(struct lcore *lcore, struct packet *packet)
 	((struct rig *)lcore)->gone++;
 }
 
-static const struct lcore_ops ops = { hand_over, report, to_kernel, release };
+static const struct lcore_ops ops = {hand_over, report, to_kernel, release};
 
 static struct addr addr_of(const char *text)
 {
-	struct addr addr = { 0 };
+	struct addr addr = {0};
 	if (addr_parse(slice_from(text), 0, &addr) != 0)
 		abort();
 	return addr;
@@ -75,10 +75,10 @@ static struct addr addr_of(const char *text)
 
 static void set_up(struct rig *rig, uint8_t how)
 {
-	static const char *const local[] = { "10.0.0.1:30000", "192.0.2.1:30000",
-					     "[fd00::1]:30001", "10.0.0.1:30002" };
-	static const char *const peer[] = { "10.0.0.9:4000", "192.0.2.9:0", "[fd00::9]:4000",
-					    "192.0.2.1:30000" };
+	static const char *const local[] = {"10.0.0.1:30000", "192.0.2.1:30000", "[fd00::1]:30001",
+					    "10.0.0.1:30002"};
+	static const char *const peer[] = {"10.0.0.9:4000", "192.0.2.9:0", "[fd00::9]:4000",
+					   "192.0.2.1:30000"};
 	memset(rig, 0, sizeof(*rig));
 	rig->egress.mtu = 1500;
 	atomic_store(&rig->hop.egress, &rig->egress);
@@ -100,13 +100,14 @@ static void set_up(struct rig *rig, uint8_t how)
 		flow->expected[0] = flow->remote = addr_of(peer[i]);
 		flow->expected_hop[0] = i == 3 ? &rig->own_hop : &rig->hop;
 		flow->remote_hop = flow->remote.port ? flow->expected_hop[0] : NULL;
-		flow->rtp_to = (struct flow_link){ &rig->slots[to], 1 };
+		flow->rtp_to = (struct flow_link){&rig->slots[to], 1};
 		flow->rtcp_to = flow->rtp_to;
-		flow->rtp_of = (struct flow_link){ &rig->slots[i ^ 1], 1 };
+		flow->rtp_of = (struct flow_link){&rig->slots[i ^ 1], 1};
 		atomic_store(&rig->slots[i].current, flow);
-		rig->endpoints[i] = (struct endpoint){ .addr = flow->local, .first = FIRST,
-						       .last = FIRST + PORTS - 1,
-						       .ports = rig->ports[i] };
+		rig->endpoints[i] = (struct endpoint){.addr = flow->local,
+						      .first = FIRST,
+						      .last = FIRST + PORTS - 1,
+						      .ports = rig->ports[i]};
 		atomic_store(&rig->ports[i == 3 ? 0 : i][flow->local.port - FIRST], flow);
 	}
 	rig->lcore.endpoints = rig->endpoints;
@@ -179,8 +180,8 @@ static size_t one_frame(struct rig *rig, const uint8_t *data, size_t size)
 	uint8_t *memory = malloc(HEADROOM + len);
 	if (!memory)
 		abort();
-	struct packet packet = { .data = memory + HEADROOM, .headroom = HEADROOM,
-				 .len = (uint16_t)len };
+	struct packet packet = {
+		.data = memory + HEADROOM, .headroom = HEADROOM, .len = (uint16_t)len};
 	memcpy(packet.data, data + 3, len);
 	if (flags & FLAG_MEND)
 		mend(packet.data, (uint16_t)len, flags & FLAG_ADDRESS);

@@ -34,11 +34,11 @@ static void release(struct lcore *lcore, struct packet *packet)
 	((struct bench *)lcore)->released++;
 }
 
-static const struct lcore_ops ops = { hand_over, report, to_kernel, release };
+static const struct lcore_ops ops = {hand_over, report, to_kernel, release};
 
 struct addr bench_addr(const char *text)
 {
-	struct addr addr = { 0 };
+	struct addr addr = {0};
 	if (addr_parse(slice_from(text), 0, &addr) != 0)
 		abort();
 	return addr;
@@ -46,8 +46,8 @@ struct addr bench_addr(const char *text)
 
 struct bench *bench_create(void)
 {
-	static const char *const addresses[] = { "10.0.0.1", "192.0.2.1", "[fd00::1]",
-						 "[2001:db8::1]" };
+	static const char *const addresses[] = {"10.0.0.1", "192.0.2.1", "[fd00::1]",
+						"[2001:db8::1]"};
 	struct bench *bench = calloc(1, sizeof(*bench));
 	if (!bench)
 		abort();
@@ -56,12 +56,12 @@ struct bench *bench_create(void)
 		abort();
 	memset(bench->slots, 0, BENCH_FLOWS * sizeof(*bench->slots));
 	for (unsigned i = 0; i < 4; i++)
-		bench->endpoints[i] = (struct endpoint){ .addr = bench_addr(addresses[i]),
-							 .first = BENCH_FIRST,
-							 .last = BENCH_FIRST + BENCH_PORTS - 1,
-							 .ports = bench->ports[i] };
-	bench->egress = (struct egress){ .device = 1, .mtu = 1500,
-					 .ethernet = { 2, 0, 0, 0, 0, 9, 2, 0, 0, 0, 0, 1 } };
+		bench->endpoints[i] = (struct endpoint){.addr = bench_addr(addresses[i]),
+							.first = BENCH_FIRST,
+							.last = BENCH_FIRST + BENCH_PORTS - 1,
+							.ports = bench->ports[i]};
+	bench->egress = (struct egress){
+		.device = 1, .mtu = 1500, .ethernet = {2, 0, 0, 0, 0, 9, 2, 0, 0, 0, 0, 1}};
 	atomic_store(&bench->hop.egress, &bench->egress);
 	atomic_store(&bench->hop.has_route, true);
 	bench->lcore.endpoints = bench->endpoints;
@@ -111,19 +111,19 @@ void bench_publish(struct bench *bench, unsigned index, const char *local)
 
 void bench_pair(struct bench *bench)
 {
-	static const char *const local[] = { "10.0.0.1:30000", "192.0.2.1:30000" };
-	static const char *const peer[] = { "10.0.0.9:4000", "192.0.2.9:5000" };
+	static const char *const local[] = {"10.0.0.1:30000", "192.0.2.1:30000"};
+	static const char *const peer[] = {"10.0.0.9:4000", "192.0.2.9:5000"};
 	for (unsigned i = 0; i < 2; i++) {
-		struct flow_link other = { &bench->slots[1 - i], 1 };
-		bench->flows[i] = (struct flow){ .kind = FLOW_RTP,
-						 .mode = FLOW_SOURCE_LEARN,
-						 .symmetric = true,
-						 .epoch = 1,
-						 .traffic_class = 46 << 2,
-						 .clock_hz = 8000,
-						 .learn_until_ns = UINT64_MAX,
-						 .rtp_to = other,
-						 .rtcp_to = other };
+		struct flow_link other = {&bench->slots[1 - i], 1};
+		bench->flows[i] = (struct flow){.kind = FLOW_RTP,
+						.mode = FLOW_SOURCE_LEARN,
+						.symmetric = true,
+						.epoch = 1,
+						.traffic_class = 46 << 2,
+						.clock_hz = 8000,
+						.learn_until_ns = UINT64_MAX,
+						.rtp_to = other,
+						.rtcp_to = other};
 		bench->flows[i].expected[0] = bench->flows[i].remote = bench_addr(peer[i]);
 		bench_publish(bench, i, local[i]);
 	}
@@ -141,8 +141,8 @@ void bench_checksum(struct packet *packet)
 		memcpy(ip + 10, &sum, 2);
 	}
 	memset(udp + 6, 0, 2);
-	sum = (uint16_t)~checksum_fold(checksum_add(
-		checksum_pseudo(v4 ? ip + 12 : ip + 8, v4 ? 8 : 32, len), udp, len));
+	sum = (uint16_t)~checksum_fold(
+		checksum_add(checksum_pseudo(v4 ? ip + 12 : ip + 8, v4 ? 8 : 32, len), udp, len));
 	if (sum == 0)
 		sum = 0xffff;
 	memcpy(udp + 6, &sum, 2);
@@ -189,7 +189,7 @@ struct packet *bench_udp(struct bench *bench, unsigned i, const char *from, cons
 struct packet *bench_rtp(struct bench *bench, unsigned i, const char *from, const char *to,
 			 uint16_t sequence, uint32_t ssrc)
 {
-	uint8_t rtp[172] = { 0x80, 8 };
+	uint8_t rtp[172] = {0x80, 8};
 	uint32_t timestamp = sequence * 160u;
 	write_be16(rtp + 2, sequence);
 	write_be16(rtp + 4, (uint16_t)(timestamp >> 16));
@@ -203,7 +203,7 @@ struct packet *bench_rtp(struct bench *bench, unsigned i, const char *from, cons
 struct packet *bench_rtcp(struct bench *bench, unsigned i, const char *from, const char *to,
 			  uint32_t ssrc)
 {
-	uint8_t rtcp[8] = { 0x80, 201, 0, 1 };
+	uint8_t rtcp[8] = {0x80, 201, 0, 1};
 	write_be16(rtcp + 4, (uint16_t)(ssrc >> 16));
 	write_be16(rtcp + 6, (uint16_t)ssrc);
 	return bench_udp(bench, i, from, to, rtcp, sizeof(rtcp));

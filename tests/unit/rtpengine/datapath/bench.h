@@ -1,5 +1,5 @@
-/* bench.h - two flows that point at each other, a fake clock, and packets made by hand: what the tests
- * of the stages share. SPDX-License-Identifier: Apache-2.0 */
+/* bench.h - two flows that point at each other, a fake clock, and packets made by hand: what the
+ * tests of the stages share. SPDX-License-Identifier: Apache-2.0 */
 #pragma once
 #include <stdarg.h>
 #include <stddef.h>

@@ -1,5 +1,5 @@
-/* netns_relay.c - the datapath alone, driven by lines on standard input: what the namespace tests (and
- * a bare benchmark) talk to. Not a test by itself. Every command answers with one line.
+/* netns_relay.c - the datapath alone, driven by lines on standard input: what the namespace tests
+ * (and a bare benchmark) talk to. Not a test by itself. Every command answers with one line.
  * SPDX-License-Identifier: Apache-2.0 */
 #include "rtpengine/datapath/datapath.h"
 #include <grp.h>
@@ -28,7 +28,7 @@ struct relay {
 
 static struct addr parse_addr(const char *text)
 {
-	struct addr addr = { 0 };
+	struct addr addr = {0};
 	if (strcmp(text, "-") != 0 && addr_parse(slice_from(text), 0, &addr) != 0)
 		fprintf(stderr, "bad address %s\n", text);
 	return addr;
@@ -36,7 +36,7 @@ static struct addr parse_addr(const char *text)
 
 static struct flow_id parse_id(const char *text)
 {
-	return (struct flow_id){ (uint32_t)strtoul(text, NULL, 10) };
+	return (struct flow_id){(uint32_t)strtoul(text, NULL, 10)};
 }
 
 static void answer(int err)
@@ -49,8 +49,8 @@ static void command_open(struct relay *relay, char **words)
 {
 	struct addr local = parse_addr(words[1]);
 	struct flow_id id;
-	int err = datapath_flow_open(relay->datapath, &local,
-				     (uint32_t)strtoul(words[2], NULL, 10), &id);
+	int err = datapath_flow_open(relay->datapath, &local, (uint32_t)strtoul(words[2], NULL, 10),
+				     &id);
 	if (err)
 		answer(err);
 	else
@@ -60,9 +60,9 @@ static void command_open(struct relay *relay, char **words)
 /* set ID KIND MODE EXPECTED EXPECTED REMOTE RTP_TO RTCP_TO RTP_OF EPOCH WINDOW_MS */
 static void command_set(struct relay *relay, char **words)
 {
-	static const char *const kinds[] = { "rtp", "rtcp", "mux", "other" };
-	static const char *const modes[] = { "closed", "exact", "learn" };
-	struct flow_rule rule = { .symmetric = true, .dscp = 46, .clock_hz = 8000 };
+	static const char *const kinds[] = {"rtp", "rtcp", "mux", "other"};
+	static const char *const modes[] = {"closed", "exact", "learn"};
+	struct flow_rule rule = {.symmetric = true, .dscp = 46, .clock_hz = 8000};
 	for (unsigned i = 0; i < 4; i++)
 		if (!strcmp(words[2], kinds[i]))
 			rule.kind = i;
@@ -108,7 +108,7 @@ static void command_stats(struct relay *relay, char **words)
 static void command_totals(struct relay *relay, char **words)
 {
 	(void)words;
-	struct lcore_stats sum = { 0 };
+	struct lcore_stats sum = {0};
 	for (size_t i = 0; i < datapath_lcore_count(relay->datapath); i++) {
 		struct lcore_stats one;
 		datapath_lcore_stats(relay->datapath, i, &one);
@@ -138,7 +138,7 @@ static void command_totals(struct relay *relay, char **words)
 static void command_events(struct relay *relay, char **words)
 {
 	(void)words;
-	static const char *const names[] = { "locked", "moved", "hijack" };
+	static const char *const names[] = {"locked", "moved", "hijack"};
 	struct datapath_event events[64];
 	size_t n = datapath_events(relay->datapath, events, 64);
 	printf("events=%zu", n);
@@ -155,10 +155,10 @@ static void command_drop(struct relay *relay, char **words)
 {
 	(void)relay;
 	bool keep = !strcmp(words[1], "keep");
-	struct __user_cap_header_struct header = { .version = _LINUX_CAPABILITY_VERSION_3 };
-	struct __user_cap_data_struct data[2] = { 0 };
-	int err = prctl(PR_SET_KEEPCAPS, keep, 0, 0, 0) || setgroups(0, NULL) ||
-		  setgid(65534) || setuid(65534);
+	struct __user_cap_header_struct header = {.version = _LINUX_CAPABILITY_VERSION_3};
+	struct __user_cap_data_struct data[2] = {0};
+	int err = prctl(PR_SET_KEEPCAPS, keep, 0, 0, 0) || setgroups(0, NULL) || setgid(65534) ||
+		  setuid(65534);
 	if (!err && keep) {
 		data[0].effective = data[0].permitted = 1u << CAP_NET_ADMIN;
 		err = (int)syscall(SYS_capset, &header, data);
@@ -183,9 +183,11 @@ static void command_static(struct relay *relay, char **words)
 			err = datapath_flow_open(relay->datapath, &local, count, &id[i]);
 		}
 		for (unsigned i = 0; i < 2 && !err; i++) {
-			struct flow_rule rule = { .kind = FLOW_RTP, .symmetric = true,
-						  .dscp = 46, .clock_hz = 8000,
-						  .rtp_to = id[1 - i] };
+			struct flow_rule rule = {.kind = FLOW_RTP,
+						 .symmetric = true,
+						 .dscp = 46,
+						 .clock_hz = 8000,
+						 .rtp_to = id[1 - i]};
 			rule.remote = parse_addr(ip[2 * i]);
 			rule.remote.port = (uint16_t)port[2 * i];
 			rule.source.mode = FLOW_SOURCE_LEARN;
@@ -212,11 +214,9 @@ static const struct {
 	int arguments;
 	void (*run)(struct relay *relay, char **words);
 } commands[] = {
-	{ "open", 2, command_open },	 { "set", 11, command_set },
-	{ "close", 1, command_close },	 { "stats", 1, command_stats },
-	{ "totals", 0, command_totals }, { "events", 0, command_events },
-	{ "drop", 1, command_drop },	 { "static", 1, command_static },
-	{ "quit", 0, command_quit },
+	{"open", 2, command_open},   {"set", 11, command_set},      {"close", 1, command_close},
+	{"stats", 1, command_stats}, {"totals", 0, command_totals}, {"events", 0, command_events},
+	{"drop", 1, command_drop},   {"static", 1, command_static}, {"quit", 0, command_quit},
 };
 
 static void run_line(struct relay *relay, char *line)
@@ -241,7 +241,7 @@ static void run_line(struct relay *relay, char *line)
 static void parse_arguments(struct relay *relay, int argc, char **argv)
 {
 	struct datapath_config *config = &relay->config;
-	static const char *const drivers[] = { "auto", "af_xdp", "af_packet", "pci" };
+	static const char *const drivers[] = {"auto", "af_xdp", "af_packet", "pci"};
 	int option;
 	while ((option = getopt(argc, argv, "i:c:d:b:p:H:")) != -1) {
 		size_t n = config->interface_count;
@@ -264,8 +264,8 @@ static void parse_arguments(struct relay *relay, int argc, char **argv)
 			config->driver = DATAPATH_PCI;
 			config->pci_address = optarg;
 		} else if (option == 'H') {
-			config->hugepages = !strcmp(optarg, "never") ? DATAPATH_HUGE_NEVER :
-								       DATAPATH_HUGE_REQUIRE;
+			config->hugepages = !strcmp(optarg, "never") ? DATAPATH_HUGE_NEVER
+								     : DATAPATH_HUGE_REQUIRE;
 		} else if (option == 'd') {
 			for (unsigned i = 0; i < 3; i++)
 				if (!strcmp(optarg, drivers[i]))
@@ -276,7 +276,7 @@ static void parse_arguments(struct relay *relay, int argc, char **argv)
 
 int main(int argc, char **argv)
 {
-	struct relay relay = { .log = { LOG_DEBUG, 2, "relay" } };
+	struct relay relay = {.log = {LOG_DEBUG, 2, "relay"}};
 	char why[DATAPATH_WHY_SIZE];
 	relay.config.interfaces = relay.interfaces;
 	relay.config.cores = relay.cores;
@@ -290,8 +290,8 @@ int main(int argc, char **argv)
 	}
 	printf("ready\n");
 	fflush(stdout);
-	struct pollfd fds[2] = { { .fd = 0, .events = POLLIN },
-				 { .fd = datapath_fd(relay.datapath), .events = POLLIN } };
+	struct pollfd fds[2] = {{.fd = 0, .events = POLLIN},
+				{.fd = datapath_fd(relay.datapath), .events = POLLIN}};
 	while (!relay.quit) {
 		char line[512];
 		poll(fds, 2, -1);

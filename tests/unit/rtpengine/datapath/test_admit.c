@@ -20,7 +20,7 @@ static bool is_locked_to(struct bench *b, unsigned i, const char *text)
 static void make_natted(struct bench *b)
 {
 	b->flows[0].expected[0] = bench_addr("10.0.0.9:0");
-	b->flows[0].remote = (struct addr){ 0 };
+	b->flows[0].remote = (struct addr){0};
 	b->flows[0].remote_hop = NULL;
 }
 
@@ -88,7 +88,7 @@ static void a_sprayer_at_the_same_address_does_not_stop_learning(void **state)
 	make_natted(b);
 	for (uint16_t i = 0; i < 10; i++) { /* three others, each time another SSRC */
 		for (unsigned k = 0; k < 3; k++) {
-			const char *from[] = { "10.0.0.9:7001", "10.0.0.9:7002", "10.0.0.9:7003" };
+			const char *from[] = {"10.0.0.9:7001", "10.0.0.9:7002", "10.0.0.9:7003"};
 			assert_int_not_equal(bench_send(b, from[k], TO, 1, 100u + i), DROP_NONE);
 		}
 		enum drop why = bench_send(b, "10.0.0.9:6001", TO, i, 7);
@@ -199,7 +199,7 @@ static void the_same_epoch_keeps_the_lock(void **state)
 	assert_int_equal(bench_send(b, LAN, TO, 1, 7), DROP_NONE);
 	struct flow again = b->flows[0]; /* hold, say */
 	b->flows[2] = again;
-	b->flows[2].rtp_to = (struct flow_link){ 0 };
+	b->flows[2].rtp_to = (struct flow_link){0};
 	atomic_store(&b->ports[0][0], &b->flows[2]);
 	assert_int_equal(bench_send(b, LAN, TO, 2, 7), DROP_HELD);
 	assert_true(is_locked_to(b, 0, LAN));
@@ -213,12 +213,12 @@ static struct packet *rtcp(struct bench *b, const char *from, uint32_t ssrc)
 /* RTCP ports beside flows 0 and 1. */
 static void add_rtcp(struct bench *b)
 {
-	static const char *const local[] = { "10.0.0.1:30001", "192.0.2.1:30001" };
+	static const char *const local[] = {"10.0.0.1:30001", "192.0.2.1:30001"};
 	for (unsigned i = 0; i < 2; i++) {
 		b->flows[2 + i] = b->flows[i];
 		b->flows[2 + i].kind = FLOW_RTCP;
-		b->flows[2 + i].rtcp_to = (struct flow_link){ &b->slots[3 - i], 1 };
-		b->flows[2 + i].rtp_of = (struct flow_link){ &b->slots[i], 1 };
+		b->flows[2 + i].rtcp_to = (struct flow_link){&b->slots[3 - i], 1};
+		b->flows[2 + i].rtp_of = (struct flow_link){&b->slots[i], 1};
 		b->flows[2 + i].expected[0].port = 0;
 		bench_publish(b, 2 + i, local[i]);
 	}

@@ -38,7 +38,8 @@ static void every_truncation_is_a_named_drop(void **state)
 			struct packet *p = bench_rtp(b, 0, from, to, 1, 1);
 			p->len = len;
 			enum drop why = bench_classify(b, p);
-			assert_int_equal(why, len < 14 + (v6 ? 40 : 20) ? DROP_RUNT : DROP_IP_HEADER);
+			assert_int_equal(why,
+					 len < 14 + (v6 ? 40 : 20) ? DROP_RUNT : DROP_IP_HEADER);
 		}
 	}
 }
@@ -56,8 +57,8 @@ static void trailing_padding_is_no_payload(void **state)
 /* Change one byte, mend the checksums if asked, expect a reason. */
 static void expect(struct bench *b, bool v6, uint16_t at, uint8_t value, bool mend, enum drop why)
 {
-	struct packet *p = v6 ? bench_rtp(b, 0, "[fd00::9]:1", "[fd00::1]:30000", 1, 1) :
-				bench_rtp(b, 0, FROM, TO, 1, 1);
+	struct packet *p = v6 ? bench_rtp(b, 0, "[fd00::9]:1", "[fd00::1]:30000", 1, 1)
+			      : bench_rtp(b, 0, FROM, TO, 1, 1);
 	p->data[at] = value;
 	if (mend)
 		bench_checksum(p);
@@ -67,30 +68,30 @@ static void expect(struct bench *b, bool v6, uint16_t at, uint8_t value, bool me
 static void bad_headers_are_named(void **state)
 {
 	struct bench *b = *state;
-	expect(b, false, 12, 0x81, false, DROP_NOT_IP);         /* VLAN */
-	expect(b, false, 13, 0x06, false, DROP_NOT_IP);         /* ARP */
-	expect(b, false, 14, 0x55, false, DROP_IP_HEADER);      /* version 5 */
-	expect(b, false, 14, 0x44, false, DROP_IP_HEADER);      /* header of 16 bytes */
+	expect(b, false, 12, 0x81, false, DROP_NOT_IP);    /* VLAN */
+	expect(b, false, 13, 0x06, false, DROP_NOT_IP);    /* ARP */
+	expect(b, false, 14, 0x55, false, DROP_IP_HEADER); /* version 5 */
+	expect(b, false, 14, 0x44, false, DROP_IP_HEADER); /* header of 16 bytes */
 	expect(b, false, 14, 0x46, false, DROP_IP_OPTIONS);
-	expect(b, false, 16, 0xff, false, DROP_IP_HEADER);      /* longer than the frame */
-	expect(b, false, 22, 61, false, DROP_IP_CHECKSUM);      /* TTL changed, sum not */
-	expect(b, false, 20, 0x20, true, DROP_FRAGMENT);        /* more fragments */
-	expect(b, false, 21, 0x01, true, DROP_FRAGMENT);        /* an offset */
-	expect(b, false, 20, 0x40, true, DROP_NONE);            /* don't fragment is fine */
+	expect(b, false, 16, 0xff, false, DROP_IP_HEADER); /* longer than the frame */
+	expect(b, false, 22, 61, false, DROP_IP_CHECKSUM); /* TTL changed, sum not */
+	expect(b, false, 20, 0x20, true, DROP_FRAGMENT);   /* more fragments */
+	expect(b, false, 21, 0x01, true, DROP_FRAGMENT);   /* an offset */
+	expect(b, false, 20, 0x40, true, DROP_NONE);       /* don't fragment is fine */
 	expect(b, false, 23, 6, true, DROP_NOT_UDP);
-	expect(b, false, 33, 2, true, DROP_NOT_OURS);           /* 10.0.0.2 */
-	expect(b, false, 36, 0x10, true, DROP_NOT_OURS);        /* a port outside the range */
-	expect(b, false, 37, 0x3a, true, DROP_NO_FLOW);         /* 30010: no call */
+	expect(b, false, 33, 2, true, DROP_NOT_OURS);    /* 10.0.0.2 */
+	expect(b, false, 36, 0x10, true, DROP_NOT_OURS); /* a port outside the range */
+	expect(b, false, 37, 0x3a, true, DROP_NO_FLOW);  /* 30010: no call */
 	expect(b, false, 39, 7, false, DROP_UDP_LENGTH);
 	expect(b, false, 38, 0xff, false, DROP_UDP_LENGTH);
-	expect(b, false, 60, 0x00, false, DROP_UDP_CHECKSUM);   /* payload changed */
+	expect(b, false, 60, 0x00, false, DROP_UDP_CHECKSUM); /* payload changed */
 	expect(b, true, 14, 0x40, false, DROP_IP_HEADER);
 	expect(b, true, 18, 0xff, false, DROP_IP_HEADER);
 	expect(b, true, 20, 44, false, DROP_FRAGMENT);
-	expect(b, true, 20, 0, false, DROP_IP_OPTIONS);         /* hop by hop */
-	expect(b, true, 20, 43, false, DROP_IP_OPTIONS);        /* routing */
-	expect(b, true, 20, 60, false, DROP_IP_OPTIONS);        /* destination */
-	expect(b, true, 20, 58, false, DROP_NOT_UDP);           /* ICMPv6 */
+	expect(b, true, 20, 0, false, DROP_IP_OPTIONS);  /* hop by hop */
+	expect(b, true, 20, 43, false, DROP_IP_OPTIONS); /* routing */
+	expect(b, true, 20, 60, false, DROP_IP_OPTIONS); /* destination */
+	expect(b, true, 20, 58, false, DROP_NOT_UDP);    /* ICMPv6 */
 }
 
 static void checksums_absent_partial_or_right_are_taken(void **state)
@@ -113,14 +114,14 @@ static void checksums_absent_partial_or_right_are_taken(void **state)
 static void first_bytes_are_told_apart(void **state)
 {
 	struct bench *b = *state;
-	uint8_t payload[40] = { 0 };
+	uint8_t payload[40] = {0};
 	for (unsigned first = 0; first < 256; first++) {
 		payload[0] = (uint8_t)first;
 		payload[1] = 8;
-		enum drop want = first <= 3		       ? DROP_STUN :
-				 first >= 20 && first <= 63    ? DROP_DTLS :
-				 first < 128 || first > 191    ? DROP_DEMUX :
-								 DROP_NONE;
+		enum drop want = first <= 3                   ? DROP_STUN
+				 : first >= 20 && first <= 63 ? DROP_DTLS
+				 : first < 128 || first > 191 ? DROP_DEMUX
+							      : DROP_NONE;
 		enum drop why = bench_classify(b, bench_udp(b, 0, FROM, TO, payload, 40));
 		/* CSRC count and extension may ask for more than there is */
 		if (want == DROP_NONE && why == DROP_RTP_HEADER)
@@ -136,7 +137,7 @@ static void first_bytes_are_told_apart(void **state)
 static void rtp_headers_must_fit(void **state)
 {
 	struct bench *b = *state;
-	uint8_t rtp[24] = { 0x80, 8 };
+	uint8_t rtp[24] = {0x80, 8};
 	assert_int_equal(bench_classify(b, bench_udp(b, 0, FROM, TO, rtp, 11)), DROP_RTP_HEADER);
 	assert_int_equal(bench_classify(b, bench_udp(b, 0, FROM, TO, rtp, 12)), DROP_NONE);
 	rtp[0] = 0x83; /* three CSRCs: 24 bytes */

@@ -44,11 +44,12 @@ static int setup(void **state)
 	rig->rcu = aligned_alloc(64, (rte_rcu_qsbr_get_memsize(1) + 63) / 64 * 64);
 	assert_int_equal(rte_rcu_qsbr_init(rig->rcu, 1), 0);
 	retire_init(&rig->retired, rig->rcu);
-	rig->endpoint = (struct endpoint){ .addr = bench_addr("10.0.0.1"), .first = 30000, .last = 30100 };
+	rig->endpoint =
+		(struct endpoint){.addr = bench_addr("10.0.0.1"), .first = 30000, .last = 30100};
 	rig->endpoint.ports = calloc(101, sizeof(*rig->endpoint.ports));
-	rig->address = (struct media_address){ .addr = rig->endpoint.addr,
-					       .ranges = { { 30000, 30010 }, { 30050, 30100 } },
-					       .range_count = 2 };
+	rig->address = (struct media_address){.addr = rig->endpoint.addr,
+					      .ranges = {{30000, 30010}, {30050, 30100}},
+					      .range_count = 2};
 	assert_int_equal(flows_init(&rig->flows, MAX), 0);
 	rig->flows.retired = &rig->retired;
 	rig->flows.endpoints = &rig->endpoint;
@@ -86,7 +87,7 @@ static const struct flow *published(struct rig *rig, uint16_t port)
 
 static struct flow_rule a_rule(void)
 {
-	struct flow_rule rule = { .kind = FLOW_RTP, .symmetric = true, .dscp = 46 };
+	struct flow_rule rule = {.kind = FLOW_RTP, .symmetric = true, .dscp = 46};
 	rule.source.mode = FLOW_SOURCE_LEARN;
 	rule.source.expected[0] = rule.remote = bench_addr("10.0.0.9:4000");
 	return rule;

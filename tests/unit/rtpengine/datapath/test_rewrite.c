@@ -95,7 +95,7 @@ static void a_checksum_of_zero_is_not_sent(void **state)
 	b->flows[0].kind = b->flows[1].kind = FLOW_OTHER;
 	unsigned inverted = 0;
 	for (unsigned i = 0; i < 65536; i++) {
-		uint8_t payload[2] = { (uint8_t)(i >> 8), (uint8_t)i };
+		uint8_t payload[2] = {(uint8_t)(i >> 8), (uint8_t)i};
 		struct packet *p = bench_udp(b, 0, LAN, LAN_PORT, payload, 2);
 		assert_int_equal(bench_run(b, p), DROP_NONE);
 		uint16_t sum = read_be16(p->data + 40);
@@ -109,7 +109,7 @@ static void nothing_goes_to_a_natted_peer_before_it_is_learned(void **state)
 {
 	struct bench *b = *state;
 	b->flows[1].expected[0] = bench_addr("192.0.2.9:0");
-	b->flows[1].remote = (struct addr){ 0 };
+	b->flows[1].remote = (struct addr){0};
 	bench_publish(b, 1, WAN_PORT);
 	assert_int_equal(bench_send(b, LAN, LAN_PORT, 1, 7), DROP_NO_DESTINATION);
 	assert_int_equal(bench_send(b, "192.0.2.9:6001", WAN_PORT, 1, 9), DROP_PROBATION);
@@ -180,7 +180,7 @@ static void a_peer_that_is_a_port_of_ours_turns_around(void **state)
 	/* flow 1's peer is flow 2, whose other side is flow 3 */
 	for (unsigned i = 2; i < 4; i++) {
 		b->flows[i] = b->flows[1];
-		b->flows[i].rtp_to = (struct flow_link){ &b->slots[5 - i], 1 };
+		b->flows[i].rtp_to = (struct flow_link){&b->slots[5 - i], 1};
 	}
 	b->flows[1].expected[0] = b->flows[1].remote = bench_addr("192.0.2.1:30004");
 	b->flows[2].expected[0] = b->flows[2].remote = bench_addr(WAN_PORT);
@@ -206,8 +206,8 @@ static void a_loop_of_ours_ends(void **state)
 	/* two flows, each the other's peer: what one sends the other sends back */
 	b->flows[0].expected[1] = b->flows[0].remote = bench_addr(WAN_PORT);
 	b->flows[1].expected[0] = b->flows[1].remote = bench_addr(LAN_PORT);
-	b->flows[1].rtp_to = (struct flow_link){ &b->slots[1], 1 };
-	b->flows[0].rtp_to = (struct flow_link){ &b->slots[0], 1 };
+	b->flows[1].rtp_to = (struct flow_link){&b->slots[1], 1};
+	b->flows[0].rtp_to = (struct flow_link){&b->slots[0], 1};
 	b->flows[0].mode = b->flows[1].mode = FLOW_SOURCE_LEARN;
 	bench_publish(b, 0, LAN_PORT);
 	bench_publish(b, 1, WAN_PORT);

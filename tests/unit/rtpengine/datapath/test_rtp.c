@@ -36,7 +36,7 @@ static void a_clean_stream_loses_nothing(void **state)
 static void gaps_are_lost_until_late_packets_fill_them(void **state)
 {
 	struct bench *b = *state;
-	const uint16_t order[] = { 65533, 65534, 1, 2, 65535, 2, 3 };
+	const uint16_t order[] = {65533, 65534, 1, 2, 65535, 2, 3};
 	for (size_t i = 0; i < sizeof(order) / sizeof(*order); i++)
 		(void)bench_send(b, LAN, TO, order[i], 7);
 	expect_numbers(b, 7, 1, 1, 1); /* 0 is missing, 65535 was late, 2 came twice */
@@ -91,7 +91,7 @@ static void last_packet_is_stamped(void **state)
 static void padding_must_fit(void **state)
 {
 	struct bench *b = *state;
-	uint8_t rtp[20] = { 0xa0, 8 };
+	uint8_t rtp[20] = {0xa0, 8};
 	rtp[19] = 8;
 	assert_int_equal(bench_run(b, bench_udp(b, 0, LAN, TO, rtp, 20)), DROP_NONE);
 	rtp[19] = 9;
@@ -110,8 +110,8 @@ static void rtcp_lengths_must_add_up(void **state)
 {
 	struct bench *b = *state;
 	/* an empty receiver report, an SDES with a CNAME of one letter */
-	uint8_t rtcp[] = { 0x80, 201, 0, 1, 0, 0, 0, 7, 0x81, 202, 0, 3, 0,
-			   0,	 0,   7, 1, 1, 'a', 0, 0,   0, 0, 0 };
+	uint8_t rtcp[] = {0x80, 201, 0, 1, 0, 0, 0,   7, 0x81, 202, 0, 3,
+			  0,    0,   0, 7, 1, 1, 'a', 0, 0,    0,   0, 0};
 	assert_int_equal(run_rtcp(b, rtcp, sizeof(rtcp)), DROP_NONE);
 	assert_int_equal(counter_get(&state_of(b)->rtcp_packets), 1);
 	assert_int_equal(counter_get(&state_of(b)->packets), 0);
@@ -125,7 +125,7 @@ static void rtcp_lengths_must_add_up(void **state)
 	rtcp[8] = 0x81;
 	rtcp[0] = 0xa0; /* padding, but not the last */
 	assert_int_equal(run_rtcp(b, rtcp, sizeof(rtcp)), DROP_RTCP_HEADER);
-	uint8_t reduced[] = { 0x81, 206, 0, 2, 0, 0, 0, 7, 0, 0, 0, 8 }; /* a PLI (RFC 5506) */
+	uint8_t reduced[] = {0x81, 206, 0, 2, 0, 0, 0, 7, 0, 0, 0, 8}; /* a PLI (RFC 5506) */
 	assert_int_equal(run_rtcp(b, reduced, sizeof(reduced)), DROP_NONE);
 }
 
