@@ -1,5 +1,6 @@
 /* client.c - NG requests: encoded, matched with their replies, retransmitted, timed out, and taken
  * to another relay. SPDX-License-Identifier: Apache-2.0 */
+#include "control/ng/client.h"
 #include "control/ng/asking.h"
 #include "control/ng/json.h"
 #include <stdlib.h>
