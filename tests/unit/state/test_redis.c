@@ -32,7 +32,6 @@ static void values_of_any_bytes_and_size_pass(void **state)
 	struct bench *b = *state;
 	static char big[STORE_VALUE_LIMIT];
 	open_and_connect(b);
-	b->config.timeout_ms = 2000;
 	for (size_t i = 0; i < sizeof(big); i++)
 		big[i] = (char)(i * 7);
 	b->done = 0;
@@ -76,15 +75,15 @@ static void a_large_burst_is_acknowledged(void **state)
 	struct bench *b = *state;
 	static char value[1500];
 	char key[32];
+	b->config.timeout_ms = 10000;
 	memset(value, 'v', sizeof(value));
-	b->config.timeout_ms = 2000;
 	open_and_connect(b);
 	for (int i = 0; i < 20000; i++) {
 		snprintf(key, sizeof(key), "call:{%d}", i);
 		store_put(b->store, slice_from(key), (struct slice){value, sizeof(value)}, 60,
 			  on_done, b, 99);
 	}
-	run(b, is_idle, 10000);
+	run(b, is_idle, 20000);
 	assert_int_equal(b->ok, 20000);
 	assert_server(b, "DBSIZE", "20000");
 	assert_true(is_up(b));
