@@ -1,7 +1,7 @@
 /* redis_private.h - private to control/state: what the parts of the Redis store share.
  * redis.c: the verbs, and reading answers; redis_session.c: what the answers, or their absence,
- * mean; redis_link.c: the stream; redis_queue.c: what is in flight. SPDX-License-Identifier:
- * Apache-2.0 */
+ * mean; redis_link.c: the stream; redis_queue.c: what is in flight.
+ * SPDX-License-Identifier: Apache-2.0 */
 #pragma once
 #include "control/base/log.h"
 #include "control/state/redis.h"
