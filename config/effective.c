@@ -62,12 +62,14 @@ static void value_print(struct printer *printer, const struct schema_key *key, c
 		return;
 	}
 	memcpy(&count, base + key->count_offset, sizeof(count));
-	memcpy(&value, value, sizeof(value));
+	const char *values;
+	memcpy(&values, value, sizeof(values));
 	buf_add_char(&printer->line, '[');
 	for (size_t i = 0; i < count; i++) {
 		if (i)
 			buf_add_text(&printer->line, ", ");
-		key->type->print(printer->loaded, key, value + i * key->type->size, &printer->line);
+		key->type->print(printer->loaded, key, values + i * key->type->size,
+				 &printer->line);
 	}
 	buf_add_char(&printer->line, ']');
 }

@@ -28,6 +28,12 @@ struct finding {
 	struct note **last_note;
 };
 
+static const char *format_text(struct arena *arena, const char *format, va_list arguments)
+	__attribute__((format(printf, 2, 0)));
+static void finding_add(struct findings *findings, bool is_error, struct place place,
+			const char *format, va_list arguments)
+	__attribute__((format(printf, 4, 0)));
+
 void findings_init(struct findings *findings, struct arena *arena, const char *path,
 		   struct slice source)
 {

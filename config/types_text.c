@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #define VALUE(type) (*(const type *)value)
+#define TEXT_VALUE  (*(const char *const *)value)
 #define SECRET_MAX  4096
 /* sizeof(sun_path) - 1: what a Unix socket's address holds */
 #define SOCKET_PATH_MAX 107
@@ -64,8 +65,8 @@ static void text_print(const struct loaded *loaded, const struct schema_key *key
 {
 	(void)loaded;
 	(void)key;
-	if (VALUE(const char *))
-		buf_add_text(out, VALUE(const char *));
+	if (TEXT_VALUE)
+		buf_add_text(out, TEXT_VALUE);
 }
 
 static bool word_read(struct loaded *loaded, const struct schema_key *key,
@@ -224,7 +225,7 @@ static void secret_print(const struct loaded *loaded, const struct schema_key *k
 {
 	(void)loaded;
 	(void)key;
-	buf_add_text(out, VALUE(const char *) ? "(set, not shown)" : "");
+	buf_add_text(out, TEXT_VALUE ? "(set, not shown)" : "");
 }
 
 const struct schema_type type_secret = {
