@@ -174,13 +174,28 @@ static void nap(struct poller *poller)
 	counter_add(&poller->lcore.naps, 1);
 }
 
+/* Block until a packet or a wake-up comes. What was sent last may not be given back yet: the mbufs
+ * are asked for again a few times, and then it is quiet. */
+static void block(struct poller *poller)
+{
+	static const int timeouts_ms[] = {10, 100, 1000};
+	for (unsigned i = 0; poller->has_sent && i < sizeof(timeouts_ms) / sizeof(*timeouts_ms);
+	     i++) {
+		tx_reclaim(poller);
+		if (poll(poller->fds, poller->fd_count, timeouts_ms[i]) != 0)
+			return;
+	}
+	tx_reclaim(poller);
+	poller->has_sent = false;
+	poll(poller->fds, poller->fd_count, -1);
+}
+
 static void wait_for_packet(struct poller *poller)
 {
-	tx_reclaim(poller);
 	rte_rcu_qsbr_thread_offline(poller->rcu, poller->lcore.index);
 	atomic_store(&poller->asleep, true); /* before looking at the inbox a last time */
 	if (rte_ring_empty(poller->inbox) && !atomic_load(poller->stop)) {
-		poll(poller->fds, poller->fd_count, -1);
+		block(poller);
 		counter_add(&poller->lcore.waits, 1);
 	}
 	atomic_store(&poller->asleep, false);

@@ -67,6 +67,7 @@ struct poller {
 	int wake_fd;            /* eventfd: the inbox has something, or stop */
 	_Atomic bool asleep;
 	bool can_wait; /* all our queues have sockets */
+	bool has_sent; /* since the drivers last gave everything back */
 	nfds_t fd_count;
 	struct pollfd fds[QUEUES_MAX + 1]; /* the drivers' sockets and wake_fd */
 

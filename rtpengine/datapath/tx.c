@@ -19,6 +19,7 @@ static void send_buffer(struct poller *poller, struct tx_buffer *tx)
 	counter_add(&lcore->tx_packets, sent);
 	counter_add(&lcore->tx_bytes, bytes);
 	tx->count = 0;
+	poller->has_sent = true;
 }
 
 void tx_add_mbuf(struct poller *poller, uint16_t device, struct rte_mbuf *mbuf)
