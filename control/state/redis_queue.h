@@ -9,7 +9,7 @@ enum redis_kind {
 	REDIS_PUT,
 	REDIS_GET,
 	REDIS_DELETE,
-	REDIS_PROBE, /* the heartbeat, or PING: shows whether writes are taken */
+	REDIS_PROBE, /* the heartbeat, or a write of nothing: are writes taken? */
 	REDIS_LOGIN, /* AUTH, SELECT: refused = the connection is of no use */
 	REDIS_NAME,  /* CLIENT SETNAME: refused = never mind */
 	REDIS_CLIENT_ID,

@@ -105,7 +105,8 @@ static int send_own(struct redis *redis, enum redis_kind kind, const struct slic
 	return redis_send(redis, &(struct redis_command){.kind = kind}, words, count);
 }
 
-/* A write, because a server that answers PING may still refuse writes. */
+/* A write, because a server that answers PING may still refuse writes. Without a heartbeat it is
+ * one that changes nothing, but is refused as any other (read-only, out of memory). */
 static int probe_send(struct redis *redis)
 {
 	char key[256], epoch[24], ttl[24];
@@ -117,11 +118,11 @@ static int probe_send(struct redis *redis)
 	snprintf(ttl, sizeof(ttl), "%u", redis->heartbeat_ms * 3 / 1000 + 1);
 	const struct slice beat[] = {SLICE("SET"), slice_from(key), slice_from(epoch), SLICE("EX"),
 				     slice_from(ttl)};
-	const struct slice ping[] = {SLICE("PING")};
+	const struct slice none[] = {SLICE("SETRANGE"), SLICE("node:{}"), SLICE("0"), SLICE("")};
 	if (redis->node)
 		err = send_own(redis, REDIS_PROBE, beat, 5);
 	else
-		err = send_own(redis, REDIS_PROBE, ping, 1);
+		err = send_own(redis, REDIS_PROBE, none, 4);
 	redis->is_probing = !err;
 	return err;
 }
@@ -291,14 +292,15 @@ static void delete_answered(struct redis *redis, const struct redis_command *com
 
 static void probe_answered(struct redis *redis, const struct redis_answer *answer, uint64_t took_ms)
 {
+	bool accepted = answer->kind == ANSWER_OK || answer->kind == ANSWER_NUMBER;
 	redis->is_probing = false;
-	if (answer->kind != ANSWER_OK)
+	if (!accepted)
 		write_refused(redis, answer->text);
 	else if (!redis->is_ready)
 		redis->refusal[0] = '\0'; /* what else was refused is not needed for writing */
 	if (!redis->is_ready)
 		fence_or_greeted(redis);
-	else if (answer->kind == ANSWER_OK)
+	else if (accepted)
 		write_accepted(redis, took_ms <= redis->timeout_ms);
 }
 

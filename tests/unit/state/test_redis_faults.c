@@ -144,6 +144,27 @@ static void the_heartbeat_finds_out_by_itself(void **state)
 	run(b, is_up, 2000);
 }
 
+/* The other workers of a node beat no heart: their probe writes nothing. */
+static void a_probe_without_heartbeat_finds_out_too(void **state)
+{
+	struct bench *b = *state;
+	open_and_connect(b);
+	ask(b, "CONFIG SET maxmemory 1");
+	assert_int_equal(put_and_wait(b, "call:{a}", "v"), -ERR_DENIED);
+	run(b, NULL, 1300); /* two probes */
+	assert_true(is_refusing(b));
+	assert_int_equal(logged(b, "store."), 2); /* up, refusing */
+	ask(b, "CONFIG SET maxmemory 0");
+	run(b, has_returned, 2000);
+	ask(b, "REPLICAOF 127.0.0.1 1");
+	assert_int_equal(put_and_wait(b, "call:{a}", "v"), -ERR_DENIED);
+	run(b, NULL, 700);
+	assert_true(is_refusing(b));
+	ask(b, "REPLICAOF NO ONE");
+	run(b, is_up, 2000);
+	assert_server(b, "DBSIZE", "0");
+}
+
 static void a_read_only_replica_is_named(void **state)
 {
 	struct bench *b = *state;
@@ -269,6 +290,7 @@ int main(void)
 		RUNNING(a_server_frozen_for_long_is_left_and_no_orphan_remains),
 		RUNNING(a_full_server_is_named_and_comes_back),
 		RUNNING(the_heartbeat_finds_out_by_itself),
+		RUNNING(a_probe_without_heartbeat_finds_out_too),
 		RUNNING(a_read_only_replica_is_named),
 		ABSENT(a_password_is_given_and_a_wrong_one_named),
 		ABSENT(the_right_password_opens),
