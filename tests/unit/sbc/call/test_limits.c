@@ -1,0 +1,93 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "sbc/call/limits.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <cmocka.h>
+
+struct bench {
+	struct config_interface interface;
+	struct config config;
+	struct random_system random;
+	struct worker worker;
+	struct limits *limits;
+};
+
+static void bench_open(struct bench *bench, uint8_t workers)
+{
+	bench->config.interfaces = &bench->interface;
+	bench->config.interface_count = 1;
+	random_system_init(&bench->random);
+	bench->worker.config = &bench->config;
+	bench->worker.random = &bench->random.base;
+	bench->worker.count = workers;
+	assert_int_equal(limits_create(&bench->worker, &bench->limits), 0);
+}
+
+static unsigned taken(struct bench *bench, const char *source, bool is_peer, uint64_t now_ms)
+{
+	struct transport_path path = { 0 };
+	unsigned count = 0;
+
+	assert_int_equal(addr_parse(slice_from(source), 5060, &path.remote), 0);
+	while (count < 1000 &&
+	       limits_take(bench->limits, LIMIT_SETUP, &path, is_peer, now_ms) == 0)
+		count++;
+	return count;
+}
+
+static void calls_at_once_are_counted_per_interface(void **state)
+{
+	struct bench bench = { .interface.limits.calls = 3 };
+	(void)state;
+
+	bench_open(&bench, 2);
+	assert_int_equal(limits_enter(bench.limits, 0), 0);
+	assert_int_equal(limits_enter(bench.limits, 0), 0);
+	assert_int_equal(limits_enter(bench.limits, 0), -ERR_TOO_MANY);
+	limits_leave(bench.limits, 0);
+	assert_int_equal(limits_enter(bench.limits, 0), 0);
+	assert_int_equal(limits_calls(bench.limits, 0), 2);
+	limits_destroy(bench.limits);
+}
+
+static void a_rate_is_a_burst_and_then_a_trickle(void **state)
+{
+	struct bench bench = { .interface.limits.setup_rate = { 10, 1000 } };
+	(void)state;
+
+	bench_open(&bench, 1);
+	assert_int_equal(taken(&bench, "10.0.0.1", true, 5000), 10);
+	assert_int_equal(taken(&bench, "10.0.0.1", true, 5099), 0);
+	assert_int_equal(taken(&bench, "10.0.0.1", true, 5200), 2);
+	assert_int_equal(taken(&bench, "10.0.0.1", true, 60000), 10);
+	limits_destroy(bench.limits);
+}
+
+static void one_stranger_does_not_use_up_anothers_share(void **state)
+{
+	struct bench bench = { .interface.limits.per_source.setup_rate = { 2, 1000 } };
+	(void)state;
+
+	bench_open(&bench, 1);
+	assert_int_equal(taken(&bench, "198.51.100.1:1000", false, 5000), 2);
+	assert_int_equal(taken(&bench, "198.51.100.1:2000", false, 5000), 0);
+	assert_int_equal(taken(&bench, "198.51.100.2", false, 5000), 2);
+	assert_int_equal(taken(&bench, "198.51.100.3", true, 5000), 1000); /* a peer */
+	limits_destroy(bench.limits);
+}
+
+int main(void)
+{
+	static const struct CMUnitTest tests[] = {
+		cmocka_unit_test(calls_at_once_are_counted_per_interface),
+		cmocka_unit_test(a_rate_is_a_burst_and_then_a_trickle),
+		cmocka_unit_test(one_stranger_does_not_use_up_anothers_share),
+	};
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

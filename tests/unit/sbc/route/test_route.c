@@ -1,0 +1,53 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "sbc/route/route.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <cmocka.h>
+
+static const struct config_end from_pbx[] = { { .type = CONFIG_END_PEER, .peer = 0 } };
+static const struct config_end from_phones[] = { { .type = CONFIG_END_PHONES } };
+static const struct config_number emergency[] = { { "112", false }, { "15", false } };
+static const struct config_number abroad[] = { { "+", true } };
+static const struct config_route routes[] = {
+	{ .name = "emergency", .from = from_pbx, .from_count = 1, .numbers = emergency,
+	  .number_count = 2, .to = { CONFIG_END_PEER, 1 } },
+	{ .name = "abroad", .from = from_pbx, .from_count = 1, .numbers = abroad, .number_count = 1,
+	  .to = { CONFIG_END_PEER, 2 } },
+	{ .name = "to-phones", .from = from_pbx, .from_count = 1, .registered = true,
+	  .to = { CONFIG_END_PHONES, 0 } },
+	{ .name = "from-phones", .from = from_phones, .from_count = 1,
+	  .to = { CONFIG_END_PEER, 0 } },
+};
+static const struct config config = { .routes = routes, .route_count = 4 };
+
+static const char *taken(int peer, const char *number, bool is_registered)
+{
+	struct route_query query = { peer, slice_from(number), is_registered };
+	const struct config_route *route = route_find(&config, &query);
+	return route ? route->name : "none";
+}
+
+static void the_first_that_matches_is_taken(void **state)
+{
+	(void)state;
+	assert_string_equal(taken(0, "112", true), "emergency");
+	assert_string_equal(taken(0, "1123", true), "to-phones");
+	assert_string_equal(taken(0, "+33123", false), "abroad");
+	assert_string_equal(taken(0, "alice", true), "to-phones");
+	assert_string_equal(taken(0, "alice", false), "none");
+	assert_string_equal(taken(-1, "112", false), "from-phones");
+	assert_string_equal(taken(1, "112", true), "none");
+}
+
+int main(void)
+{
+	static const struct CMUnitTest tests[] = { cmocka_unit_test(
+		the_first_that_matches_is_taken) };
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
