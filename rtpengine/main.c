@@ -191,8 +191,10 @@ static int open_sessions(struct relay *relay)
 	const struct config *config = relay->config;
 	struct session_interface *interfaces = calloc(config->interface_count, sizeof(*interfaces));
 
-	if (!interfaces)
+	if (!interfaces) {
+		log_error(&relay->log, "sessions.failed", "reason=\"%s\"", err_text(-ERR_NO_MEMORY));
 		return -ERR_NO_MEMORY;
+	}
 	for (size_t i = 0; i < config->interface_count; i++) {
 		const struct config_interface *from = &config->interfaces[i];
 		interfaces[i] = (struct session_interface){
@@ -217,6 +219,8 @@ static int open_sessions(struct relay *relay)
 		.wall_us = wall_us(),
 	};
 	int err = sessions_create(&sessions, loop_now_ms(relay->loop), &relay->sessions);
+	if (err)
+		log_error(&relay->log, "sessions.failed", "reason=\"%s\"", err_text(err));
 	free(interfaces);
 	return err;
 }
@@ -439,8 +443,6 @@ int main(int argc, char **argv)
 			 sessions_instance(relay.sessions), relay.config->interface_count);
 		tell_ready(ready_fd ? (int)ready_fd : -1);
 		loop_run(relay.loop);
-	} else {
-		log_error(&relay.log, "relay.failed", "reason=\"%s\"", err_text(err));
 	}
 	close_all(&relay);
 	return err ? EXIT_FAILURE : EXIT_SUCCESS;
