@@ -755,6 +755,103 @@ static void requests_travel_over_unix_sockets(void **state)
 	over_a_stream(*state, &endpoint);
 }
 
+/* ---- a network that loses half of everything ---- */
+
+#define LOSSY_REQUESTS 60
+
+struct lossy {
+	unsigned handled[LOSSY_REQUESTS]; /* by the relay */
+	unsigned done[LOSSY_REQUESTS];    /* told to whoever asked */
+	unsigned answered;
+	uint32_t dice;
+};
+
+static void count_handled(void *owner, const struct ng_request *request, struct ng_value *reply)
+{
+	struct lossy *lossy = owner;
+	int64_t number = 0;
+
+	ng_dict_add_string(request->arena, reply, "result", SLICE("ok"));
+	if (ng_get_integer(request->dict, "number", &number) == 0)
+		lossy->handled[number]++;
+}
+
+static void count_done(void *owner, uint64_t handle, const struct ng_reply *reply)
+{
+	struct lossy *lossy = owner;
+
+	lossy->done[handle]++;
+	lossy->answered += reply->err == 0;
+}
+
+static bool is_lost(struct lossy *lossy)
+{
+	lossy->dice = lossy->dice * 1664525 + 1013904223;
+	return lossy->dice >> 31;
+}
+
+/* Carry what waits at `from` to `to`, or lose it. */
+static void carry(struct lossy *lossy, int from, int to, const struct sockaddr_storage *name)
+{
+	char text[2048];
+	ssize_t n;
+
+	while ((n = recv(from, text, sizeof(text), MSG_DONTWAIT)) > 0)
+		if (!is_lost(lossy))
+			assert_int_equal(sendto(to, text, (size_t)n, 0,
+						(const struct sockaddr *)name,
+						name ? sizeof(struct sockaddr_in) : 0),
+					 n);
+}
+
+static void each_request_is_done_once_whatever_is_lost(void **state)
+{
+	static const struct log quiet = {.level = LOG_ERROR, .fd = -1, .program = "test"};
+	struct bench *bench = *state;
+	struct fake *proxy = &bench->relays[0];
+	struct ng_endpoint endpoint = {.transport = NG_UDP, .addr = bench_addr("127.0.0.1:0")};
+	struct lossy lossy = {.dice = 4711};
+	struct ng_server_config config = {.loop = bench->clock.loop,
+					  .wheel = bench->clock.wheel,
+					  .log = &quiet,
+					  .listeners = &endpoint,
+					  .listener_count = 1,
+					  .handler = count_handled,
+					  .owner = &lossy};
+	struct ng_server *server;
+	struct addr addr;
+
+	assert_int_equal(ng_server_create(&config, &server), 0);
+	assert_int_equal(ng_server_address(server, 0, &addr), 0);
+	int behind = bench_socket(SOCK_DGRAM, "127.0.0.1", &addr);
+	open_client(bench, 1, 1000000, NULL);
+	assert_int_equal(request(bench, 0, "first", 0), 0); /* tells the proxy where we are */
+	assert_true(fake_receive(proxy));
+	for (unsigned i = 0; i < LOSSY_REQUESTS; i++) {
+		struct ng_value *dict = ng_dict_create(bench->arena);
+
+		ng_dict_add_string(bench->arena, dict, "command", SLICE("offer"));
+		ng_dict_add_integer(bench->arena, dict, "number", i);
+		assert_int_equal(ng_client_request(bench->client, 0, dict, count_done, &lossy, i),
+				 0);
+	}
+	ng_client_flush(bench->client);
+	for (unsigned i = 0; i < 7; i++) {
+		carry(&lossy, proxy->fd, behind, NULL);
+		clock_turn(&bench->clock, 3);
+		carry(&lossy, behind, proxy->fd, &proxy->from);
+		clock_advance(&bench->clock, 1000);
+	}
+	for (unsigned i = 0; i < LOSSY_REQUESTS; i++) {
+		assert_int_equal(lossy.done[i], 1);
+		assert_in_range(lossy.handled[i], 0, 1);
+	}
+	/* A try succeeds with 1/4: of 60 requests with five tries about 46. */
+	assert_in_range(lossy.answered, 36, 56);
+	ng_server_destroy(server);
+	close(behind);
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, open_bench, close_bench)
 
 int main(void)
@@ -776,6 +873,7 @@ int main(void)
 		TEST(new_calls_go_to_the_least_loaded),
 		TEST(what_cannot_be_asked_is_refused_at_once),
 		TEST(asking_again_inside_the_callback_works),
+		TEST(each_request_is_done_once_whatever_is_lost),
 		TEST(requests_travel_over_tcp),
 		TEST(requests_travel_over_unix_sockets),
 	};
