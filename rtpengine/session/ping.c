@@ -1,5 +1,6 @@
-/* ping.c - alive; and, to who asks with `since`, which calls have ended by time-out since then.
- * A client compares `instance`: another one means that all sessions are gone.
+/* ping.c - alive, and who we are: another `instance` than before means that all sessions are gone.
+ * To who asks with `since` (the `sequence` of the ping before) also which calls have ended by
+ * time-out since then. Clients that know none of it pass it over.
  * SPDX-License-Identifier: Apache-2.0 */
 #include "rtpengine/session/session.h"
 
@@ -38,9 +39,11 @@ void command_ping(struct command *command)
 	int64_t since;
 
 	ng_dict_add_string(arena, command->reply, "result", SLICE("pong"));
-	if (ng_get_integer(command->request->dict, "since", &since) != 0)
-		return;
 	ng_dict_add_string(arena, command->reply, "instance",
 			   slice_from(command->sessions->instance));
-	add_ended(command, since > 0 ? (uint64_t)since : 0);
+	if (ng_get_integer(command->request->dict, "since", &since) == 0)
+		add_ended(command, since > 0 ? (uint64_t)since : 0);
+	else
+		ng_dict_add_integer(arena, command->reply, "sequence",
+				    (int64_t)command->sessions->ended_sequence);
 }

@@ -139,7 +139,11 @@ static void silence_ends_the_call_and_ping_says_so(void **state)
 	assert_true(ng_list_has(pong, "ended", "c"));
 	pong = bench_ask(b, "ping", "since", "1", NULL);
 	assert_int_equal(ng_get_list(pong, "ended")->count, 0);
+	/* the first ping of a client: who is there, and where to count from */
 	pong = bench_ask(b, "ping", NULL);
+	assert_string_equal(bench_text(pong, "instance"), sessions_instance(b->sessions));
+	assert_int_equal(ng_get_integer(pong, "sequence", &sequence), 0);
+	assert_int_equal(sequence, 1);
 	assert_null(ng_dict_get(pong, "ended"));
 }
 
