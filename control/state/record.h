@@ -8,10 +8,10 @@
 #include "control/base/buf.h"
 
 #define RECORD_VERSION     1
-#define RECORD_SIZE_LIMIT  (256 * 1024) /* encoded bytes */
-#define RECORD_LEGS_LIMIT  16           /* two parties and forks */
-#define RECORD_ROUTE_LIMIT 32           /* entries of one route set */
-#define RECORD_LIST_LIMIT  16           /* entries of the other lists */
+#define RECORD_SIZE_LIMIT  ((size_t)256 * 1024) /* encoded bytes */
+#define RECORD_LEGS_LIMIT  16                   /* two parties and forks */
+#define RECORD_ROUTE_LIMIT 32                   /* entries of one route set */
+#define RECORD_LIST_LIMIT  16                   /* entries of the other lists */
 #define RECORD_ID_LIMIT    128
 
 enum record_state { RECORD_RINGING = 1, RECORD_ANSWERED, RECORD_ENDING };

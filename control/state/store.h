@@ -6,7 +6,7 @@
 #include "control/base/slice.h"
 
 #define STORE_KEY_LIMIT   512
-#define STORE_VALUE_LIMIT (512 * 1024)
+#define STORE_VALUE_LIMIT ((size_t)512 * 1024)
 
 struct store;
 

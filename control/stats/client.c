@@ -9,7 +9,8 @@
 #include <unistd.h>
 #include "control/stats/address.h"
 
-#define ANSWER_LIMIT (128 * 1024 * 1024)
+#define READ_SIZE    ((size_t)64 * 1024)
+#define ANSWER_LIMIT ((size_t)128 * 1024 * 1024)
 
 struct stats_client {
 	int fd;
@@ -107,10 +108,10 @@ static int receive_more(struct stats_client *client, uint64_t deadline_ms)
 		return found == 0 ? -ERR_TIMEOUT : errno == EINTR ? 0 : err_from_errno(errno);
 	if (client->in.len > ANSWER_LIMIT)
 		return -ERR_TOO_LARGE;
-	char *room = buf_reserve(&client->in, 64 * 1024);
+	char *room = buf_reserve(&client->in, READ_SIZE);
 	if (!room)
 		return -ERR_NO_MEMORY;
-	ssize_t n = recv(client->fd, room, 64 * 1024, 0);
+	ssize_t n = recv(client->fd, room, READ_SIZE, 0);
 	if (n == 0 || (n < 0 && errno == ECONNRESET))
 		return -ERR_CLOSED;
 	if (n < 0)

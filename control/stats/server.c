@@ -179,7 +179,7 @@ static void defaults_set(struct stats_server_config *config)
 	if (!config->stall_timeout_ms)
 		config->stall_timeout_ms = 10000;
 	if (!config->answer_limit)
-		config->answer_limit = 64 * 1024 * 1024;
+		config->answer_limit = (size_t)64 * 1024 * 1024;
 }
 
 int stats_server_create(const struct stats_server_config *config, struct stats_server **out)

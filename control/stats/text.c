@@ -181,7 +181,7 @@ static size_t names_width(const json_t *object, unsigned depth)
 static void member(const char *key, const json_t *value, size_t width, unsigned depth,
 		   struct buf *out)
 {
-	size_t inner = (depth + 1u) * INDENT;
+	size_t inner = ((size_t)depth + 1) * INDENT;
 	pad(out, (size_t)depth * INDENT);
 	size_t len = name_write(key, out);
 	if (is_many_lines(value)) {

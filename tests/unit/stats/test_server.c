@@ -8,7 +8,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
-#include <sys/stat.h>
 #include <sys/un.h>
 #include <unistd.h>
 #include <cmocka.h>
@@ -452,70 +451,7 @@ static void too_many_busy_readers_are_told(void **state)
 	json_decref(answer(b, 1));
 }
 
-/* --- the socket's place --- */
-
-static void the_socket_has_its_mode(void **state)
-{
-	struct bench *b = *state;
-	struct stat status;
-	assert_int_equal(stat(b->path, &status), 0);
-	assert_int_equal(status.st_mode & 07777, 0660);
-	b->config.mode = 0600;
-	restart(b);
-	assert_int_equal(stat(b->path, &status), 0);
-	assert_int_equal(status.st_mode & 07777, 0600);
-}
-
-static void a_stale_socket_is_replaced(void **state)
-{
-	struct bench *b = *state;
-	struct sockaddr_un address = {.sun_family = AF_UNIX};
-	memcpy(address.sun_path, b->path, strlen(b->path) + 1);
-	int dead = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
-	assert_int_equal(bind(dead, (void *)&address, sizeof(address)), 0);
-	assert_int_equal(listen(dead, 1), 0);
-	close(dead);
-	assert_int_equal(access(b->path, F_OK), 0);
-	assert_int_equal(stats_server_create(&b->config, &b->server), 0);
-	say(b, 0, "show calls\n");
-	assert_answer(b, 0, "command", "show calls");
-}
-
-static void a_living_server_is_left_alone(void **state)
-{
-	struct bench *b = *state;
-	struct stats_server *second = NULL;
-	assert_int_equal(stats_server_create(&b->config, &second), -ERR_EXISTS);
-	assert_null(second);
-	assert_int_equal(logged(b, "another process serves it"), 1);
-	say(b, 0, "show calls\n");
-	assert_answer(b, 0, "command", "show calls");
-}
-
-static void a_place_that_cannot_be_is_named(void **state)
-{
-	struct bench *b = *state;
-	char path[300];
-	b->config.path = path;
-	memset(path, 'p', sizeof(path));
-	path[150] = '\0';
-	assert_int_equal(stats_server_create(&b->config, &b->server), -ERR_TOO_LARGE);
-	assert_int_equal(logged(b, "at most 107 bytes"), 1);
-
-	snprintf(path, sizeof(path), "%s/no/such.sock", b->folder);
-	assert_int_equal(stats_server_create(&b->config, &b->server), -ERR_NOT_FOUND);
-	assert_int_equal(logged(b, "make the folder"), 1);
-
-	snprintf(path, sizeof(path), "%s/file", b->folder);
-	fclose(fopen(path, "w"));
-	assert_int_equal(stats_server_create(&b->config, &b->server), -ERR_EXISTS);
-	assert_int_equal(access(path, F_OK), 0); /* not removed: it is no socket */
-	unlink(path);
-	b->config.path = b->path;
-}
-
 #define SERVING(test) cmocka_unit_test_setup_teardown(test, setup_serving, teardown)
-#define BARE(test)    cmocka_unit_test_setup_teardown(test, setup, teardown)
 
 int main(void)
 {
@@ -535,10 +471,6 @@ int main(void)
 		SERVING(an_answer_beyond_the_limit_is_an_error),
 		SERVING(idle_connections_keep_nobody_out),
 		SERVING(too_many_busy_readers_are_told),
-		SERVING(the_socket_has_its_mode),
-		BARE(a_stale_socket_is_replaced),
-		SERVING(a_living_server_is_left_alone),
-		BARE(a_place_that_cannot_be_is_named),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
