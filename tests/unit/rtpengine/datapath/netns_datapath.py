@@ -403,6 +403,33 @@ def test_on_loopback():
         r.stop()
 
 
+def on_device(name, setup):
+    """The LAN side on a device of another kind, 10.91.5.1 against 10.91.5.2."""
+    def test():
+        for line in setup.strip().splitlines():
+            sh(line.strip().format(R="ip -n %sR" % PREFIX, L="ip -n %sL" % PREFIX, l=PREFIX + "L"))
+        r = Relay(addresses=["10.91.5.1", "10.91.2.1"])
+        try:
+            eq(r.first, "ready")
+            pair(r, "10.91.5.1:30000", "10.91.5.2:4000", "10.91.2.1:30000", "10.91.2.2:5000")
+            exchange(r, udp("L", "10.91.5.2", 4000), ("10.91.5.1", 30000), udp("W", "10.91.2.2", 5000), ("10.91.2.1", 30000), 200)
+            eq(r.settle()["mbufs"], "0")
+        finally:
+            r.stop()
+            sh("ip -n %sR link del %s" % (PREFIX, name))
+    return test
+
+
+BRIDGE = """{R} link add br5 type bridge
+            {R} link add br5p type veth peer name lan6 netns {l}
+            {R} link set br5p master br5
+            {R} addr add 10.91.5.1/24 dev br5
+            {L} addr add 10.91.5.2/24 dev lan6
+            {R} link set br5p up
+            {R} link set br5 up
+            {L} link set lan6 up"""
+
+
 def test_falls_back_where_xdp_is_denied():
     r = Relay(driver="auto", under=("setpriv", "--bounding-set", "-bpf,-sys_admin,-perfmon"))
     eq(r.first, "ready")
@@ -427,6 +454,7 @@ def test_errors_are_one_line():
 TESTS = [(n[5:], with_relay(f)) for n, f in list(globals().items()) if n.startswith("test_") and f.__code__.co_argcount == 1]
 TESTS += [("cores_%d" % len(c), with_relay(many(len(c)), cores=c)) for c in ((1,), (0, 1), (0, 1, 0, 1))]
 TESTS += [("spinning", with_relay(test_both_ways_ipv4, batch=0)), ("rights_kept", with_relay(dropped("keep")))]
+TESTS += [("on_a_bridge", on_device("br5", BRIDGE))]
 TESTS += [(n[5:], f) for n, f in list(globals().items()) if n.startswith("test_") and f.__code__.co_argcount == 0]
 
 
