@@ -132,6 +132,7 @@ struct loaded {
 
 /* load.c: the file's values into the raw structs. */
 void load_sections(struct loaded *loaded, const struct yaml_node *root);
+/* origin.c */
 void origin_set(struct loaded *loaded, const void *value, enum origin_type type,
 		struct place place);
 const struct origin *origin_of(const struct loaded *loaded, const void *value);
@@ -140,8 +141,14 @@ struct place value_place(const struct loaded *loaded, const void *value,
 			 const struct yaml_node *element);
 /* finish.c: what follows from other values; fills the public structs. */
 void finish_sections(struct loaded *loaded);
+/* Comparisons of routes with routes, and of networks with networks, before the lint gives up: a
+ * file of tens of thousands of patterns is machine-made. */
+#define LINT_BUDGET 4000000u
 /* check.c: what each value alone cannot show. */
 void check_sections(struct loaded *loaded);
+/* check_routes.c */
+void check_routes(struct loaded *loaded);
+void check_unused(struct loaded *loaded);
 
 /* Like config_load(), for tests: the text, and a host of their own. `source` is taken over
  * (malloc'd). */
