@@ -130,7 +130,8 @@ class Lab:
                 os.makedirs(target, exist_ok=True)
                 with open(os.path.join(target, "%s-%s.log" % (self.name, process.name)), "w") as f:
                     f.write(text)
-            print("--- %s (last lines)\n%s" % (process.name, "\n".join(text.splitlines()[-25:])), flush=True)
+            lines = [l for l in text.splitlines() if l.strip() and "(bit/s)" not in l]
+            print("--- %s (last lines)\n%s" % (process.name, "\n".join(lines[-12:])), flush=True)
 
     def close(self):
         if self.closed:

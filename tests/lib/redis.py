@@ -2,7 +2,7 @@
 """A real Redis for a test: unix socket in the lab's folder, no persistence."""
 import os
 
-from .lab import sh
+from .lab import sh, wait_until
 
 
 class Redis:
@@ -12,7 +12,8 @@ class Redis:
         config = lab.write(name + ".conf", "port 0\nunixsocket %s\nunixsocketperm 777\nsave \"\"\nappendonly no\n"
                            "dir %s\n%s\n" % (self.socket, lab.dir, "\n".join(options)))
         self.process = lab.spawn(host, name, "redis-server", config)
-        self.process.wait_log(r"Ready to accept connections|ready to accept connections", 10)
+        wait_until(lambda: sh("redis-cli", "-s", self.socket, "PING", check=False).strip() == "PONG", 10,
+                   "redis answers")
 
     def cli(self, *command):
         return sh("redis-cli", "-s", self.socket, *command).strip()

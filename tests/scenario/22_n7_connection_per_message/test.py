@@ -4,14 +4,13 @@ and dialog, and the idle connections end."""
 import re
 import socket
 
-from lib.edge import Edge, HOME_TONE, WAN, expect
-from lib.lab import wait_until
+from lib.baresip import Baresip
+from lib.edge import Edge, WAN, expect
 from lib.phone import Phone
 
 
 def run(lab):
     edge = Edge(lab, phones=False)
-    from lib.baresip import Baresip
     desk = edge.desk = Baresip(lab, "desk", "desk", "example.com", proxy="10.0.0.20")
     desk.wait_registered(15)
     phone = Phone(lab, "home", "home", "192.168.0.18", WAN, transport="tcp-each")
@@ -26,6 +25,7 @@ def run(lab):
     expect(answer.code == 200, "200 to the BYE sent on yet another connection, got %s" % answer.first_line)
     desk.wait_event("CALL_CLOSED", 10)
     expect(phone.connections >= 5, "a connection per message (%d)" % phone.connections)
+    phone.register("example.com", "secret", expires=0)
     phone.close()
     edge.wait_no_call()
     edge.finish(seconds=60)

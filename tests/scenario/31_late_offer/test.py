@@ -6,7 +6,6 @@ import time
 
 from lib.baresip import Baresip
 from lib.edge import Edge, DESK_TONE, WAN, expect
-from lib.lab import wait_until
 from lib.phone import Phone, SDP
 
 
@@ -43,6 +42,7 @@ def run(lab):
     expect(call.request("BYE").code == 200, "BYE answered 200")
     desk.wait_event("CALL_CLOSED", 10)
     media.close()
+    phone.register("example.com", "secret", expires=0)
     phone.close()
     edge.wait_no_call()
     edge.finish()

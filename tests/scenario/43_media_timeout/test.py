@@ -21,9 +21,14 @@ peers:
     edge = Edge(lab, config)
     edge.establish(edge.home, edge.desk)
     edge.both_hear()
-    drop = "table inet silent { chain in { type filter hook output priority 0; udp dport 1024-65535 udp dport != 5060 drop; } }"
     for host in ("home", "desk"):
-        edge.lab.nft(host, drop.replace("; }", "\n }").replace("{ type", "{\n type") + "\n")
+        lab.nft(host, """table inet silent {
+            chain out {
+                type filter hook output priority 0;
+                meta l4proto udp udp dport != 5060 drop
+            }
+        }
+        """)
     edge.home.wait_event("CALL_CLOSED", 20)
     edge.desk.wait_event("CALL_CLOSED", 5)
     edge.wait_no_call()
