@@ -226,7 +226,7 @@ struct call *calls_match(const struct calls *calls, const struct message *reques
 	struct token token;
 
 	if (token_read(calls->worker->token_key, TOKEN_TAG, message_to_tag(request), &token) != 0 ||
-	    (token.id & 3) >= LEGS)
+	    (token.id & 3) >= LEGS || token.worker != calls->worker->index)
 		return NULL;
 	struct call *call = calls_find(calls, token.id >> 2);
 	if (!call || !dialog_matches(&call->legs[token.id & 3].dialog, request))

@@ -258,10 +258,10 @@ void exchange_agree(struct call *call)
 
 void exchange_done(struct call *call)
 {
-	bool is_initial = call->exchange.is_initial;
+	bool has_changed = !call->exchange.is_initial && call->exchange.is_answered;
 
 	exchange_clear(call);
-	if (!is_initial && call->state == CALL_UP)
+	if (has_changed && call->state == CALL_UP)
 		record_keep(call, false);
 	call_release_if_done(call);
 }

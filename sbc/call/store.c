@@ -1,6 +1,7 @@
 /* store.c - the record of an answered call in the store. Written once before the answer goes out,
  * again when what it says has changed, deleted at the end.
  * SPDX-License-Identifier: Apache-2.0 */
+#include "control/sdp/media.h"
 #include "control/state/record.h"
 #include "sbc/call/verbs.h"
 
@@ -50,6 +51,27 @@ static void fill_offer(const struct call *call, uint8_t index, struct record_leg
 		out->offer = offers ? RECORD_OFFER_RECEIVED : RECORD_OFFER_SENT;
 }
 
+/* What the last SDP of the peer says about holding, and its o= version. */
+static void fill_hold(struct arena *arena, struct record_leg *out)
+{
+	struct sdp *received, *sent;
+	bool by_peer = false, by_us = false;
+
+	if (sdp_parse(arena, out->sdp_received, &received, NULL) == 0) {
+		uint64_t version = sdp_origin_version(&received->origin);
+		out->remote_sdp_version = version == UINT64_MAX ? 0 : version;
+		by_peer = sdp_is_hold(received);
+	}
+	if (sdp_parse(arena, out->sdp_sent, &sent, NULL) == 0)
+		by_us = sdp_is_hold(sent);
+	if (by_peer && by_us)
+		out->hold = RECORD_HOLD_BOTH;
+	else if (by_peer)
+		out->hold = RECORD_HOLD_BY_PEER;
+	else if (by_us)
+		out->hold = RECORD_HOLD_BY_US;
+}
+
 static int fill_leg(struct arena *arena, struct call *call, uint8_t index, struct record_leg *out)
 {
 	const struct calls *calls = call->calls;
@@ -78,6 +100,7 @@ static int fill_leg(struct arena *arena, struct call *call, uint8_t index, struc
 	if (leg->peer >= 0)
 		out->peer = slice_from(config->peers[leg->peer].name);
 	fill_offer(call, index, out);
+	fill_hold(arena, out);
 	out->sdp_session_id = slice_from(
 		arena_printf(arena, "%llu", (unsigned long long)leg->origin.session_id));
 	out->sdp_session_version = leg->origin.version;

@@ -1,0 +1,89 @@
+/* bench.h - the call layer with a clock of our own: messages are put in as text and what goes out is
+ * recorded; the store answers when told to; the relay is a small NG server in this process.
+ * SPDX-License-Identifier: Apache-2.0 */
+#pragma once
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <cmocka.h>
+#include "control/ng/server.h"
+#include "sbc/call/call.h"
+
+enum { BENCH_SENT_MAX = 128, BENCH_TEXT_MAX = 4096, PHONE = 1, PBX = 0 };
+
+struct bench_store {
+	struct store store;
+	bool holds; /* keeps its acknowledgements back */
+	unsigned puts, deletes;
+	store_done_fn *done;
+	void *owner;
+	uint64_t handle;
+};
+
+struct bench {
+	struct loop *loop;
+	struct timer alarm;
+	struct wheel *wheel;
+	uint64_t now_ms;
+	struct log log;
+	struct random_system random;
+	struct token_key key;
+	struct config config;
+	struct config_interface interfaces[2];
+	struct config_peer peers[2];
+	struct config_server servers[2];
+	struct config_route routes[2];
+	struct config_end ends[2];
+	struct config_endpoint relay;
+	struct addr own[2];
+	struct worker worker;
+	struct peers *peer_table;
+	struct registrar *registrar;
+	struct limits *limits;
+	struct bench_store store;
+	struct calls *calls;
+	struct scan scan;
+	char in[BENCH_TEXT_MAX];
+	struct ng_server *relay_server;
+	char relay_path[64];
+	char relay_log[512];      /* commands it got */
+	const char *relay_refuses; /* error-reason of the next one */
+	unsigned sent;
+	unsigned seen; /* what bench_next() has shown */
+	char texts[BENCH_SENT_MAX][BENCH_TEXT_MAX];
+	struct transport_path paths[BENCH_SENT_MAX];
+	bool is_empty;
+};
+
+void bench_open(struct bench *bench);
+void bench_close(struct bench *bench); /* nothing may be left: calls, timers */
+/* A message from the phone (interface wan) or the PBX (interface lan). */
+void bench_receive(struct bench *bench, int side, const char *format, ...)
+	__attribute__((format(printf, 3, 4)));
+/* What was sent next, from where bench_next() stopped; fails when there is nothing. It must begin
+ * with `first` and leave by the interface of `side`. */
+const char *bench_next(struct bench *bench, int side, const char *first);
+void bench_nothing(struct bench *bench); /* ... or nothing more */
+void bench_advance(struct bench *bench, uint32_t ms);
+/* The value of a header in a text, into one of a few static buffers. */
+const char *bench_header(const char *text, const char *name);
+/* A reply to a request that was sent, with a tag and perhaps SDP. */
+void bench_reply(struct bench *bench, int side, const char *request, const char *status,
+		 const char *tag, const char *sdp);
+
+extern const char phone_sdp[], pbx_sdp[];
+
+/* A call that is up; texts of it for what follows. */
+struct talk {
+	char to[160];     /* To of leg A with our tag */
+	char target[160]; /* our Contact on leg A */
+	const char *invite; /* as the PBX got it */
+};
+void bench_invite(struct bench *bench, const char *sdp);
+void bench_ack(struct bench *bench, const struct talk *talk, uint32_t cseq, const char *sdp);
+void bench_talk(struct bench *bench, struct talk *talk);
+void bench_hang_up(struct bench *bench, const struct talk *talk, uint32_t cseq);

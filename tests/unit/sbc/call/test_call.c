@@ -1,0 +1,306 @@
+/* The life of calls: set up, held, ended, in every way the founding report had trouble with.
+ * SPDX-License-Identifier: Apache-2.0 */
+#include "tests/unit/sbc/call/bench.h"
+
+static struct bench bench;
+
+static int open_bench(void **state)
+{
+	(void)state;
+	bench_open(&bench);
+	return 0;
+}
+
+static int close_bench(void **state)
+{
+	(void)state;
+	bench_close(&bench);
+	return 0;
+}
+
+static void neither_side_sees_the_other(void **state)
+{
+	static const char *const phones[] = { "192.168.7.10", "192.0.2.7", "203.0.113.10", "call-a",
+					      "tag=a", "secret", "z9hG4bKinvite" };
+	static const char *const pbxs[] = { "10.0.0.20", "10.0.0.1", "secret", "tag=b" };
+	struct talk talk;
+	(void)state;
+
+	bench_talk(&bench, &talk);
+	bench_hang_up(&bench, &talk, 2);
+	for (unsigned i = 0; i < bench.sent; i++) {
+		bool to_pbx = bench.paths[i].interface == PBX;
+		size_t count = to_pbx ? sizeof(phones) / sizeof(phones[0])
+				      : sizeof(pbxs) / sizeof(pbxs[0]);
+		for (size_t k = 0; k < count; k++)
+			if (strstr(bench.texts[i], to_pbx ? phones[k] : pbxs[k]))
+				fail_msg("%s in\n%s", to_pbx ? phones[k] : pbxs[k], bench.texts[i]);
+	}
+	assert_non_null(strstr(talk.invite, "\r\nMax-Forwards: 69\r\n"));
+	assert_string_equal(bench.relay_log, "offer answer delete ");
+	assert_int_equal(bench.store.puts, 1);
+	assert_int_equal(bench.store.deletes, 1);
+}
+
+static void a_request_inside_goes_to_where_the_phone_really_is(void **state)
+{
+	struct talk talk;
+	(void)state;
+
+	bench_talk(&bench, &talk);
+	const char *contact = bench_header(talk.invite, "Contact");
+	bench_receive(&bench, PBX,
+		      "BYE %.*s SIP/2.0\r\nVia: SIP/2.0/UDP 10.0.0.20;branch=z9hG4bKb\r\n"
+		      "Max-Forwards: 70\r\nFrom: %s;tag=b\r\nTo: %s\r\nCall-ID: %s\r\nCSeq: 9 BYE\r\n"
+		      "Content-Length: 0\r\n\r\n",
+		      (int)strcspn(contact + 1, ">"), contact + 1, bench_header(talk.invite, "To"),
+		      bench_header(talk.invite, "From"), bench_header(talk.invite, "Call-ID"));
+	bench_next(&bench, PBX, "SIP/2.0 200 ");
+	const char *bye = bench_next(&bench, PHONE, "BYE sip:alice@192.168.7.10 SIP/2.0");
+	assert_true(addr_equal(&bench.paths[bench.sent - 1].remote, &bench.servers[PHONE].addr));
+	bench_reply(&bench, PHONE, bye, "200 OK", "a", NULL);
+}
+
+static void an_answer_waits_for_the_store_but_not_for_long(void **state)
+{
+	struct talk talk;
+	(void)state;
+
+	bench.store.holds = true;
+	bench_invite(&bench, phone_sdp);
+	talk.invite = bench_next(&bench, PBX, "INVITE ");
+	bench_reply(&bench, PBX, talk.invite, "200 OK", "b", pbx_sdp);
+	bench_next(&bench, PBX, "ACK ");
+	bench_advance(&bench, 19);
+	bench_nothing(&bench);
+	bench_advance(&bench, 1);
+	const char *ok = bench_next(&bench, PHONE, "SIP/2.0 200 ");
+	assert_int_equal(counter_get(&bench.calls->counters.unprotected), 1);
+	snprintf(talk.to, sizeof(talk.to), "%s", bench_header(ok, "To"));
+	snprintf(talk.target, sizeof(talk.target), "sip:x@203.0.113.10");
+	bench_ack(&bench, &talk, 1, NULL);
+	bench_hang_up(&bench, &talk, 2);
+}
+
+static void an_answer_is_repeated_until_its_ack_and_then_given_up(void **state)
+{
+	(void)state;
+	bench_invite(&bench, phone_sdp);
+	bench_reply(&bench, PBX, bench_next(&bench, PBX, "INVITE "), "200 OK", "b", pbx_sdp);
+	bench_next(&bench, PBX, "ACK ");
+	bench_next(&bench, PHONE, "SIP/2.0 200 ");
+	bench_advance(&bench, 499);
+	bench_nothing(&bench);
+	bench_advance(&bench, 1);
+	bench_next(&bench, PHONE, "SIP/2.0 200 ");
+	bench_advance(&bench, 1000);
+	bench_next(&bench, PHONE, "SIP/2.0 200 ");
+	bench_advance(&bench, 30499); /* 64*T1 in all */
+	for (int i = 0; i < 8; i++)
+		bench_next(&bench, PHONE, "SIP/2.0 200 ");
+	bench_nothing(&bench);
+	bench_advance(&bench, 1);
+	const char *bye = bench_next(&bench, PHONE, "BYE ");
+	bench_reply(&bench, PHONE, bye, "200 OK", "a", NULL);
+	bench_reply(&bench, PBX, bench_next(&bench, PBX, "BYE "), "200 OK", "b", NULL);
+	assert_int_equal(counter_get(&bench.calls->counters.no_ack), 1);
+}
+
+static void a_late_offer_is_answered_in_the_ack(void **state)
+{
+	struct talk talk;
+	(void)state;
+
+	bench_invite(&bench, NULL);
+	talk.invite = bench_next(&bench, PBX, "INVITE ");
+	bench_next(&bench, PHONE, "SIP/2.0 100 ");
+	assert_non_null(strstr(talk.invite, "Content-Length: 0\r\n"));
+	bench_reply(&bench, PBX, talk.invite, "200 OK", "b", pbx_sdp);
+	const char *ok = bench_next(&bench, PHONE, "SIP/2.0 200 ");
+	assert_non_null(strstr(ok, "c=IN IP4 203.0.113.10\r\n"));
+	bench_nothing(&bench); /* its ACK needs the answer */
+	snprintf(talk.to, sizeof(talk.to), "%s", bench_header(ok, "To"));
+	snprintf(talk.target, sizeof(talk.target), "sip:x@203.0.113.10");
+	bench_ack(&bench, &talk, 1, phone_sdp);
+	assert_non_null(strstr(bench_next(&bench, PBX, "ACK "), "c=IN IP4 10.0.0.1\r\n"));
+	assert_string_equal(bench.relay_log, "offer answer ");
+	bench_hang_up(&bench, &talk, 2);
+}
+
+static void a_cancel_that_crosses_the_answer_ends_it(void **state)
+{
+	(void)state;
+	bench_invite(&bench, phone_sdp);
+	const char *invite = bench_next(&bench, PBX, "INVITE ");
+	bench_reply(&bench, PBX, invite, "180 Ringing", "b", NULL);
+	const char *ringing = bench_next(&bench, PHONE, "SIP/2.0 180 ");
+	bench_receive(&bench, PHONE,
+		      "CANCEL sip:1000@example.net SIP/2.0\r\n"
+		      "Via: SIP/2.0/UDP 192.168.7.10;branch=z9hG4bKinvite;rport\r\n"
+		      "Max-Forwards: 70\r\nFrom: <sip:alice@example.net>;tag=a\r\n"
+		      "To: <sip:1000@example.net>\r\nCall-ID: call-a\r\nCSeq: 1 CANCEL\r\n"
+		      "Content-Length: 0\r\n\r\n");
+	bench_next(&bench, PHONE, "SIP/2.0 200 ");
+	bench_next(&bench, PHONE, "SIP/2.0 487 ");
+	const char *cancel = bench_next(&bench, PBX, "CANCEL ");
+	(void)ringing;
+	bench_reply(&bench, PBX, invite, "200 OK", "b", pbx_sdp);
+	bench_next(&bench, PBX, "ACK ");
+	bench_reply(&bench, PBX, bench_next(&bench, PBX, "BYE "), "200 OK", "b", NULL);
+	bench_reply(&bench, PBX, cancel, "200 OK", "b", NULL);
+	assert_string_equal(bench.relay_log, "offer delete ");
+	assert_int_equal(bench.store.puts, 0);
+}
+
+static void the_second_answer_of_a_fork_is_ended(void **state)
+{
+	struct talk talk;
+	(void)state;
+
+	bench_talk(&bench, &talk);
+	bench_reply(&bench, PBX, talk.invite, "200 OK", "other", pbx_sdp);
+	assert_non_null(strstr(bench_next(&bench, PBX, "ACK "), "tag=other\r\n"));
+	const char *bye = bench_next(&bench, PBX, "BYE ");
+	assert_non_null(strstr(bye, "tag=other\r\n"));
+	bench_reply(&bench, PBX, bye, "200 OK", "other", NULL);
+	bench_reply(&bench, PBX, talk.invite, "200 OK", "b", pbx_sdp); /* our ACK was lost */
+	assert_non_null(strstr(bench_next(&bench, PBX, "ACK "), "tag=b\r\n"));
+	bench_nothing(&bench);
+	bench_hang_up(&bench, &talk, 2);
+}
+
+static void reinvite(const struct talk *talk, uint32_t cseq)
+{
+	bench_receive(&bench, PHONE,
+		      "INVITE %s SIP/2.0\r\nVia: SIP/2.0/UDP 192.168.7.10;branch=z9hG4bKre%u;rport\r\n"
+		      "Max-Forwards: 70\r\nFrom: <sip:alice@example.net>;tag=a\r\nTo: %s\r\n"
+		      "Call-ID: call-a\r\nCSeq: %u INVITE\r\nContact: <sip:alice@192.168.7.10>\r\n"
+		      "Content-Type: application/sdp\r\nContent-Length: %zu\r\n\r\n%s",
+		      talk->target, cseq, talk->to, cseq, strlen(phone_sdp), phone_sdp);
+	bench_next(&bench, PHONE, "SIP/2.0 100 ");
+}
+
+static void a_refused_reinvite_leaves_the_session_as_it_was(void **state)
+{
+	struct talk talk;
+	(void)state;
+
+	bench_talk(&bench, &talk);
+	reinvite(&talk, 2);
+	bench_reply(&bench, PBX, bench_next(&bench, PBX, "INVITE "), "488 No", "b", NULL);
+	bench_next(&bench, PBX, "ACK ");
+	bench_next(&bench, PHONE, "SIP/2.0 488 ");
+	assert_string_equal(bench.relay_log, "offer answer offer offer answer ");
+	bench_nothing(&bench);
+	assert_int_equal(bench.store.puts, 1);
+	bench_hang_up(&bench, &talk, 3);
+}
+
+static void an_accepted_reinvite_is_recorded(void **state)
+{
+	struct talk talk;
+	(void)state;
+
+	bench_talk(&bench, &talk);
+	reinvite(&talk, 2);
+	bench_reply(&bench, PBX, bench_next(&bench, PBX, "INVITE "), "200 OK", "b", pbx_sdp);
+	bench_next(&bench, PBX, "ACK ");
+	bench_next(&bench, PHONE, "SIP/2.0 200 ");
+	bench_ack(&bench, &talk, 2, NULL);
+	assert_int_equal(bench.store.puts, 2);
+	bench_hang_up(&bench, &talk, 3);
+}
+
+static void a_dialog_lost_on_one_side_ends_on_the_other(void **state)
+{
+	struct talk talk;
+	(void)state;
+
+	bench_talk(&bench, &talk);
+	reinvite(&talk, 2);
+	bench_reply(&bench, PBX, bench_next(&bench, PBX, "INVITE "), "481 No", "b", NULL);
+	bench_next(&bench, PBX, "ACK ");
+	bench_next(&bench, PHONE, "SIP/2.0 481 ");
+	bench_reply(&bench, PHONE, bench_next(&bench, PHONE, "BYE "), "200 OK", "a", NULL);
+	bench_nothing(&bench); /* the PBX has nothing to end */
+}
+
+static void nobody_answers(void **state)
+{
+	(void)state;
+	bench_invite(&bench, phone_sdp);
+	for (int i = 0; i < 7; i++) {
+		bench_next(&bench, PBX, "INVITE ");
+		bench_advance(&bench, 500u << i);
+	}
+	bench_next(&bench, PHONE, "SIP/2.0 408 ");
+}
+
+static void a_full_relay_is_told_as_503(void **state)
+{
+	(void)state;
+	bench.relay_refuses = "Ran out of ports";
+	bench_invite(&bench, phone_sdp);
+	assert_non_null(strstr(bench_next(&bench, PHONE, "SIP/2.0 503 "), "Retry-After: "));
+	bench_nothing(&bench);
+}
+
+static void an_sdp_the_relay_refuses_is_told_as_488(void **state)
+{
+	(void)state;
+	bench.relay_refuses = "Failed to parse SDP";
+	bench_invite(&bench, phone_sdp);
+	bench_next(&bench, PHONE, "SIP/2.0 488 ");
+	bench_nothing(&bench);
+}
+
+static void a_call_without_media_is_ended_on_both_sides(void **state)
+{
+	struct talk talk;
+	(void)state;
+
+	bench_talk(&bench, &talk);
+	bench.relay_refuses = "Unknown call-id"; /* at its next question */
+	bench_advance(&bench, 25000);
+	bench_reply(&bench, PHONE, bench_next(&bench, PHONE, "BYE "), "200 OK", "a", NULL);
+	bench_reply(&bench, PBX, bench_next(&bench, PBX, "BYE "), "200 OK", "b", NULL);
+	assert_int_equal(counter_get(&bench.calls->counters.media_timeouts), 1);
+}
+
+static void stopping_ends_every_call(void **state)
+{
+	struct talk talk;
+	(void)state;
+
+	bench_talk(&bench, &talk);
+	calls_stop(bench.calls);
+	assert_false(bench.is_empty);
+	bench_reply(&bench, PHONE, bench_next(&bench, PHONE, "BYE "), "200 OK", "a", NULL);
+	bench_reply(&bench, PBX, bench_next(&bench, PBX, "BYE "), "200 OK", "b", NULL);
+	bench_advance(&bench, 1);
+	assert_true(bench.is_empty);
+}
+
+#define TEST(name) cmocka_unit_test_setup_teardown(name, open_bench, close_bench)
+
+int main(void)
+{
+	static const struct CMUnitTest tests[] = {
+		TEST(neither_side_sees_the_other),
+		TEST(a_request_inside_goes_to_where_the_phone_really_is),
+		TEST(an_answer_waits_for_the_store_but_not_for_long),
+		TEST(an_answer_is_repeated_until_its_ack_and_then_given_up),
+		TEST(a_late_offer_is_answered_in_the_ack),
+		TEST(a_cancel_that_crosses_the_answer_ends_it),
+		TEST(the_second_answer_of_a_fork_is_ended),
+		TEST(a_refused_reinvite_leaves_the_session_as_it_was),
+		TEST(an_accepted_reinvite_is_recorded),
+		TEST(a_dialog_lost_on_one_side_ends_on_the_other),
+		TEST(nobody_answers),
+		TEST(a_full_relay_is_told_as_503),
+		TEST(an_sdp_the_relay_refuses_is_told_as_488),
+		TEST(a_call_without_media_is_ended_on_both_sides),
+		TEST(stopping_ends_every_call),
+	};
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
