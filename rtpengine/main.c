@@ -61,8 +61,7 @@ static void show_calls(void *owner, struct slice args, struct stats_reply *reply
 {
 	struct relay *relay = owner;
 	(void)args;
-	stats_reply_done(reply,
-			 sessions_show_calls(relay->sessions, loop_now_ms(relay->loop)));
+	stats_reply_done(reply, sessions_show_calls(relay->sessions, loop_now_ms(relay->loop)));
 }
 
 static void show_call(void *owner, struct slice args, struct stats_reply *reply)
@@ -120,11 +119,11 @@ static void show_version(void *owner, struct slice args, struct stats_reply *rep
 }
 
 static const struct stats_command stats_commands[] = {
-	{ "show calls", "one line for each call", show_calls },
-	{ "show call", "everything about one call: show call CALL-ID", show_call },
-	{ "show interfaces", "addresses, port ranges, devices and drivers", show_interfaces },
-	{ "show stats", "sessions, ports, lcores, drops by reason", show_stats },
-	{ "show version", "version and instance", show_version },
+	{"show calls", "one line for each call", show_calls},
+	{"show call", "everything about one call: show call CALL-ID", show_call},
+	{"show interfaces", "addresses, port ranges, devices and drivers", show_interfaces},
+	{"show stats", "sessions, ports, lcores, drops by reason", show_stats},
+	{"show version", "version and instance", show_version},
 };
 
 static int open_datapath(struct relay *relay)
@@ -192,7 +191,8 @@ static int open_sessions(struct relay *relay)
 	struct session_interface *interfaces = calloc(config->interface_count, sizeof(*interfaces));
 
 	if (!interfaces) {
-		log_error(&relay->log, "sessions.failed", "reason=\"%s\"", err_text(-ERR_NO_MEMORY));
+		log_error(&relay->log, "sessions.failed", "reason=\"%s\"",
+			  err_text(-ERR_NO_MEMORY));
 		return -ERR_NO_MEMORY;
 	}
 	for (size_t i = 0; i < config->interface_count; i++) {
@@ -247,9 +247,9 @@ static unsigned allowed_sources(const struct config *config, struct cidr *allow)
 {
 	unsigned count = 2;
 
-	allow[0] = (struct cidr){ .network = { .family = AF_INET, .bytes = { 127 } }, .bits = 8 };
-	allow[1] = (struct cidr){ .network = { .family = AF_INET6, .v6 = IN6ADDR_LOOPBACK_INIT },
-				  .bits = 128 };
+	allow[0] = (struct cidr){.network = {.family = AF_INET, .bytes = {127}}, .bits = 8};
+	allow[1] = (struct cidr){.network = {.family = AF_INET6, .v6 = IN6ADDR_LOOPBACK_INIT},
+				 .bits = 128};
 	for (size_t i = 0; i < config->relay.listen_count; i++) {
 		const struct config_endpoint *at = &config->relay.listen[i];
 		if (at->transport != CONFIG_UNIX && !is_loopback(&at->addr) &&
@@ -281,9 +281,9 @@ static int open_control(struct relay *relay)
 	for (size_t i = 0; i < config->relay.listen_count; i++) {
 		const struct config_endpoint *from = &config->relay.listen[i];
 		listeners[i] = (struct ng_endpoint){
-			.transport = from->transport == CONFIG_UDP ? NG_UDP :
-				     from->transport == CONFIG_TCP ? NG_TCP :
-								     NG_UNIX,
+			.transport = from->transport == CONFIG_UDP   ? NG_UDP
+				     : from->transport == CONFIG_TCP ? NG_TCP
+								     : NG_UNIX,
 			.addr = from->addr,
 			.path = from->path,
 		};
@@ -405,13 +405,13 @@ static int usage(FILE *to, int status)
 int main(int argc, char **argv)
 {
 	static const struct option options[] = {
-		{ "config", required_argument, NULL, 'c' },
-		{ "ready-fd", required_argument, NULL, 'r' },
-		{ "version", no_argument, NULL, 'v' },
-		{ "help", no_argument, NULL, 'h' },
-		{ NULL, 0, NULL, 0 },
+		{"config", required_argument, NULL, 'c'},
+		{"ready-fd", required_argument, NULL, 'r'},
+		{"version", no_argument, NULL, 'v'},
+		{"help", no_argument, NULL, 'h'},
+		{NULL, 0, NULL, 0},
 	};
-	struct relay relay = { .log = { .level = LOG_INFO, .fd = 2, .program = "rtpengine" } };
+	struct relay relay = {.log = {.level = LOG_INFO, .fd = 2, .program = "rtpengine"}};
 	const char *path = NULL;
 	uint32_t ready_fd = 0;
 	int c;

@@ -17,8 +17,8 @@
 /* Only this thread's: the lcores had none to keep, setuid(2) took theirs. */
 static int keep_net_admin(void)
 {
-	struct __user_cap_header_struct header = { .version = _LINUX_CAPABILITY_VERSION_3 };
-	struct __user_cap_data_struct data[2] = { { 0, 0, 0 }, { 0, 0, 0 } };
+	struct __user_cap_header_struct header = {.version = _LINUX_CAPABILITY_VERSION_3};
+	struct __user_cap_data_struct data[2] = {{0, 0, 0}, {0, 0, 0}};
 
 	data[CAP_NET_ADMIN / 32].effective = 1u << (CAP_NET_ADMIN % 32);
 	data[CAP_NET_ADMIN / 32].permitted = 1u << (CAP_NET_ADMIN % 32);
@@ -32,7 +32,8 @@ int privileges_drop(const char *user, char *why, size_t size)
 	const struct passwd *entry = getpwnam(user);
 	if (!entry) {
 		snprintf(why, size,
-			 "user \"%s\" does not exist: create it (adduser --system --group %s), or set "
+			 "user \"%s\" does not exist: create it (adduser --system --group %s), or "
+			 "set "
 			 "`user: root`",
 			 user, user);
 		return -ERR_NOT_FOUND;
@@ -61,5 +62,6 @@ void privileges_give_folder(const char *user, const char *socket_path)
 		return; /* it is there, and is somebody's */
 	const struct passwd *entry = strcmp(user, "root") ? getpwnam(user) : NULL;
 	if (entry && chown(folder, entry->pw_uid, entry->pw_gid) != 0)
-		return; /* then the socket stays behind at the end, and is replaced at the next start */
+		return; /* then the socket stays behind at the end, and is replaced at the next
+			   start */
 }

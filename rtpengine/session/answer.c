@@ -69,7 +69,7 @@ static void apply(struct answer *answer, struct stream *stream, uint64_t now_ms)
 	bool is_new = offerer->offered.is_known;
 
 	if (stream->index >= answer->sdp->media_count)
-		*media = (struct side_media){ .is_known = true, .is_rejected = true };
+		*media = (struct side_media){.is_known = true, .is_rejected = true};
 	if (is_new) {
 		offerer->now = offerer->offered;
 		stream->kind = stream->offered;
@@ -108,7 +108,7 @@ static int find_dialog(struct answer *answer)
 
 void command_answer(struct command *command)
 {
-	struct answer answer = { .command = command };
+	struct answer answer = {.command = command};
 	struct sessions *sessions = command->sessions;
 
 	if (command_check(command, true) != 0 || find_dialog(&answer) != 0 ||
@@ -136,8 +136,8 @@ void command_answer(struct command *command)
 		stream_publish(dialog->streams[i]);
 	session_touch(dialog->session, command->now_ms);
 
-	int err = rewrite(dialog, answer.to, answer.sdp, &command->options, true,
-			  &sessions->scratch);
+	int err =
+		rewrite(dialog, answer.to, answer.sdp, &command->options, true, &sessions->scratch);
 	struct slice body = arena_copy(command->request->arena, buf_slice(&sessions->scratch));
 	if (err || !body.data) {
 		command_error(command, "%s", err_text(err ? err : -ERR_NO_MEMORY));

@@ -8,7 +8,7 @@
 struct command_entry {
 	const char *name;
 	void (*fn)(struct command *command); /* NULL = known to the protocol, not to us */
-	size_t counter; /* offset in struct sessions_counters */
+	size_t counter;                      /* offset in struct sessions_counters */
 };
 
 #define COUNTER(name) offsetof(struct sessions_counters, name)
@@ -82,11 +82,9 @@ int command_check(struct command *command, bool need_to_tag)
 		struct slice text;
 		bool is_needed;
 	} texts[] = {
-		{ "call-id", o->call_id, true },
-		{ "from-tag", o->from_tag, true },
-		{ "to-tag", o->to_tag, need_to_tag },
-		{ "sdp", o->sdp, true },
-		{ "via-branch", o->via_branch, false },
+		{"call-id", o->call_id, true},        {"from-tag", o->from_tag, true},
+		{"to-tag", o->to_tag, need_to_tag},   {"sdp", o->sdp, true},
+		{"via-branch", o->via_branch, false},
 	};
 
 	for (size_t i = 0; i < sizeof(texts) / sizeof(texts[0]); i++) {
@@ -114,7 +112,7 @@ int command_check(struct command *command, bool need_to_tag)
 
 int command_sdp(struct command *command, struct sdp **out)
 {
-	struct sdp_error why = { 0, 0, "" };
+	struct sdp_error why = {0, 0, ""};
 	int err = sdp_parse(command->request->arena, command->options.sdp, out, &why);
 
 	if (err)
@@ -127,8 +125,7 @@ void sessions_handle(struct sessions *sessions, uint64_t now_ms, const struct ng
 		     struct ng_value *reply)
 {
 	struct command command = {
-		.sessions = sessions, .now_ms = now_ms, .request = request, .reply = reply
-	};
+		.sessions = sessions, .now_ms = now_ms, .request = request, .reply = reply};
 	const struct command_entry *entry = command_find(request->command);
 
 	if (!entry) {

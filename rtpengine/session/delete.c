@@ -41,8 +41,7 @@ static unsigned count_meant(const struct session *session, const struct options 
 	return count;
 }
 
-static void delete_branches(struct session *session, const struct options *options,
-			    uint64_t now_ms)
+static void delete_branches(struct session *session, const struct options *options, uint64_t now_ms)
 {
 	struct dialog *next;
 

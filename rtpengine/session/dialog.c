@@ -1,7 +1,7 @@
 /* dialog.c - which dialog of a session a request speaks of.
- * A fork below us makes several tags answer one offer (RFC 3261 12.1): they share the dialog's ports,
- * and whoever answered last has them. Branches that got an offer each (via-branch) are dialogs of
- * their own. SPDX-License-Identifier: Apache-2.0 */
+ * A fork below us makes several tags answer one offer (RFC 3261 12.1): they share the dialog's
+ * ports, and whoever answered last has them. Branches that got an offer each (via-branch) are
+ * dialogs of their own. SPDX-License-Identifier: Apache-2.0 */
 #include "rtpengine/session/session.h"
 
 #include <stdlib.h>

@@ -1,6 +1,6 @@
-/* offer.c - an offer goes from one party to the other: ports are taken on both sides at once, so that
- * the answer cannot fail for want of one, and the SDP leaves with ours. What the offer says about
- * its sender waits for the answer. SPDX-License-Identifier: Apache-2.0 */
+/* offer.c - an offer goes from one party to the other: ports are taken on both sides at once, so
+ * that the answer cannot fail for want of one, and the SDP leaves with ours. What the offer says
+ * about its sender waits for the answer. SPDX-License-Identifier: Apache-2.0 */
 #include "rtpengine/session/session.h"
 
 #include <stdlib.h>
@@ -86,17 +86,16 @@ static int choose_family(struct offer *offer)
 			connection = sdp_media_connection(&offer->sdp->media[i]);
 	}
 	if (connection)
-		from->family = slice_equal_nocase(connection->address_type, SLICE("IP6")) ?
-				       AF_INET6 :
-				       AF_INET;
+		from->family = slice_equal_nocase(connection->address_type, SLICE("IP6")) ? AF_INET6
+											  : AF_INET;
 	else if (!from->family)
 		from->family = has_family(offer, offer->from, AF_INET) ? AF_INET : AF_INET6;
 	if (offer->command->options.family)
 		to->family = offer->command->options.family;
 	else if (!to->family || !has_family(offer, offer->to, to->family))
-		to->family = has_family(offer, offer->to, from->family)	  ? from->family :
-			     has_family(offer, offer->to, AF_INET) ? AF_INET :
-								     AF_INET6;
+		to->family = has_family(offer, offer->to, from->family) ? from->family
+			     : has_family(offer, offer->to, AF_INET)    ? AF_INET
+									: AF_INET6;
 	for (int side = 0; side < 2; side++) {
 		const struct party *party = &offer->dialog->parties[side];
 		if (has_family(offer, side, party->family))
@@ -150,9 +149,10 @@ static int check_security(struct offer *offer, const struct sdp_media *media)
 	}
 	if (sdp_media_is_rtp(media) && wanted.len &&
 	    secure != (slice_find_slice(wanted, SLICE("SAVP")) < wanted.len)) {
-		command_error(offer->command,
-			      "media %u: transport-protocol %.*s for %.*s is not supported (no SRTP)",
-			      media->index + 1, SLICE_ARG(wanted), SLICE_ARG(media->protocol));
+		command_error(
+			offer->command,
+			"media %u: transport-protocol %.*s for %.*s is not supported (no SRTP)",
+			media->index + 1, SLICE_ARG(wanted), SLICE_ARG(media->protocol));
 		return -ERR_UNSUPPORTED;
 	}
 	if (secure && option(options, OPTION_SDES_OFF)) {
@@ -199,8 +199,8 @@ static int take_media(struct offer *offer, const struct sdp_media *media)
 	err = media->port ? check_security(offer, media) : 0;
 	if (err)
 		return err;
-	err = side_read(stream, offer->from, media, &command->options,
-			&offer->media[media->index], &why);
+	err = side_read(stream, offer->from, media, &command->options, &offer->media[media->index],
+			&why);
 	if (err) {
 		command_error(command, "media %u: %s", media->index + 1, why);
 		return err;
@@ -222,12 +222,12 @@ static void commit(struct offer *offer)
 		if (i < offer->sdp->media_count) {
 			side->offered = offer->media[i];
 			dialog->streams[i]->offered = stream_kind_of(&offer->sdp->media[i]);
-			side->mux_policy = option(options, OPTION_MUX_REJECT) ? MUX_REJECT :
-					   option(options, OPTION_MUX_ACCEPT | OPTION_MUX_DEMUX) ?
-										MUX_ACCEPT :
-										MUX_AS_PEER;
+			side->mux_policy = option(options, OPTION_MUX_REJECT) ? MUX_REJECT
+					   : option(options, OPTION_MUX_ACCEPT | OPTION_MUX_DEMUX)
+						   ? MUX_ACCEPT
+						   : MUX_AS_PEER;
 		} else { /* RFC 3264 8 forbids it; what is not there is not wanted */
-			side->offered = (struct side_media){ .is_known = true, .is_rejected = true };
+			side->offered = (struct side_media){.is_known = true, .is_rejected = true};
 		}
 		dialog->streams[i]->sides[1 - offer->from].offered.is_known = false;
 	}
@@ -264,7 +264,8 @@ static int take_offer(struct offer *offer)
 	if (!err)
 		err = rewrite(offer->dialog, offer->to, offer->sdp, &command->options, false,
 			      &command->sessions->scratch);
-	struct slice body = arena_copy(command->request->arena, buf_slice(&command->sessions->scratch));
+	struct slice body =
+		arena_copy(command->request->arena, buf_slice(&command->sessions->scratch));
 	if (!err && !body.data)
 		err = -ERR_NO_MEMORY;
 	if (err) {
@@ -327,14 +328,15 @@ static int find_dialog(struct offer *offer, bool *is_new)
 void command_offer(struct command *command)
 {
 	struct sessions *sessions = command->sessions;
-	struct offer offer = { .command = command };
+	struct offer offer = {.command = command};
 	bool dialog_is_new;
 
 	if (command_check(command, false) != 0 || command_sdp(command, &offer.sdp) != 0)
 		return;
 	offer.session = session_find(sessions, command->options.call_id);
 	if (!offer.session) {
-		if (sessions->max_sessions && sessions->by_call_id.count >= sessions->max_sessions) {
+		if (sessions->max_sessions &&
+		    sessions->by_call_id.count >= sessions->max_sessions) {
 			refuse_limit(command, "Parallel session limit reached",
 				     "Parallel session limit reached");
 			return;

@@ -130,9 +130,13 @@ static const struct flag flags[] = {
 
 /* Words that begin so are refused whatever follows: each needs what this relay cannot do. */
 static const char *const refused_prefixes[] = {
-	"transcode-", "codec-transcode-", "codec-mask-", "codec-set-",	"codec-accept-",
-	"codec-consume-", "codec-strip-",     "codec-offer-", "codec-except-", "codec-ignore-",
-	"sdp-attr-",  "t38-",		  "t.38-",	"sdes-",
+	"transcode-",    "codec-transcode-",
+	"codec-mask-",   "codec-set-",
+	"codec-accept-", "codec-consume-",
+	"codec-strip-",  "codec-offer-",
+	"codec-except-", "codec-ignore-",
+	"sdp-attr-",     "t38-",
+	"t.38-",         "sdes-",
 };
 
 static void refuse(struct options *options, const char *list, struct slice word)
@@ -161,7 +165,7 @@ static bool name_starts(struct slice word, const char *prefix)
 
 static void read_transport(struct reader *reader, struct slice word)
 {
-	static const char *const known[] = { "RTP/AVP", "RTP/AVPF", "RTP/SAVP", "RTP/SAVPF" };
+	static const char *const known[] = {"RTP/AVP", "RTP/AVPF", "RTP/SAVP", "RTP/SAVPF"};
 
 	if (ng_name_equal(word, SLICE("accept")))
 		return;
@@ -216,7 +220,7 @@ static void each_listed(void *owner, struct slice word)
 		log_debug(reader->log, "ng.unknown", "flag=%s-%.*s", reader->list, SLICE_ARG(word));
 		return;
 	}
-	apply_flag(reader, (struct slice){ name, (size_t)len });
+	apply_flag(reader, (struct slice){name, (size_t)len});
 }
 
 static void each_support(void *owner, struct slice word)
@@ -299,7 +303,7 @@ static void read_delete_delay(struct reader *reader, struct slice word)
 /* Keys whose "no", "off" or "0" asks for nothing. */
 static void read_service(struct reader *reader, struct slice word, const char *name)
 {
-	static const char *const off[] = { "no", "off", "0", "false", "default", "", "disable" };
+	static const char *const off[] = {"no", "off", "0", "false", "default", "", "disable"};
 
 	for (size_t i = 0; i < sizeof(off) / sizeof(off[0]); i++) {
 		if (slice_equal_nocase(word, slice_from(off[i])))
@@ -397,7 +401,7 @@ static struct slice value_text(const struct ng_value *value, char number[24])
 	if (value->type != NG_INTEGER)
 		return SLICE_NONE;
 	int len = snprintf(number, 24, "%lld", (long long)value->integer);
-	return (struct slice){ number, len > 0 ? (size_t)len : 0 };
+	return (struct slice){number, len > 0 ? (size_t)len : 0};
 }
 
 static void read_key(struct reader *reader, const struct ng_value *value)
@@ -420,16 +424,17 @@ static void read_key(struct reader *reader, const struct ng_value *value)
 	}
 }
 
-/* "replace-origin ICE=remove direction=lan direction=wan": a word alone is a flag, with "=" a key. */
+/* "replace-origin ICE=remove direction=lan direction=wan": a word alone is a flag, with "=" a key.
+ */
 static void read_flags_string(struct reader *reader, struct slice text)
 {
 	struct slice word;
 
 	while (slice_next_word(&text, &word)) {
 		size_t at = slice_find(word, '=');
-		struct ng_value value = { .type = NG_STRING,
-					  .key = slice_sub(word, 0, at),
-					  .string = slice_sub(word, at + 1, word.len) };
+		struct ng_value value = {.type = NG_STRING,
+					 .key = slice_sub(word, 0, at),
+					 .string = slice_sub(word, at + 1, word.len)};
 		struct options *options = reader->options;
 
 		if (at == word.len)
@@ -452,7 +457,7 @@ static void read_flags_string(struct reader *reader, struct slice text)
 void options_read(const struct log *log, const struct ng_request *request, struct options *out)
 {
 	const struct ng_value *dict = request->dict;
-	struct reader reader = { .log = log, .options = out };
+	struct reader reader = {.log = log, .options = out};
 
 	memset(out, 0, sizeof(*out));
 	out->dscp = -1;
@@ -466,11 +471,11 @@ void options_read(const struct log *log, const struct ng_request *request, struc
 		const char *name;
 		size_t at;
 	} texts[] = {
-		{ "call-id", offsetof(struct options, call_id) },
-		{ "from-tag", offsetof(struct options, from_tag) },
-		{ "to-tag", offsetof(struct options, to_tag) },
-		{ "via-branch", offsetof(struct options, via_branch) },
-		{ "sdp", offsetof(struct options, sdp) },
+		{"call-id", offsetof(struct options, call_id)},
+		{"from-tag", offsetof(struct options, from_tag)},
+		{"to-tag", offsetof(struct options, to_tag)},
+		{"via-branch", offsetof(struct options, via_branch)},
+		{"sdp", offsetof(struct options, sdp)},
 	};
 	for (size_t i = 0; i < sizeof(texts) / sizeof(texts[0]); i++) {
 		struct slice text = ng_get_string(dict, texts[i].name);

@@ -7,17 +7,17 @@
 #include "control/ng/server.h"
 
 enum options_bit {
-	OPTION_REPLACE_ORIGIN = 1u << 0, /* o= carries our address */
+	OPTION_REPLACE_ORIGIN = 1u << 0,      /* o= carries our address */
 	OPTION_REPLACE_ORIGIN_FULL = 1u << 1, /* the whole o= is that of the first SDP */
 	OPTION_REPLACE_USERNAME = 1u << 2,
 	OPTION_REPLACE_SESSION_NAME = 1u << 3,
-	OPTION_REPLACE_VERSION = 1u << 4,   /* o= version counts the changes we make */
-	OPTION_FORCE_INCREMENT = 1u << 5,   /* ... and grows every time */
-	OPTION_REPLACE_ZERO = 1u << 6,      /* 0.0.0.0 (old hold) is replaced as well */
-	OPTION_SIP_SOURCE = 1u << 7,        /* media comes from where the SIP came from */
-	OPTION_ASYMMETRIC = 1u << 8,        /* send to the SDP address whatever the source */
-	OPTION_STRICT_SOURCE = 1u << 9,     /* only the very address and port of the SDP */
-	OPTION_NO_LATCHING = 1u << 10,      /* a re-offer gets new ports */
+	OPTION_REPLACE_VERSION = 1u << 4, /* o= version counts the changes we make */
+	OPTION_FORCE_INCREMENT = 1u << 5, /* ... and grows every time */
+	OPTION_REPLACE_ZERO = 1u << 6,    /* 0.0.0.0 (old hold) is replaced as well */
+	OPTION_SIP_SOURCE = 1u << 7,      /* media comes from where the SIP came from */
+	OPTION_ASYMMETRIC = 1u << 8,      /* send to the SDP address whatever the source */
+	OPTION_STRICT_SOURCE = 1u << 9,   /* only the very address and port of the SDP */
+	OPTION_NO_LATCHING = 1u << 10,    /* a re-offer gets new ports */
 	OPTION_NO_RTCP_ATTRIBUTE = 1u << 11,
 	OPTION_FULL_RTCP_ATTRIBUTE = 1u << 12,
 	OPTION_MUX_OFFER = 1u << 13,
@@ -25,9 +25,9 @@ enum options_bit {
 	OPTION_MUX_DEMUX = 1u << 15,
 	OPTION_MUX_ACCEPT = 1u << 16,
 	OPTION_MUX_REJECT = 1u << 17,
-	OPTION_TO_TAG = 1u << 18, /* delete: the to-tag counts */
-	OPTION_FATAL = 1u << 19,  /* delete: an unknown call is an error */
-	OPTION_FAST = 1u << 20,   /* delete: no statistics in the reply */
+	OPTION_TO_TAG = 1u << 18,     /* delete: the to-tag counts */
+	OPTION_FATAL = 1u << 19,      /* delete: an unknown call is an error */
+	OPTION_FAST = 1u << 20,       /* delete: no statistics in the reply */
 	OPTION_LOAD_LIMIT = 1u << 21, /* the client understands result "load limit" */
 	OPTION_SDES_OFF = 1u << 22,
 	OPTION_NEW_BRANCH = 1u << 23,
@@ -38,15 +38,15 @@ enum options_bit {
 
 struct options {
 	struct slice call_id, from_tag, to_tag, via_branch, sdp;
-	struct addr received_from;      /* family 0 = not given */
-	struct slice interface_from;    /* names; empty = not given */
+	struct addr received_from;   /* family 0 = not given */
+	struct slice interface_from; /* names; empty = not given */
 	struct slice interface_to;
-	uint8_t family;                 /* AF_INET, AF_INET6; 0 = not asked */
-	struct addr media_address;      /* to put into the SDP; family 0 = ours */
-	int dscp;                       /* -1 = as configured */
-	struct slice transport;         /* "RTP/AVP"; empty = as offered */
-	int64_t delete_delay_s;         /* -1 = not given */
-	uint32_t bits;                  /* enum options_bit */
+	uint8_t family;            /* AF_INET, AF_INET6; 0 = not asked */
+	struct addr media_address; /* to put into the SDP; family 0 = ours */
+	int dscp;                  /* -1 = as configured */
+	struct slice transport;    /* "RTP/AVP"; empty = as offered */
+	int64_t delete_delay_s;    /* -1 = not given */
+	uint32_t bits;             /* enum options_bit */
 	unsigned direction_count;
 	char refused[OPTIONS_REFUSED_SIZE]; /* "" = nothing; else why the request is refused */
 };

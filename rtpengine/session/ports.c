@@ -1,6 +1,6 @@
 /* Pairs are numbered from 0. `order` is a permutation of them whose first free_count entries are
- * free: taking picks one of those and swaps the last free one into its place. Quarantine is a queue,
- * since every pair rests equally long. SPDX-License-Identifier: Apache-2.0 */
+ * free: taking picks one of those and swaps the last free one into its place. Quarantine is a
+ * queue, since every pair rests equally long. SPDX-License-Identifier: Apache-2.0 */
 #include "rtpengine/session/ports.h"
 
 #include <assert.h>
@@ -106,7 +106,7 @@ void port_range_give(struct port_range *range, uint64_t now_ms, uint16_t rtp_por
 	assert(rtp_port >= range->base && pair < range->pair_count && range->owners[pair]);
 	range->owners[pair] = NULL;
 	unsigned at = (range->resting_first + (unsigned)range->resting_count) % range->pair_count;
-	range->resting[at] = (struct resting){ pair, now_ms + range->quarantine_ms };
+	range->resting[at] = (struct resting){pair, now_ms + range->quarantine_ms};
 	range->resting_count++;
 }
 
@@ -121,8 +121,8 @@ struct port_range_use port_range_use(struct port_range *range, uint64_t now_ms)
 {
 	range_wake(range, now_ms);
 	unsigned taken = range->pair_count - (unsigned)range->free_count - range->resting_count;
-	return (struct port_range_use){ range->pair_count * 2u, taken * 2u,
-					range->resting_count * 2u };
+	return (struct port_range_use){range->pair_count * 2u, taken * 2u,
+				       range->resting_count * 2u};
 }
 
 const struct addr *port_range_address(const struct port_range *range)

@@ -31,8 +31,8 @@ struct port_range_use {
 MUST_CHECK int port_range_create(const struct port_range_config *config, struct port_range **out);
 void port_range_destroy(struct port_range *range); /* NULL is fine */
 
-/* A free pair, picked at random, so that nobody guesses the next call's ports. O(1). `owner` is kept
- * as the record of who has it. -ERR_NO_PORT. */
+/* A free pair, picked at random, so that nobody guesses the next call's ports. O(1). `owner` is
+ * kept as the record of who has it. -ERR_NO_PORT. */
 MUST_CHECK int port_range_take(struct port_range *range, uint64_t now_ms, const void *owner,
 			       uint16_t *rtp_port);
 /* Back into quarantine. The pair must have been taken. */

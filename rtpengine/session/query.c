@@ -232,9 +232,8 @@ static void add_totals(struct report *r, struct ng_value *out)
 void session_report(const struct session *session, struct command *command)
 {
 	struct ng_value *out = command->reply;
-	struct report r = { .session = session,
-			    .arena = command->request->arena,
-			    .now_ms = command->now_ms };
+	struct report r = {
+		.session = session, .arena = command->request->arena, .now_ms = command->now_ms};
 	uint64_t created_us = session_wall_us(session->all, session->created_ms);
 	bool all = slice_is_empty(command->options.from_tag) ||
 		   !slice_equal(command->request->command, SLICE("query"));

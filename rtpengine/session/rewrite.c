@@ -16,13 +16,13 @@ struct rewriting {
 	bool is_answer;
 };
 
-/* ICE would go around us, DTLS end at us, BUNDLE put all media on one port; source-filter (RFC 4570)
- * names the sender's address. */
+/* ICE would go around us, DTLS end at us, BUNDLE put all media on one port; source-filter (RFC
+ * 4570) names the sender's address. */
 static const char *const stripped[] = {
-	"candidate",  "remote-candidates", "ice-ufrag",     "ice-pwd", "ice-options",
-	"ice-lite",   "ice-mismatch",	   "ice-pacing",    "ice2",    "end-of-candidates",
-	"bundle-only", "fingerprint",	   "setup",	    "tls-id",  "dtls-id",
-	"connection", "source-filter",	   "rtcp-mux-only",
+	"candidate",   "remote-candidates", "ice-ufrag",     "ice-pwd", "ice-options",
+	"ice-lite",    "ice-mismatch",      "ice-pacing",    "ice2",    "end-of-candidates",
+	"bundle-only", "fingerprint",       "setup",         "tls-id",  "dtls-id",
+	"connection",  "source-filter",     "rtcp-mux-only",
 };
 
 static bool is_stripped(void *owner, const struct sdp_line *line)
@@ -41,7 +41,7 @@ static bool is_stripped(void *owner, const struct sdp_line *line)
 
 static struct addr zero_address(uint8_t family)
 {
-	return (struct addr){ .family = family };
+	return (struct addr){.family = family};
 }
 
 static const struct sdp_connection *own_connection(const struct sdp_section *section)
@@ -82,8 +82,8 @@ static int rewrite_mux(const struct rewriting *r, struct side *side, struct sdp_
 }
 
 /* Ours is always the next port, so a=rtcp says nothing new; it is kept for who wrote one. */
-static int rewrite_rtcp(const struct rewriting *r, const struct side *side,
-			struct sdp_media *media, struct addr local)
+static int rewrite_rtcp(const struct rewriting *r, const struct side *side, struct sdp_media *media,
+			struct addr local)
 {
 	bool full = option(r->options, OPTION_FULL_RTCP_ATTRIBUTE);
 	bool wanted = sdp_media_attribute(media, "rtcp") || full;
@@ -171,7 +171,7 @@ static int rewrite_origin(const struct rewriting *r, struct addr ours)
 
 	if (!err && option(o, OPTION_REPLACE_ORIGIN | OPTION_REPLACE_ORIGIN_FULL))
 		err = sdp_set_origin_address(r->sdp, &ours);
-	struct sdp_origin origin = { .username = SLICE_NONE };
+	struct sdp_origin origin = {.username = SLICE_NONE};
 	if (option(o, OPTION_REPLACE_USERNAME | OPTION_REPLACE_ORIGIN_FULL))
 		origin.username = slice_from(party->origin_username);
 	if (option(o, OPTION_REPLACE_ORIGIN_FULL))
@@ -187,7 +187,7 @@ static int set_version(struct sdp *sdp, uint64_t version)
 {
 	char text[24];
 	int len = snprintf(text, sizeof(text), "%" PRIu64, version);
-	struct sdp_origin origin = { .session_version = { text, (size_t)len } };
+	struct sdp_origin origin = {.session_version = {text, (size_t)len}};
 
 	return sdp_set_origin(sdp, &origin);
 }
@@ -215,12 +215,12 @@ static int rewrite_version(const struct rewriting *r, struct buf *out)
 int rewrite(struct dialog *dialog, int to, struct sdp *sdp, const struct options *options,
 	    bool is_answer, struct buf *out)
 {
-	struct rewriting r = { .dialog = dialog,
-			       .party = &dialog->parties[to],
-			       .to = to,
-			       .sdp = sdp,
-			       .options = options,
-			       .is_answer = is_answer };
+	struct rewriting r = {.dialog = dialog,
+			      .party = &dialog->parties[to],
+			      .to = to,
+			      .sdp = sdp,
+			      .options = options,
+			      .is_answer = is_answer};
 	struct addr ours = party_sdp_address(dialog, to);
 	int err = rewrite_origin(&r, ours);
 	if (err)

@@ -57,7 +57,7 @@ void session_destroy(struct session *session, uint64_t now_ms)
 
 static void note_side(const struct stream *stream, int side, uint64_t *last_ms)
 {
-	const struct flow_ref *refs[] = { &stream->sides[side].rtp, &stream->sides[side].rtcp };
+	const struct flow_ref *refs[] = {&stream->sides[side].rtp, &stream->sides[side].rtcp};
 	struct flow_stats stats;
 
 	for (size_t i = 0; i < sizeof(refs) / sizeof(refs[0]); i++) {

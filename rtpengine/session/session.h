@@ -1,10 +1,10 @@
 /* session.h - the objects behind sessions.h, for the files of this folder only.
  *
  * Invariants: a session has at least one dialog; a dialog has exactly two parties; a stream exists
- * for each m= line ever offered in its dialog, in order; a side of a stream either holds a port pair
- * with its flows open, or nothing at all. What an offer says takes effect with its answer
- * (RFC 3261 14.1: a failed re-INVITE leaves the session as it was).
- * SPDX-License-Identifier: Apache-2.0 */
+ * for each m= line ever offered in its dialog, in order; a side of a stream either holds a port
+ * pair with its flows open, or nothing at all. What an offer says takes effect with its answer (RFC
+ * 3261 14.1: a failed re-INVITE leaves the session as it was). SPDX-License-Identifier: Apache-2.0
+ */
 #pragma once
 #include "control/base/table.h"
 #include "control/sdp/media.h"
@@ -25,11 +25,11 @@ struct flow_ref { /* finds the side of a flow the datapath speaks of */
 
 /* What an SDP says about one side of one stream. */
 struct side_media {
-	bool is_known;      /* an SDP came from this side */
-	bool is_rejected;   /* m= port 0 */
-	bool is_zero;       /* c= 0.0.0.0: wants nothing (RFC 2543 hold) */
-	bool has_mux;       /* a=rtcp-mux is in its SDP */
-	bool is_natted;     /* media is expected from `received`, any port */
+	bool is_known;    /* an SDP came from this side */
+	bool is_rejected; /* m= port 0 */
+	bool is_zero;     /* c= 0.0.0.0: wants nothing (RFC 2543 hold) */
+	bool has_mux;     /* a=rtcp-mux is in its SDP */
+	bool is_natted;   /* media is expected from `received`, any port */
 	enum sdp_direction direction;
 	struct addr rtp, rtcp; /* as in the SDP */
 	struct addr received;  /* where its signalling came from; family 0 = not known */
@@ -74,13 +74,13 @@ struct tag_alias {
 
 /* Side 0 made the first offer of the dialog. */
 struct party {
-	char *tag; /* NULL = not answered yet */
+	char *tag;                 /* NULL = not answered yet */
 	struct tag_alias *aliases; /* other tags that answered the same offer (forks) */
 	unsigned alias_count;
 	unsigned interface;
 	uint8_t family;
 	struct addr media_address; /* asked for its SDP; family 0 = ours */
-	int dscp; /* -1 = of the interface */
+	int dscp;                  /* -1 = of the interface */
 	uint64_t created_ms;
 	/* The o= and s= first written to this party, and the version counted from there. */
 	char *origin_username, *origin_session_id;
@@ -101,7 +101,7 @@ struct dialog {
 };
 
 struct session {
-	struct table_link link; /* by Call-ID */
+	struct table_link link;      /* by Call-ID */
 	struct session *prev, *next; /* all, oldest first */
 	struct sessions *all;
 	char *call_id;
@@ -198,8 +198,9 @@ MUST_CHECK int stream_create(struct dialog *dialog, const struct sdp_media *medi
 void stream_destroy(struct stream *stream, uint64_t now_ms);
 /* What an m= line says it is; that may change from offer to offer (RFC 3264 8.3.3: T.38). */
 struct stream_kind stream_kind_of(const struct sdp_media *media);
-/* A port pair and its flows on the interface of that party; kept if it is there already. -ERR_NO_PORT,
- * -ERR_NOT_FOUND (no address of the family), or what the datapath says; `failed` = the range. */
+/* A port pair and its flows on the interface of that party; kept if it is there already.
+ * -ERR_NO_PORT, -ERR_NOT_FOUND (no address of the family), or what the datapath says; `failed` =
+ * the range. */
 MUST_CHECK int side_open(struct stream *stream, int side, uint64_t now_ms,
 			 struct port_range **failed);
 void side_close(struct stream *stream, int side, uint64_t now_ms);
@@ -215,8 +216,8 @@ struct addr side_local(const struct stream *stream, int side);
 struct addr party_sdp_address(const struct dialog *dialog, int side);
 
 /* rewrite.c */
-MUST_CHECK int rewrite(struct dialog *dialog, int to, struct sdp *sdp, const struct options *options,
-		       bool is_answer, struct buf *out);
+MUST_CHECK int rewrite(struct dialog *dialog, int to, struct sdp *sdp,
+		       const struct options *options, bool is_answer, struct buf *out);
 
 /* Commands, a file each. */
 void command_offer(struct command *command);

@@ -1,8 +1,9 @@
 /* The whole: construction, look-ups, events. What the commands do is in a file each.
  * SPDX-License-Identifier: Apache-2.0 */
-#include "rtpengine/session/session.h"
+#include "rtpengine/session/sessions.h"
 
 #include <stdlib.h>
+#include "rtpengine/session/session.h"
 
 static void interface_free(struct local_interface *interface)
 {

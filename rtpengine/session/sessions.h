@@ -49,8 +49,8 @@ struct sessions_config {
 
 struct sessions_counters {
 	uint64_t created;
-	uint64_t refused; /* by a limit, or without a free port */
-	uint64_t deleted; /* asked for */
+	uint64_t refused;   /* by a limit, or without a free port */
+	uint64_t deleted;   /* asked for */
 	uint64_t timed_out; /* no media */
 	uint64_t held_timed_out;
 	uint64_t offer_timed_out; /* never answered */

@@ -22,7 +22,8 @@ static void set_addr(json_t *object, const char *key, const struct addr *addr)
 	char text[ADDR_TEXT_SIZE];
 
 	if (addr->family)
-		set_text(object, key, addr->port ? addr_text(addr, text) : addr_ip_text(addr, text));
+		set_text(object, key,
+			 addr->port ? addr_text(addr, text) : addr_ip_text(addr, text));
 }
 
 static const char *session_state(const struct session *session)
@@ -71,7 +72,7 @@ static json_t *call_line(const struct session *session, uint64_t now_ms)
 	const struct sessions *sessions = session->all;
 	const struct dialog *dialog = session->dialogs;
 	json_t *line = json_object();
-	uint64_t packets[2] = { 0, 0 }, lost[2] = { 0, 0 };
+	uint64_t packets[2] = {0, 0}, lost[2] = {0, 0};
 
 	set_text(line, "call_id", session->call_id);
 	set_text(line, "state", session_state(session));
@@ -128,9 +129,9 @@ static json_t *show_flow(const struct stream *stream, int side, bool is_rtcp, ui
 	if (at->now.is_natted)
 		set_addr(flow, "expected_from", &at->now.received);
 	set_text(flow, "source_state",
-		 !stream->is_live	? "closed" :
-		 stats.source_is_locked ? "confirmed" :
-					  "awaited");
+		 !stream->is_live         ? "closed"
+		 : stats.source_is_locked ? "confirmed"
+					  : "awaited");
 	if (stats.source_is_locked)
 		set_addr(flow, "source", &stats.source);
 	set_number(flow, "packets", is_rtcp ? stats.rtcp_packets : stats.packets);
@@ -146,7 +147,8 @@ static json_t *show_flow(const struct stream *stream, int side, bool is_rtcp, ui
 	}
 	set_number(flow, "sent_packets", stats.sent_packets);
 	set_number(flow, "sent_bytes", stats.sent_bytes);
-	set_age(flow, "last_packet_ms", now_ms, is_rtcp ? stats.last_rtcp_ms : stats.last_packet_ms);
+	set_age(flow, "last_packet_ms", now_ms,
+		is_rtcp ? stats.last_rtcp_ms : stats.last_packet_ms);
 	set_number(flow, "hijack_attempts", stats.hijack_attempts);
 	json_object_set_new(flow, "drops", show_drops(stats.drops));
 	return flow;
@@ -173,8 +175,7 @@ static json_t *show_side(const struct stream *stream, int side, uint64_t now_ms)
 	if (at->range) {
 		json_object_set_new(object, "rtp", show_flow(stream, side, false, now_ms));
 		if (stream->kind.is_rtp)
-			json_object_set_new(object, "rtcp",
-					    show_flow(stream, side, true, now_ms));
+			json_object_set_new(object, "rtcp", show_flow(stream, side, true, now_ms));
 	}
 	return object;
 }
@@ -276,8 +277,7 @@ json_t *sessions_show_interfaces(struct sessions *sessions, uint64_t now_ms)
 		const struct local_interface *local = &sessions->interfaces[i];
 		for (size_t j = 0; j < local->range_count; j++) {
 			json_t *one = show_range(local->ranges[j], now_ms);
-			if (local->advertise.family ==
-			    port_range_address(local->ranges[j])->family)
+			if (local->advertise.family == port_range_address(local->ranges[j])->family)
 				set_addr(one, "advertised", &local->advertise);
 			set_number(one, "idle_timeout_ms", local->idle_timeout_ms);
 			set_number(one, "dscp", local->dscp);
@@ -296,24 +296,24 @@ static json_t *show_counters(const struct sessions *sessions)
 		const char *name;
 		uint64_t value;
 	} rows[] = {
-		{ "created", c->created },
-		{ "refused", c->refused },
-		{ "deleted", c->deleted },
-		{ "timed_out", c->timed_out },
-		{ "held_timed_out", c->held_timed_out },
-		{ "offer_timed_out", c->offer_timed_out },
-		{ "offers", c->offers },
-		{ "answers", c->answers },
-		{ "deletes", c->deletes },
-		{ "queries", c->queries },
-		{ "lists", c->lists },
-		{ "pings", c->pings },
-		{ "statistics", c->statistics },
-		{ "errors", c->errors },
-		{ "hijack_attempts", c->hijack_attempts },
-		{ "ended_packets", c->packets },
-		{ "ended_sent_bytes", c->bytes },
-		{ "ended_lost", c->lost },
+		{"created", c->created},
+		{"refused", c->refused},
+		{"deleted", c->deleted},
+		{"timed_out", c->timed_out},
+		{"held_timed_out", c->held_timed_out},
+		{"offer_timed_out", c->offer_timed_out},
+		{"offers", c->offers},
+		{"answers", c->answers},
+		{"deletes", c->deletes},
+		{"queries", c->queries},
+		{"lists", c->lists},
+		{"pings", c->pings},
+		{"statistics", c->statistics},
+		{"errors", c->errors},
+		{"hijack_attempts", c->hijack_attempts},
+		{"ended_packets", c->packets},
+		{"ended_sent_bytes", c->bytes},
+		{"ended_lost", c->lost},
 	};
 	json_t *object = json_object();
 

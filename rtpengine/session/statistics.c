@@ -13,7 +13,7 @@ struct lcore_total {
 
 static struct lcore_total lcore_total(const struct sessions *sessions)
 {
-	struct lcore_total total = { 0, 0, 0 };
+	struct lcore_total total = {0, 0, 0};
 	size_t count = datapath_lcore_count(sessions->datapath);
 
 	for (size_t i = 0; i < count; i++) {

@@ -12,8 +12,8 @@ static bool is_tcp(struct slice protocol)
 
 struct stream_kind stream_kind_of(const struct sdp_media *media)
 {
-	struct stream_kind kind = { .is_rtp = sdp_media_is_rtp(media),
-				    .is_refused = is_tcp(media->protocol) };
+	struct stream_kind kind = {.is_rtp = sdp_media_is_rtp(media),
+				   .is_refused = is_tcp(media->protocol)};
 
 	slice_copy(media->type, kind.type, sizeof(kind.type));
 	return kind;
@@ -28,7 +28,7 @@ int stream_create(struct dialog *dialog, const struct sdp_media *media, struct s
 	stream->index = media->index;
 	stream->kind = stream_kind_of(media);
 	for (uint8_t side = 0; side < 2; side++) {
-		struct flow_ref *refs[] = { &stream->sides[side].rtp, &stream->sides[side].rtcp };
+		struct flow_ref *refs[] = {&stream->sides[side].rtp, &stream->sides[side].rtcp};
 		for (size_t i = 0; i < 2; i++) {
 			refs[i]->stream = stream;
 			refs[i]->side = side;
@@ -121,8 +121,7 @@ void side_close(struct stream *stream, int side, uint64_t now_ms)
 struct addr party_sdp_address(const struct dialog *dialog, int side)
 {
 	const struct party *party = &dialog->parties[side];
-	const struct local_interface *local =
-		&dialog->session->all->interfaces[party->interface];
+	const struct local_interface *local = &dialog->session->all->interfaces[party->interface];
 
 	if (party->media_address.family)
 		return party->media_address;
@@ -135,7 +134,7 @@ struct addr party_sdp_address(const struct dialog *dialog, int side)
 	}
 	struct port_range *range =
 		interface_range(dialog->session->all, party->interface, party->family, 0);
-	return range ? *port_range_address(range) : (struct addr){ .family = party->family };
+	return range ? *port_range_address(range) : (struct addr){.family = party->family};
 }
 
 struct addr side_local(const struct stream *stream, int side)
@@ -167,7 +166,7 @@ static void read_natted(struct side_media *out, const struct options *options,
 	if (!out->received.family || local->source_signalled ||
 	    addr_equal_ip(&out->received, &out->rtp))
 		return;
-	/* Told by the client; or plain to see: a private address in the SDP, a public one outside. */
+	/* Told by the client; or plain to see: private in the SDP, public outside. */
 	out->is_natted = option(options, OPTION_SIP_SOURCE) ||
 			 (addr_is_private(&out->rtp) && !addr_is_private(&out->received));
 }
@@ -176,7 +175,7 @@ int side_read(struct stream *stream, int side, const struct sdp_media *media,
 	      const struct options *options, struct side_media *out, const char **why)
 {
 	const struct sdp_connection *connection = sdp_media_connection(media);
-	struct side_media read = { .is_known = true, .bits = options->bits };
+	struct side_media read = {.is_known = true, .bits = options->bits};
 	struct stream_kind kind = stream_kind_of(media);
 	struct sdp_rtpmap map;
 
@@ -241,7 +240,8 @@ bool side_may_send(const struct stream *stream, int side)
 	return (from->direction & SDP_SENDONLY) && (to->direction & SDP_RECVONLY) && !to->is_zero;
 }
 
-/* SRTP passes sealed: its RTCP cannot be checked, nor told from RTP by more than its first bytes. */
+/* SRTP passes sealed: its RTCP cannot be checked, nor told from RTP by more than its first bytes.
+ */
 static bool is_sealed(const struct side_media *media)
 {
 	return strstr(media->protocol, "SAVP") != NULL;
@@ -304,9 +304,9 @@ static void publish_side(struct stream *stream, int side)
 	struct flow_id rtcp_to = other->mux ? other->rtp.id : other->rtcp.id;
 	struct flow_rule rule = side_rule(stream, side, at->now.rtp);
 
-	rule.kind = !stream->kind.is_rtp || (sealed && at->mux) ? FLOW_OTHER :
-		    at->mux				   ? FLOW_MUX :
-							     FLOW_RTP;
+	rule.kind = !stream->kind.is_rtp || (sealed && at->mux) ? FLOW_OTHER
+		    : at->mux                                   ? FLOW_MUX
+								: FLOW_RTP;
 	rule.rtp_to = side_may_send(stream, side) ? other->rtp.id : FLOW_NONE;
 	if (rule.kind == FLOW_MUX)
 		rule.rtcp_to = rtcp_to;
@@ -330,7 +330,7 @@ static void publish_side(struct stream *stream, int side)
 /* The stream was refused or taken off: its flows stay, and let nobody in. */
 static void publish_closed(struct stream *stream)
 {
-	static const struct flow_rule closed = { .source.mode = FLOW_SOURCE_CLOSED };
+	static const struct flow_rule closed = {.source.mode = FLOW_SOURCE_CLOSED};
 
 	for (int side = 0; side < 2; side++) {
 		struct side *at = &stream->sides[side];

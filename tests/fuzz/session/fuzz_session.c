@@ -47,13 +47,21 @@ static void world_start(struct world *world)
 	must(addr_parse_ip(SLICE("203.0.113.10"), &wan[0]));
 	must(addr_parse_ip(SLICE("2001:db8::10"), &wan[1]));
 	struct session_interface interfaces[] = {
-		{ .name = "lan", .addresses = &lan, .address_count = 1, .first_port = 20000,
-		  .last_port = 20039, .idle_timeout_ms = 60000 },
-		{ .name = "wan", .addresses = wan, .address_count = 2, .first_port = 30000,
-		  .last_port = 30039, .idle_timeout_ms = 60000 },
+		{.name = "lan",
+		 .addresses = &lan,
+		 .address_count = 1,
+		 .first_port = 20000,
+		 .last_port = 20039,
+		 .idle_timeout_ms = 60000},
+		{.name = "wan",
+		 .addresses = wan,
+		 .address_count = 2,
+		 .first_port = 30000,
+		 .last_port = 30039,
+		 .idle_timeout_ms = 60000},
 	};
 	world->now_ms = 1000;
-	world->log = (struct log){ .level = LOG_ERROR, .fd = -1, .program = "fuzz" };
+	world->log = (struct log){.level = LOG_ERROR, .fd = -1, .program = "fuzz"};
 	world->random.fill = fill;
 	fake_datapath_init(&world->datapath);
 	buf_init(&world->buf);
@@ -87,14 +95,14 @@ static void check(struct world *world)
 static void request(struct world *world, struct slice text)
 {
 	struct ng_value *dict;
-	int err = text.data[0] == '{' ? ng_json_read(world->arena, text, &dict) :
-					bencode_read(world->arena, text, &dict);
+	int err = text.data[0] == '{' ? ng_json_read(world->arena, text, &dict)
+				      : bencode_read(world->arena, text, &dict);
 
 	if (!err && dict->type == NG_DICT) {
 		struct ng_value *reply = ng_dict_create(world->arena);
-		struct ng_request ng = { .arena = world->arena,
-					 .command = ng_get_string(dict, "command"),
-					 .dict = dict };
+		struct ng_request ng = {.arena = world->arena,
+					.command = ng_get_string(dict, "command"),
+					.dict = dict};
 		sessions_handle(world->sessions, world->now_ms, &ng, reply);
 		if (ng_value_is_whole(reply) && !ng_dict_get(reply, "result"))
 			abort(); /* every request is answered */
@@ -131,7 +139,7 @@ static void show(struct world *world)
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	struct world *world = calloc(1, sizeof(*world));
-	struct slice rest = { (const char *)data, size };
+	struct slice rest = {(const char *)data, size};
 
 	if (!world)
 		return 0;

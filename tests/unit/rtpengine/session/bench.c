@@ -15,8 +15,8 @@ static void fill(struct random *random, void *out, size_t len)
 
 	for (size_t i = 0; i < len; i++) {
 		if (bench->random_state)
-			bench->random_state =
-				bench->random_state * 6364136223846793005ull + 1442695040888963407ull;
+			bench->random_state = bench->random_state * 6364136223846793005ull +
+					      1442695040888963407ull;
 		bytes[i] = (uint8_t)(bench->random_state >> 56);
 	}
 }
@@ -30,18 +30,27 @@ static struct addr ip(const char *text)
 
 void bench_start(struct bench *bench)
 {
-	struct addr lan[] = { ip(LAN) };
-	struct addr wan[] = { ip(WAN), ip(WAN6) };
+	struct addr lan[] = {ip(LAN)};
+	struct addr wan[] = {ip(WAN), ip(WAN6)};
 	uint16_t span = bench->last_port ? bench->last_port : 99;
 	struct session_interface interfaces[] = {
-		{ .name = "lan", .addresses = lan, .address_count = 1, .first_port = 20000,
-		  .last_port = (uint16_t)(20000 + span), .idle_timeout_ms = 60000 },
-		{ .name = "wan", .addresses = wan, .address_count = 2, .first_port = 30000,
-		  .last_port = (uint16_t)(30000 + span), .idle_timeout_ms = 60000, .dscp = 46 },
+		{.name = "lan",
+		 .addresses = lan,
+		 .address_count = 1,
+		 .first_port = 20000,
+		 .last_port = (uint16_t)(20000 + span),
+		 .idle_timeout_ms = 60000},
+		{.name = "wan",
+		 .addresses = wan,
+		 .address_count = 2,
+		 .first_port = 30000,
+		 .last_port = (uint16_t)(30000 + span),
+		 .idle_timeout_ms = 60000,
+		 .dscp = 46},
 	};
 
 	bench->now_ms = 1000000;
-	bench->log = (struct log){ .level = LOG_ERROR, .fd = 2, .program = "test" };
+	bench->log = (struct log){.level = LOG_ERROR, .fd = 2, .program = "test"};
 	bench->random.fill = fill;
 	fake_datapath_init(&bench->datapath);
 	buf_init(&bench->encoded);
@@ -87,7 +96,7 @@ static void add_pair(struct bench *bench, struct ng_value *dict, const char *key
 		ng_dict_add_string(bench->request, dict, key, slice_from(value));
 		return;
 	}
-	char *name = arena_text(bench->request, (struct slice){ key, len - 2 });
+	char *name = arena_text(bench->request, (struct slice){key, len - 2});
 	struct ng_value *list = ng_dict_add_list(bench->request, dict, name);
 	struct slice rest = slice_from(value);
 	while (rest.len)
@@ -97,7 +106,7 @@ static void add_pair(struct bench *bench, struct ng_value *dict, const char *key
 static const struct ng_value *ask(struct bench *bench, struct ng_value *dict)
 {
 	struct ng_value *reply = ng_dict_create(bench->request);
-	struct ng_request request = { .arena = bench->request, .dict = dict };
+	struct ng_request request = {.arena = bench->request, .dict = dict};
 
 	request.command = ng_get_string(dict, "command");
 	sessions_handle(bench->sessions, bench->now_ms, &request, reply);

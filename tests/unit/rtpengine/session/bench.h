@@ -13,15 +13,15 @@ struct bench {
 	struct sessions *sessions;
 	struct arena *arena;   /* for the test's own texts */
 	struct arena *request; /* of the last request and its reply */
-	struct buf encoded; /* the last reply in bencode */
+	struct buf encoded;    /* the last reply in bencode */
 	uint64_t now_ms;
 	uint16_t last_port; /* offset of the ranges' end, 99 by default */
 	uint32_t max_sessions;
 	uint64_t random_state; /* 0 = zeros */
 };
 
-#define LAN "10.0.0.1"
-#define WAN "203.0.113.10"
+#define LAN  "10.0.0.1"
+#define WAN  "203.0.113.10"
 #define WAN6 "2001:db8::10"
 
 void bench_start(struct bench *bench);

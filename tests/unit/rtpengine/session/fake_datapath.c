@@ -127,7 +127,7 @@ size_t datapath_lcore_count(const struct datapath *datapath)
 void datapath_lcore_stats(const struct datapath *datapath, size_t lcore, struct lcore_stats *out)
 {
 	(void)datapath;
-	*out = (struct lcore_stats){ .cpu = (unsigned)lcore, .rx_packets = 7, .tx_packets = 5 };
+	*out = (struct lcore_stats){.cpu = (unsigned)lcore, .rx_packets = 7, .tx_packets = 5};
 	out->drops[DROP_STRANGER] = 2;
 }
 
@@ -141,7 +141,7 @@ void datapath_device_stats(const struct datapath *datapath, size_t device, struc
 {
 	(void)datapath;
 	(void)device;
-	*out = (struct device_stats){ .name = "eth0", .driver = "af_xdp", .queues = 1 };
+	*out = (struct device_stats){.name = "eth0", .driver = "af_xdp", .queues = 1};
 }
 
 uint32_t datapath_mbufs_in_use(const struct datapath *datapath)

@@ -34,9 +34,9 @@ static void establish(struct bench *b, const char *call_id)
 	assert_string_equal(result(bench_offer(b, call_id, "a", bench_sdp(b, "10.0.0.20", 4000, ""),
 					       DIRECTION)),
 			    "ok");
-	assert_string_equal(result(bench_answer(b, call_id, "a b",
-						bench_sdp(b, "198.51.100.7", 5000, ""), "")),
-			    "ok");
+	assert_string_equal(
+		result(bench_answer(b, call_id, "a b", bench_sdp(b, "198.51.100.7", 5000, ""), "")),
+		"ok");
 }
 
 static void packet_now(struct bench *b, const char *address, unsigned port)
@@ -78,8 +78,9 @@ static void a_refused_reinvite_changes_nothing(void **state)
 static void t38_takes_the_ports_of_the_audio_and_gives_them_back(void **state)
 {
 	struct bench *b = *state;
-	const char *fax = "v=0\r\no=- 1 2 IN IP4 10.0.0.20\r\ns=-\r\nc=IN IP4 10.0.0.20\r\nt=0 0\r\n"
-			  "m=image 4000 udptl t38\r\n";
+	const char *fax =
+		"v=0\r\no=- 1 2 IN IP4 10.0.0.20\r\ns=-\r\nc=IN IP4 10.0.0.20\r\nt=0 0\r\n"
+		"m=image 4000 udptl t38\r\n";
 	const char *fax_answer =
 		"v=0\r\no=- 1 2 IN IP4 198.51.100.7\r\ns=-\r\nc=IN IP4 198.51.100.7\r\nt=0 0\r\n"
 		"m=image 5000 udptl t38\r\n";
@@ -288,8 +289,8 @@ static void a_refusal_with_its_own_tag_ends_the_offer(void **state)
 	struct bench *b = *state;
 
 	bench_offer(b, "c", "a", bench_sdp(b, "10.0.0.20", 4000, ""), DIRECTION);
-	bench_ask(b, "delete", "call-id", "c", "from-tag", "a", "to-tag", "busy", "flags[]", "to-tag",
-		  NULL);
+	bench_ask(b, "delete", "call-id", "c", "from-tag", "a", "to-tag", "busy", "flags[]",
+		  "to-tag", NULL);
 	assert_int_equal(sessions_count(b->sessions), 0);
 }
 
@@ -318,7 +319,7 @@ static void the_delete_reply_holds_the_last_numbers(void **state)
 
 	establish(b, "c");
 	struct fake_flow *lan = fake_flow_at(&b->datapath, LAN, 20000);
-	lan->stats = (struct flow_stats){ .packets = 50, .bytes = 8600, .lost = 3, .ssrc = 77 };
+	lan->stats = (struct flow_stats){.packets = 50, .bytes = 8600, .lost = 3, .ssrc = 77};
 	const struct ng_value *reply = bench_ask(b, "delete", "call-id", "c", NULL);
 	const struct ng_value *rtp = ng_get_dict(ng_get_dict(reply, "totals"), "RTP");
 	int64_t packets, lost;

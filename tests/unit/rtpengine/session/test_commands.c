@@ -80,20 +80,20 @@ static void unknown_names_are_passed_over(void **state)
 static void what_we_cannot_do_is_refused_by_name(void **state)
 {
 	static const char *const cases[][2] = {
-		{ "record-call", "record-call is not supported" },
-		{ "record-call=yes", "record-call=yes is not supported" },
-		{ "transcode-PCMU", "transcode-PCMU is not supported" },
-		{ "generate-RTCP=on", "generate-RTCP=on is not supported" },
-		{ "transport-protocol=RTP/XYZ", "transport-protocol=RTP/XYZ is not supported" },
-		{ "UDP/TLS/RTP/SAVPF", "transport-protocol=UDP/TLS/RTP/SAVPF is not supported" },
-		{ "address-family=IPX", "address-family=IPX is not supported" },
+		{"record-call", "record-call is not supported"},
+		{"record-call=yes", "record-call=yes is not supported"},
+		{"transcode-PCMU", "transcode-PCMU is not supported"},
+		{"generate-RTCP=on", "generate-RTCP=on is not supported"},
+		{"transport-protocol=RTP/XYZ", "transport-protocol=RTP/XYZ is not supported"},
+		{"UDP/TLS/RTP/SAVPF", "transport-protocol=UDP/TLS/RTP/SAVPF is not supported"},
+		{"address-family=IPX", "address-family=IPX is not supported"},
 	};
 	struct bench *b = *state;
 
 	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++)
-		assert_refused(bench_offer(b, "c", "a", bench_sdp(b, "10.0.0.20", 4000, ""),
-					   cases[i][0]),
-			       cases[i][1]);
+		assert_refused(
+			bench_offer(b, "c", "a", bench_sdp(b, "10.0.0.20", 4000, ""), cases[i][0]),
+			cases[i][1]);
 	assert_refused(bench_ask(b, "offer", "call-id", "c", "from-tag", "a", "sdp",
 				 bench_sdp(b, "10.0.0.20", 4000, ""), "SDES[]", "only-NULL_HMAC",
 				 NULL),
@@ -135,7 +135,7 @@ static void a_full_range_is_told_to_each_client_in_its_words(void **state)
 
 static void the_session_limit_stops_new_calls_only(void **state)
 {
-	struct bench b = { .max_sessions = 3 };
+	struct bench b = {.max_sessions = 3};
 	(void)state;
 
 	bench_start(&b);
@@ -143,9 +143,10 @@ static void the_session_limit_stops_new_calls_only(void **state)
 		offer_number(&b, i);
 	assert_int_equal(sessions_count(b.sessions), 3);
 	const char *sdp = bench_sdp(&b, "10.0.0.20", 4000, "");
-	assert_refused(bench_offer(&b, "new", "a", sdp, DIRECTION), "Parallel session limit reached");
-	const struct ng_value *reply = bench_ask(&b, "offer", "call-id", "new", "from-tag", "a", "sdp",
-						 sdp, "supports[]", "load limit", NULL);
+	assert_refused(bench_offer(&b, "new", "a", sdp, DIRECTION),
+		       "Parallel session limit reached");
+	const struct ng_value *reply = bench_ask(&b, "offer", "call-id", "new", "from-tag", "a",
+						 "sdp", sdp, "supports[]", "load limit", NULL);
 	assert_string_equal(bench_text(reply, "result"), "load limit");
 	assert_string_equal(bench_text(reply, "message"), "Parallel session limit reached");
 	assert_string_equal(bench_text(bench_offer(&b, "call-1", "a", sdp, DIRECTION), "result"),
@@ -159,8 +160,9 @@ static void flows_that_run_out_are_a_limit_too(void **state)
 
 	b->datapath.limit = 6;
 	offer_number(b, 1);
-	assert_refused(bench_offer(b, "call-2", "a", bench_sdp(b, "10.0.0.20", 4000, ""), DIRECTION),
-		       "Parallel session limit reached");
+	assert_refused(
+		bench_offer(b, "call-2", "a", bench_sdp(b, "10.0.0.20", 4000, ""), DIRECTION),
+		"Parallel session limit reached");
 	assert_int_equal(datapath_flow_count(&b->datapath), 4);
 	assert_int_equal(bench_ports_in_use(b), 4);
 }
@@ -173,8 +175,10 @@ static void list_is_bounded(void **state)
 		offer_number(b, i);
 	assert_int_equal(ng_get_list(bench_ask(b, "list", NULL), "calls")->count, 32);
 	assert_int_equal(ng_get_list(bench_ask(b, "list", "limit", "5", NULL), "calls")->count, 5);
-	assert_int_equal(ng_get_list(bench_ask(b, "list", "limit", "99", NULL), "calls")->count, 40);
-	assert_string_equal(bench_text(bench_ask(b, "list", "limit", "-1", NULL), "result"), "error");
+	assert_int_equal(ng_get_list(bench_ask(b, "list", "limit", "99", NULL), "calls")->count,
+			 40);
+	assert_string_equal(bench_text(bench_ask(b, "list", "limit", "-1", NULL), "result"),
+			    "error");
 }
 
 static int64_t number(const struct ng_value *dict, const char *key)
@@ -191,9 +195,13 @@ static void query_speaks_the_clients_words(void **state)
 	bench_offer(b, "c", "a", bench_sdp(b, "10.0.0.20", 4000, ""), DIRECTION);
 	bench_answer(b, "c", "a b", bench_sdp(b, "198.51.100.7", 5000, ""), "");
 	struct fake_flow *wan = fake_flow_at(&b->datapath, WAN, 30000);
-	wan->stats = (struct flow_stats){ .packets = 9, .bytes = 1548, .ssrc = 0x1234,
-					  .last_packet_ms = b->now_ms, .jitter_us = 250,
-					  .source_is_locked = true, .hijack_attempts = 4 };
+	wan->stats = (struct flow_stats){.packets = 9,
+					 .bytes = 1548,
+					 .ssrc = 0x1234,
+					 .last_packet_ms = b->now_ms,
+					 .jitter_us = 250,
+					 .source_is_locked = true,
+					 .hijack_attempts = 4};
 	assert_int_equal(addr_parse(SLICE("198.51.100.7:5009"), 0, &wan->stats.source), 0);
 	wan->stats.drops[DROP_STRANGER] = 4;
 	const struct ng_value *reply = bench_ask(b, "query", "call-id", "c", NULL);
@@ -290,21 +298,21 @@ static void strangers_are_counted_on_their_call(void **state)
 	b->log.fd = -1; /* a warning, meant for the operator */
 	bench_offer(b, "c", "a", bench_sdp(b, "10.0.0.20", 4000, ""), DIRECTION);
 	b->datapath.events[0] = (struct datapath_event){
-		.type = DATAPATH_HIJACK, .flow = fake_flow_at(&b->datapath, WAN, 30000)->id
-	};
-	b->datapath.events[1] = (struct datapath_event){ .type = DATAPATH_HIJACK,
-							 .flow = { 999 } }; /* gone */
+		.type = DATAPATH_HIJACK, .flow = fake_flow_at(&b->datapath, WAN, 30000)->id};
+	b->datapath.events[1] =
+		(struct datapath_event){.type = DATAPATH_HIJACK, .flow = {999}}; /* gone */
 	b->datapath.event_count = 2;
 	sessions_events(b->sessions);
 	assert_int_equal(sessions_counters(b->sessions)->hijack_attempts, 1);
 	json_t *calls = sessions_show_calls(b->sessions, b->now_ms);
-	assert_int_equal(at(json_array_get(json_object_get(calls, "calls"), 0), "hijack_attempts"), 1);
+	assert_int_equal(at(json_array_get(json_object_get(calls, "calls"), 0), "hijack_attempts"),
+			 1);
 	json_decref(calls);
 }
 
 static void the_list_of_ended_calls_comes_in_parts(void **state)
 {
-	struct bench b = { .last_port = 9999 };
+	struct bench b = {.last_port = 9999};
 	char name[400];
 	unsigned seen = 0;
 	int64_t since = 0;
@@ -325,7 +333,8 @@ static void the_list_of_ended_calls_comes_in_parts(void **state)
 	}
 	assert_int_equal(seen, 400);
 	/* a number of another instance: everything that is known */
-	assert_true(ng_get_list(bench_ask(&b, "ping", "since", "999999", NULL), "ended")->count > 0);
+	assert_true(ng_get_list(bench_ask(&b, "ping", "since", "999999", NULL), "ended")->count >
+		    0);
 	bench_stop(&b);
 }
 

@@ -10,10 +10,8 @@ static struct random_system random_source;
 
 static struct port_range *range_of(uint16_t first, uint16_t last)
 {
-	struct port_range_config config = { .interface = "wan",
-					    .first = first,
-					    .last = last,
-					    .random = &random_source.base };
+	struct port_range_config config = {
+		.interface = "wan", .first = first, .last = last, .random = &random_source.base};
 	struct port_range *range = NULL;
 
 	random_system_init(&random_source);
@@ -25,7 +23,7 @@ static struct port_range *range_of(uint16_t first, uint16_t last)
 static void pairs_are_even_inside_and_never_given_twice(void **state)
 {
 	struct port_range *range = range_of(30001, 30100); /* 30002..30099: 49 pairs */
-	bool seen[100] = { false };
+	bool seen[100] = {false};
 	uint16_t port;
 	(void)state;
 
@@ -116,7 +114,7 @@ static void nothing_is_lost_over_many_rounds(void **state)
 
 static void a_range_without_a_pair_is_refused(void **state)
 {
-	struct port_range_config config = { .interface = "wan", .first = 30001, .last = 30002 };
+	struct port_range_config config = {.interface = "wan", .first = 30001, .last = 30002};
 	struct port_range *range;
 	(void)state;
 

@@ -30,9 +30,11 @@ static const char *draw_sdp(struct bench *b)
 		"m=video 4010 RTP/AVP 99\r\nc=IN IP4 0.0.0.0\r\n",
 		"m=audio 4012 UDP/TLS/RTP/SAVPF 8\r\n", /* refused */
 	};
-	static const char *const addresses[] = { "10.0.0.20", "198.51.100.7", "0.0.0.0", "239.1.1.1" };
+	static const char *const addresses[] = {"10.0.0.20", "198.51.100.7", "0.0.0.0",
+						"239.1.1.1"};
 	const char *address = addresses[draw(b, 40) == 0 ? 3 : draw(b, 3)];
-	char *text = arena_printf(b->arena, "v=0\r\no=- 1 1 IN IP4 %s\r\ns=-\r\nc=IN IP4 %s\r\nt=0 0\r\n",
+	char *text = arena_printf(b->arena,
+				  "v=0\r\no=- 1 1 IN IP4 %s\r\ns=-\r\nc=IN IP4 %s\r\nt=0 0\r\n",
 				  address, address);
 
 	for (unsigned n = 1 + draw(b, 3); n; n--)
@@ -43,10 +45,18 @@ static const char *draw_sdp(struct bench *b)
 static const char *draw_flags(struct bench *b)
 {
 	static const char *const flags[] = {
-		DIRECTION, "direction=wan direction=lan", "", "rtcp-mux-demux " DIRECTION,
-		"via-branch=1 " DIRECTION, "via-branch=2", "no-port-latching", "new-branch",
-		"address-family=IP6 " DIRECTION, "replace-sdp-version replace-origin",
-		"direction=lan direction=lan", "direction=nowhere direction=lan",
+		DIRECTION,
+		"direction=wan direction=lan",
+		"",
+		"rtcp-mux-demux " DIRECTION,
+		"via-branch=1 " DIRECTION,
+		"via-branch=2",
+		"no-port-latching",
+		"new-branch",
+		"address-family=IP6 " DIRECTION,
+		"replace-sdp-version replace-origin",
+		"direction=lan direction=lan",
+		"direction=nowhere direction=lan",
 	};
 	return flags[draw(b, sizeof(flags) / sizeof(flags[0]))];
 }
@@ -61,8 +71,8 @@ static void check(struct bench *b)
 
 static void one_step(struct bench *b)
 {
-	static const char *const calls[] = { "c1", "c2", "c3" };
-	static const char *const tags[] = { "a", "b", "a b", "b a", "a c", "c a", "a a" };
+	static const char *const calls[] = {"c1", "c2", "c3"};
+	static const char *const tags[] = {"a", "b", "a b", "b a", "a c", "c a", "a a"};
 	const char *call_id = calls[draw(b, 3)];
 	const char *tag = tags[draw(b, 7)];
 
@@ -94,7 +104,7 @@ static void any_sequence_leaves_nothing_behind(void **state)
 {
 	(void)state;
 	for (unsigned seed = 1; seed <= 60; seed++) {
-		struct bench b = { .random_state = seed };
+		struct bench b = {.random_state = seed};
 		bench_start(&b);
 		b.log.fd = -1;
 		for (unsigned step = 0; step < 300; step++) {
@@ -111,15 +121,16 @@ static void any_sequence_leaves_nothing_behind(void **state)
 		assert_int_equal(bench_ports_in_use(&b), 0);
 		bench_advance(&b, PORTS_QUARANTINE_MS);
 		for (size_t i = 0; i < sessions_range_count(b.sessions); i++)
-			assert_int_equal(port_range_use(sessions_range(b.sessions, i), b.now_ms).quarantine,
-					 0);
+			assert_int_equal(
+				port_range_use(sessions_range(b.sessions, i), b.now_ms).quarantine,
+				0);
 		bench_stop(&b);
 	}
 }
 
 static void ten_thousand_calls_come_and_go(void **state)
 {
-	struct bench b = { .last_port = 29999, .random_state = 7 };
+	struct bench b = {.last_port = 29999, .random_state = 7};
 	char name[32];
 	(void)state;
 

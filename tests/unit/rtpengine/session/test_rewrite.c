@@ -50,15 +50,15 @@ static void step_result(struct bench *bench, struct slice line, struct slice sdp
 	assert_true(slice_next_word(&line, &command));
 	assert_true(slice_next_word(&line, &from));
 	assert_true(slice_next_word(&line, &to));
-	const char *tags = slice_equal(to, SLICE("-")) ?
-				   arena_text(bench->arena, from) :
-				   arena_printf(bench->arena, "%.*s %.*s", SLICE_ARG(from),
-						SLICE_ARG(to));
+	const char *tags =
+		slice_equal(to, SLICE("-"))
+			? arena_text(bench->arena, from)
+			: arena_printf(bench->arena, "%.*s %.*s", SLICE_ARG(from), SLICE_ARG(to));
 	const char *flags = arena_text(bench->arena, line);
 	const char *body = arena_text(bench->arena, sdp);
-	const struct ng_value *reply = slice_equal(command, SLICE("offer")) ?
-					       bench_offer(bench, "call", tags, body, flags) :
-					       bench_answer(bench, "call", tags, body, flags);
+	const struct ng_value *reply = slice_equal(command, SLICE("offer"))
+					       ? bench_offer(bench, "call", tags, body, flags)
+					       : bench_answer(bench, "call", tags, body, flags);
 	buf_clear(out);
 	if (ng_get_string(reply, "sdp").len)
 		buf_add(out, ng_get_string(reply, "sdp"));
@@ -68,7 +68,7 @@ static void step_result(struct bench *bench, struct slice line, struct slice sdp
 
 static void run_case(const char *directory, const char *name, bool write)
 {
-	struct bench bench = { .last_port = 0 };
+	struct bench bench = {.last_port = 0};
 	struct buf steps, in, got, expected;
 	char path[512];
 	unsigned step = 0;
@@ -134,13 +134,12 @@ int main(int argc, char **argv)
 	}
 	memset(tests, 0, sizeof(tests));
 	for (int i = 0; i < count; i++) {
-		slice_copy((struct slice){ found[i]->d_name, strlen(found[i]->d_name) - 6 },
+		slice_copy((struct slice){found[i]->d_name, strlen(found[i]->d_name) - 6},
 			   cases[i].name, sizeof(cases[i].name));
 		cases[i].directory = directory;
 		cases[i].write = argc > 2 && !strcmp(argv[2], "--write");
-		tests[i] = (struct CMUnitTest){ .name = cases[i].name,
-						.test_func = one_case,
-						.initial_state = &cases[i] };
+		tests[i] = (struct CMUnitTest){
+			.name = cases[i].name, .test_func = one_case, .initial_state = &cases[i]};
 		free(found[i]);
 	}
 	free(found);

@@ -43,7 +43,8 @@ static void the_two_flows_of_a_stream_name_each_other(void **state)
 	struct bench *b = *state;
 
 	ask_ok(bench_offer(b, "c", "a", bench_sdp(b, "10.0.0.20", 4000, ""), DIRECTION));
-	ask_ok(bench_answer(b, "c", "a b", bench_sdp(b, "198.51.100.7", 5000, "a=rtcp:5007\r\n"), ""));
+	ask_ok(bench_answer(b, "c", "a b", bench_sdp(b, "198.51.100.7", 5000, "a=rtcp:5007\r\n"),
+			    ""));
 	struct fake_flow *lan = fake_flow_at(&b->datapath, LAN, 20000);
 	struct fake_flow *wan = fake_flow_at(&b->datapath, WAN, 30000);
 	struct fake_flow *lan_rtcp = fake_flow_at(&b->datapath, LAN, 20001);
@@ -131,7 +132,8 @@ static void flags_shape_the_source(void **state)
 
 	ask_ok(bench_offer(b, "c", "a", bench_sdp(b, "10.0.0.20", 4000, ""),
 			   DIRECTION " asymmetric TOS=184"));
-	ask_ok(bench_answer(b, "c", "a b", bench_sdp(b, "198.51.100.7", 5000, ""), "strict-source"));
+	ask_ok(bench_answer(b, "c", "a b", bench_sdp(b, "198.51.100.7", 5000, ""),
+			    "strict-source"));
 	struct fake_flow *lan = fake_flow_at(&b->datapath, LAN, 20000);
 	struct fake_flow *wan = fake_flow_at(&b->datapath, WAN, 30000);
 	assert_false(lan->rule.symmetric);
@@ -165,17 +167,17 @@ struct mux_case {
 static void rtcp_mux_is_agreed_on_each_side_by_itself(void **state)
 {
 	static const struct mux_case cases[] = {
-		{ "", false, false, false, false },
-		{ "", true, false, false, false },
-		{ "", true, true, true, true },
-		{ "rtcp-mux-offer", false, true, false, true },
-		{ "rtcp-mux-offer", true, false, false, false },
-		{ "rtcp-mux-require", false, true, false, true },
-		{ "rtcp-mux-demux", true, false, true, false },
-		{ "rtcp-mux-accept", true, false, true, false },
-		{ "rtcp-mux-accept", true, true, true, true },
-		{ "rtcp-mux-reject", true, true, false, false },
-		{ "rtcp-mux-demux rtcp-mux-offer", true, true, true, true },
+		{"", false, false, false, false},
+		{"", true, false, false, false},
+		{"", true, true, true, true},
+		{"rtcp-mux-offer", false, true, false, true},
+		{"rtcp-mux-offer", true, false, false, false},
+		{"rtcp-mux-require", false, true, false, true},
+		{"rtcp-mux-demux", true, false, true, false},
+		{"rtcp-mux-accept", true, false, true, false},
+		{"rtcp-mux-accept", true, true, true, true},
+		{"rtcp-mux-reject", true, true, false, false},
+		{"rtcp-mux-demux rtcp-mux-offer", true, true, true, true},
 	};
 	struct bench *b = *state;
 
@@ -187,13 +189,14 @@ static void rtcp_mux_is_agreed_on_each_side_by_itself(void **state)
 		memset(b, 0, sizeof(*b));
 		bench_start(b);
 		flags = arena_printf(b->arena, DIRECTION " %s", c->flags);
-		ask_ok(bench_offer(b, "c", "a",
-				   bench_sdp(b, "10.0.0.20", 4000, c->a_offers ? "a=rtcp-mux\r\n" : ""),
-				   flags));
-		ask_ok(bench_answer(b, "c", "a b",
-				    bench_sdp(b, "198.51.100.7", 5000,
-					      c->b_accepts ? "a=rtcp-mux\r\n" : ""),
-				    ""));
+		ask_ok(bench_offer(
+			b, "c", "a",
+			bench_sdp(b, "10.0.0.20", 4000, c->a_offers ? "a=rtcp-mux\r\n" : ""),
+			flags));
+		ask_ok(bench_answer(
+			b, "c", "a b",
+			bench_sdp(b, "198.51.100.7", 5000, c->b_accepts ? "a=rtcp-mux\r\n" : ""),
+			""));
 		struct fake_flow *lan = fake_flow_at(&b->datapath, LAN, 20000);
 		struct fake_flow *wan = fake_flow_at(&b->datapath, WAN, 30000);
 		struct fake_flow *lan_rtcp = fake_flow_at(&b->datapath, LAN, 20001);
