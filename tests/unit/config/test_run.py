@@ -25,12 +25,12 @@ HALF = """#!/bin/sh
 name=${0##*/postern-}
 cd "${0%%/*}"
 note() { echo "$name $*" >> journal; }
-note start $$ "$@"
+[ -n "$again" ] || note start $$ "$@"
 trap 'note term; %(on_term)s' TERM
 %(before)s
+note ready
 echo ready >&3
 exec 3>&-
-note ready
 %(after)s
 i=0
 while [ $i -lt 400 ]; do sleep 0.05; i=$((i+1)); done
@@ -141,7 +141,7 @@ def a_dead_half_is_restarted_alone(b):
 
 def the_back_off_doubles(b):
     b.wait_count("sbc start", 4)
-    assert b.end() == 0
+    assert b.end() in (0, 4) # the fourth may be just about to end
     waits = [int(w) for w in re.findall(r"run.restart program=postern-sbc after_ms=(\d+)", b.said())]
     assert waits[:3] == [100, 200, 400], waits
 
@@ -183,6 +183,12 @@ def nobody_outlives_a_killed_supervisor(b):
     b.wait("sbc term")
 
 
+def nor_do_programs_that_changed_their_user(b):
+    nobody_outlives_a_killed_supervisor(b)
+    order = [" ".join(l.split()[:2]) for l in b.journal()]
+    assert order[-2:] == ["sbc term", "rtpengine term"], order
+
+
 def a_wrong_file_starts_nothing(b):
     assert b.process.wait(10) == 1
     assert b.journal() == []
@@ -196,6 +202,9 @@ def a_relay_elsewhere_is_not_started(b):
     assert b.pids("rtpengine") == []
 
 
+# The kernel forgets the parent-death signal when a program changes its user: so do these.
+FORGETFUL = {"before": 'if [ -z "$again" ]; then again=1 exec setpriv --pdeathsig clear "$0" "$@"; fi'}
+
 TESTS = [
     (starts_relay_then_sbc_and_stops_in_reverse, {}),
     (interrupt_stops_as_well, {}),
@@ -206,6 +215,7 @@ TESTS = [
     (a_second_signal_does_not_wait, {"sbc": {"on_term": ":"}}),
     (an_unclean_end_is_told, {"sbc": {"on_term": "exit 99"}}),
     (nobody_outlives_a_killed_supervisor, {}),
+    (nor_do_programs_that_changed_their_user, {"sbc": FORGETFUL, "relay": FORGETFUL}),
     (a_wrong_file_starts_nothing, {"config": "statz: {}\n"}),
     (a_relay_elsewhere_is_not_started, {"config": "relay: {listen: []}\n"}),
 ]

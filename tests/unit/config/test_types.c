@@ -244,6 +244,11 @@ static void secrets_are_never_shown(void **state)
 	assert_null(strstr(findings.data, "hunter2"));
 	assert_non_null(strstr(findings.data, "test.yaml:2:19: a secret is not written here"));
 	buf_clear(&findings);
+	/* on a line of its own */
+	assert_null(bench_load(FILE_KEY("state:\n  password:\n    hunter2"), &findings));
+	assert_null(strstr(findings.data, "hunter2"));
+	assert_non_null(strstr(findings.data, "test.yaml:4:5: a secret is not written here"));
+	buf_clear(&findings);
 	/* too broken to have a tree */
 	assert_null(bench_load(FILE_KEY("state: {password: \"hunter2\", [}"), &findings));
 	assert_null(strstr(findings.data, "hunter2"));
