@@ -150,6 +150,20 @@ static struct dialog *find_pair(struct session *session, struct slice from, stru
 	return NULL;
 }
 
+/* One whose other side has not shown its tag yet: an early dialog's UPDATE names it first. */
+static struct dialog *find_untagged(struct session *session, struct slice from, int *from_side)
+{
+	for (struct dialog *dialog = session->dialogs; dialog; dialog = dialog->next) {
+		int side = dialog_side(dialog, from);
+		if (side >= 0 && !dialog->parties[1 - side].tag) {
+			*from_side = side;
+			return dialog;
+		}
+	}
+	*from_side = 0;
+	return NULL;
+}
+
 /* Of the offers `from` made, the one of this branch; without a branch, the last one made. */
 static struct dialog *find_offered(struct session *session, struct slice from, struct slice branch,
 				   bool need_open)
@@ -177,10 +191,7 @@ struct dialog *session_dialog_for_offer(struct session *session, const struct op
 	if (options->to_tag.len) {
 		struct dialog *dialog =
 			find_pair(session, options->from_tag, options->to_tag, from);
-		if (dialog)
-			return dialog;
-		*from = 0;
-		return NULL;
+		return dialog ? dialog : find_untagged(session, options->from_tag, from);
 	}
 	if (option(options, OPTION_NEW_BRANCH))
 		return NULL;

@@ -211,6 +211,13 @@ static int take_media(struct offer *offer, const struct sdp_media *media)
 	return err ? err : open_side(offer, stream, offer->to);
 }
 
+static enum mux_policy mux_policy(const struct options *options)
+{
+	if (option(options, OPTION_MUX_REJECT))
+		return MUX_REJECT;
+	return option(options, OPTION_MUX_ACCEPT | OPTION_MUX_DEMUX) ? MUX_ACCEPT : MUX_AS_PEER;
+}
+
 /* From here on nothing fails. */
 static void commit(struct offer *offer)
 {
@@ -222,12 +229,10 @@ static void commit(struct offer *offer)
 		if (i < offer->sdp->media_count) {
 			side->offered = offer->media[i];
 			dialog->streams[i]->offered = stream_kind_of(&offer->sdp->media[i]);
-			side->mux_policy = option(options, OPTION_MUX_REJECT) ? MUX_REJECT
-					   : option(options, OPTION_MUX_ACCEPT | OPTION_MUX_DEMUX)
-						   ? MUX_ACCEPT
-						   : MUX_AS_PEER;
+			side->mux_policy = mux_policy(options);
 		} else { /* RFC 3264 8 forbids it; what is not there is not wanted */
 			side->offered = (struct side_media){.is_known = true, .is_rejected = true};
+			dialog->streams[i]->offered = dialog->streams[i]->kind;
 		}
 		dialog->streams[i]->sides[1 - offer->from].offered.is_known = false;
 	}

@@ -23,12 +23,13 @@ struct session_interface {
 	uint16_t first_port; /* media range, both ends included */
 	uint16_t last_port;
 	uint32_t quarantine_ms;   /* 0 = PORTS_QUARANTINE_MS */
-	uint32_t idle_timeout_ms; /* a call without any packet ends; 0 = SESSIONS_IDLE_MS */
+	uint32_t idle_timeout_ms; /* a call without any packet ends; 0 = as if on hold */
 	bool source_signalled;    /* media only from where the SDP says; false = may be learned */
 	uint8_t dscp;             /* 0 to 63 */
 };
 
-#define SESSIONS_IDLE_MS 60000
+/* How long a side may take to speak first, where its interface has no idle time-out. */
+#define SESSIONS_LEARN_MS 60000
 /* Nobody answered: longer than a phone may ring (RFC 3261 16.6 timer C: above 3 minutes). */
 #define SESSIONS_OFFER_MS 300000
 /* A call on hold is silent by intent: only what the signalling forgot for an hour is ended. */

@@ -258,7 +258,7 @@ static struct flow_source side_source(const struct stream *stream, int side, str
 		.mode = exact ? FLOW_SOURCE_EXACT : FLOW_SOURCE_LEARN,
 		.epoch = at->epoch,
 		/* A side that has not spoken for so long has ended its call by then. */
-		.window_ms = local->idle_timeout_ms ? local->idle_timeout_ms : SESSIONS_IDLE_MS,
+		.window_ms = local->idle_timeout_ms ? local->idle_timeout_ms : SESSIONS_LEARN_MS,
 	};
 
 	source.expected[0] = at->now.is_natted ? at->now.received : expected;
