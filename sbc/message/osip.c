@@ -76,11 +76,16 @@ int osip_reader_init(void)
 	return parser_init() == OSIP_SUCCESS ? 0 : -ERR_NO_MEMORY;
 }
 
+static bool is_list(enum header_id id)
+{
+	return id == HEADER_VIA || id == HEADER_CONTACT || id == HEADER_ROUTE ||
+	       id == HEADER_RECORD_ROUTE;
+}
+
 static bool is_read(enum header_id id)
 {
-	return id == HEADER_VIA || id == HEADER_FROM || id == HEADER_TO || id == HEADER_CALL_ID ||
-	       id == HEADER_CSEQ || id == HEADER_CONTACT || id == HEADER_ROUTE ||
-	       id == HEADER_RECORD_ROUTE;
+	return is_list(id) || id == HEADER_FROM || id == HEADER_TO || id == HEADER_CALL_ID ||
+	       id == HEADER_CSEQ;
 }
 
 static char *add(char *at, struct slice s)
@@ -90,11 +95,44 @@ static char *add(char *at, struct slice s)
 	return at + s.len;
 }
 
+/* One value on a line of its own, addresses without display name: neither lists (valid ones are
+ * refused) nor anybody's free text are for this reader. */
+static char *add_value(char *at, enum header_id id, struct slice value)
+{
+	struct name_addr address;
+
+	at = add(at, header_text(id));
+	at = add(at, SLICE(": "));
+	if (id == HEADER_VIA || id == HEADER_CALL_ID || id == HEADER_CSEQ ||
+	    slice_equal(value, SLICE("*")) || name_addr_parse(value, &address)) {
+		at = add(at, value);
+	} else {
+		at = add(at, SLICE("<"));
+		at = add(at, address.uri);
+		at = add(at, SLICE(">"));
+		at = add(at, address.parameters);
+	}
+	return add(at, SLICE("\r\n"));
+}
+
+static char *add_header(char *at, const struct header *header)
+{
+	struct slice list = header->value, member;
+
+	if (!is_list(header->id))
+		return add_value(at, header->id, header->value);
+	while (list_next(&list, &member))
+		at = add_value(at, header->id, member);
+	return at;
+}
+
 /* What the library is given, NUL-terminated. */
 static char *text_for(const struct scan *scan, struct arena *arena, size_t *len)
 {
-	/* The longest canonical name is shorter than 16; a compact form grows by it. */
-	size_t room = scan->message.len + (size_t)scan->header_count * 20 + 64;
+	/* The longest canonical name is shorter than 16; each value may grow by it, ": ", "<>" and
+	 * CRLF. */
+	size_t values = scan->header_count + 4 * (size_t)SCAN_MEMBERS_MAX;
+	size_t room = scan->message.len + values * 24 + 64;
 	char *text = arena_alloc(arena, room), *at = text;
 
 	if (!text)
@@ -114,12 +152,8 @@ static char *text_for(const struct scan *scan, struct arena *arena, size_t *len)
 	}
 	for (uint16_t i = 0; i < scan->header_count; i++) {
 		const struct header *header = &scan->headers[i];
-		if (!is_read(header->id))
-			continue;
-		at = add(at, header_text(header->id));
-		at = add(at, SLICE(": "));
-		at = add(at, header->value);
-		at = add(at, SLICE("\r\n"));
+		if (is_read(header->id))
+			at = add_header(at, header);
 	}
 	at = add(at, SLICE("\r\n"));
 	*at = '\0';

@@ -8,8 +8,9 @@
 
 enum {
 	SCAN_HEADERS_MAX = 200,
-	SCAN_MEMBERS_MAX = 64,    /* list members in all headers of one name */
-	SCAN_PARAMETERS_MAX = 64, /* parameters of one header */
+	SCAN_MEMBERS_MAX = 64,          /* list members in all headers of one name */
+	SCAN_PARAMETERS_MAX = 64,       /* parameters of one member */
+	SCAN_LIST_PARAMETERS_MAX = 256, /* in all headers of one name */
 };
 
 struct header {

@@ -69,23 +69,35 @@ static const struct list_rule *rule_of(enum header_id id)
 }
 
 /* Semicolons bound the number of parameters from above. */
-static bool parameters_are_few(struct slice value)
+static size_t count_parameters(struct slice value)
 {
 	size_t n = 0;
 	for (size_t i = 0; i < value.len; i++)
 		n += value.data[i] == ';';
-	return n <= SCAN_PARAMETERS_MAX;
+	return n;
 }
 
+static bool parameters_are_few(struct slice value)
+{
+	return count_parameters(value) <= SCAN_PARAMETERS_MAX;
+}
+
+struct list_count { /* over all headers of one name */
+	size_t members;
+	size_t parameters;
+};
+
 static void check_list(struct scan *scan, const struct list_rule *rule, struct slice value,
-		       uint16_t *members)
+		       struct list_count *count)
 {
 	struct slice member;
 
 	if (value.len == 0)
 		scan_refuse(scan, 400, rule->fault);
+	count->parameters += count_parameters(value);
 	while (list_next(&value, &member)) {
-		if (++*members > SCAN_MEMBERS_MAX) {
+		if (++count->members > SCAN_MEMBERS_MAX ||
+		    count->parameters > SCAN_LIST_PARAMETERS_MAX) {
 			scan_refuse(scan, 400, "Too Many Values In Header");
 			return;
 		}
@@ -216,7 +228,7 @@ static void check_register(struct scan *scan)
 void scan_check_headers(struct scan *scan)
 {
 	uint16_t seen[HEADER_COUNT] = {0};
-	uint16_t members[HEADER_COUNT] = {0};
+	struct list_count counts[HEADER_COUNT] = {{0}};
 
 	for (uint16_t i = 0; i < scan->header_count; i++) {
 		const struct header *header = &scan->headers[i];
@@ -226,7 +238,7 @@ void scan_check_headers(struct scan *scan)
 			continue; /* the first one stays for the answer */
 		}
 		if (rule)
-			check_list(scan, rule, header->value, &members[header->id]);
+			check_list(scan, rule, header->value, &counts[header->id]);
 		else
 			check_single(scan, header);
 	}
