@@ -128,8 +128,8 @@ fail:
 int config_load(const char *path, struct config **out, struct buf *findings)
 {
 	struct loaded *loaded;
-	char *source;
-	size_t length;
+	char *source = NULL;
+	size_t length = 0;
 	int err = loaded_read(path, &source, &length, findings);
 
 	if (!err)

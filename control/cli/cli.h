@@ -3,7 +3,7 @@
 #pragma once
 #include "control/base/buf.h"
 
-/* What the exit status tells (docs/operations.md). */
+/* What the exit status tells. */
 enum cli_status {
 	CLI_OK = 0,
 	CLI_WRONG = 1,     /* the file is wrong, the answer an error */
