@@ -20,7 +20,7 @@ class RelayAlone(Postern):
         return [os.path.join(binaries(), "rtpengine/postern-rtpengine"), "-c", self.path]
 
     def stats(self):
-        return {"resources": {}, "up": True}
+        return {"held": {}}
 
 
 def kamailio(lab):

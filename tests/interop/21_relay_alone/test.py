@@ -1,0 +1,265 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Our relay by itself, asked in NG, with bare sockets as the two parties: what a client of the
+protocol can rely on, packet by packet."""
+import os
+import re
+import socket
+import struct
+import time
+
+from lib.edge import expect
+from lib.lab import LabError, wait_until
+from lib.ng import NG
+from lib.postern import Postern, binaries
+
+WORKERS = [1]
+CONFIG = """interfaces:
+  lan: {role: trusted, address: [10.0.0.1, "fd00::1"], media: {ports: 20000-20199, idle-timeout: 4s}}
+  wan: {address: [203.0.113.10, "2001:db8:1::10"], media: {ports: 30000-30199, idle-timeout: 4s}}
+peers:
+  pbx: {interface: lan, address: 10.0.0.20}
+relay: {control: [udp/127.0.0.1:2223]}
+"""
+
+
+class RelayAlone(Postern):
+    def command(self):
+        return [os.path.join(binaries(), "rtpengine/postern-rtpengine"), "-c", self.path]
+
+    def stats(self):
+        return {"held": {}}
+
+
+class Party:
+    """One side of a call: an RTP and an RTCP socket, and its SDP."""
+
+    def __init__(self, lab, host, address, port, said=None, said_port=None):
+        family = socket.AF_INET6 if ":" in address else socket.AF_INET
+        self.address, self.port = said or address, said_port or port
+        self.sockets = []
+        for p in (port, port + 1):
+            s = lab.socket(host, family, socket.SOCK_DGRAM)
+            s.bind((address, p))
+            s.settimeout(0.5)
+            self.sockets.append(s)
+        self.sequence, self.ssrc = 1000, port
+
+    def sdp(self, extra="", media="audio %d RTP/AVP 8", port=None):
+        kind = "IP6" if ":" in self.address else "IP4"
+        return ("v=0\r\no=- 1 1 IN %s %s\r\ns=-\r\nc=IN %s %s\r\nt=0 0\r\nm=%s\r\n%s" %
+                (kind, self.address, kind, self.address, media % (port or self.port), extra))
+
+    def peer(self, reply):
+        text = reply["sdp"].decode()
+        self.relay = (re.search(r"^c=IN IP\d (\S+)", text, re.M).group(1), int(re.search(r"^m=\w+ (\d+)", text, re.M).group(1)))
+        return text
+
+    def rtp(self, count=1):
+        for _ in range(count):
+            self.sequence += 1
+            self.sockets[0].sendto(struct.pack("!BBHII", 0x80, 8, self.sequence, self.sequence * 160, self.ssrc) +
+                                   b"\xd5" * 160, self.relay)
+            time.sleep(0.005)
+
+    def rtcp(self, mux=False, body=None):
+        report = body or struct.pack("!BBHI", 0x80, 201, 1, self.ssrc)
+        self.sockets[0 if mux else 1].sendto(report, (self.relay[0], self.relay[1] + (0 if mux else 1)))
+
+    def received(self, which=0):
+        got = []
+        try:
+            while True:
+                got.append(self.sockets[which].recvfrom(2048))
+                self.sockets[which].settimeout(0.2)
+        except socket.timeout:
+            pass
+        self.sockets[which].settimeout(0.5)
+        return got
+
+    def close(self):
+        for s in self.sockets:
+            s.close()
+
+
+class Bench:
+    def __init__(self, lab):
+        self.lab, self.count = lab, 0
+        self.relay = RelayAlone(lab, CONFIG)
+        self.ng = NG(lab.socket("sbc", socket.AF_INET, socket.SOCK_DGRAM), "127.0.0.1")
+
+    def call(self, caller, callee, offer_extra="", answer_extra="", media="audio %d RTP/AVP 8", **keys):
+        """The caller is on the LAN, the callee outside."""
+        self.count += 1
+        self.id = "call-%d" % self.count
+        reply = self.ng.must("offer", call_id=self.id, from_tag="a", sdp=caller.sdp(offer_extra, media),
+                             direction=["lan", "wan"], replace=["origin"], **keys)
+        self.offered = callee.peer(reply)
+        reply = self.ng.must("answer", call_id=self.id, from_tag="a", to_tag="b", sdp=callee.sdp(answer_extra, media),
+                             replace=["origin"])
+        self.answered = caller.peer(reply)
+
+    def hangup(self, *parties):
+        reply = self.ng.must("delete", call_id=self.id, from_tag="a")
+        for party in parties:
+            party.close()
+        return reply
+
+
+def both_ways(a, b, count=10):
+    a.rtp(count)
+    b.rtp(count)
+    got = len(a.received()), len(b.received())
+    return got
+
+
+def plain(bench, lab):
+    a, b = Party(lab, "desk", "10.0.0.30", 4000), Party(lab, "inet", "203.0.113.1", 5000)
+    bench.call(a, b)
+    expect(both_ways(a, b) == (10, 10), "every packet both ways, from the first")
+    a.rtcp()
+    b.rtcp()
+    expect(len(a.received(1)) == 1 and len(b.received(1)) == 1, "RTCP on the next port")
+    source = b.sockets[0].getsockname()
+    a.rtp()
+    expect(b.received()[0][1] == b.relay, "packets come from the port that the SDP names (%s)" % (source,))
+    reply = bench.hangup(a, b)
+    expect(reply["totals"]["RTP"]["packets"] == 21, "the last numbers: %s" % reply["totals"])
+
+
+def muxed_on_one_side(bench, lab):
+    a, b = Party(lab, "desk", "10.0.0.30", 4000), Party(lab, "inet", "203.0.113.1", 5000)
+    bench.call(a, b, "a=rtcp-mux\r\n", rtcp_mux=["demux"])
+    expect("rtcp-mux" not in bench.offered and "rtcp-mux" in bench.answered, "accepted inside, not offered outside")
+    a.rtp(3)
+    a.rtcp(mux=True)
+    b.rtp(3)
+    b.rtcp()
+    expect(len(b.received(1)) == 1, "RTCP of the muxed side leaves on a port of its own")
+    got = [d for d, _ in a.received(0)]
+    expect(len(got) == 4 and any(d[1] == 201 for d in got), "RTCP comes in on the shared port")
+    bench.hangup(a, b)
+
+
+def bridged_families(bench, lab):
+    a, b = Party(lab, "desk", "10.0.0.30", 4000), Party(lab, "inet", "2001:db8:1::1", 5000)
+    bench.call(a, b, address_family="IP6")
+    expect("c=IN IP6 2001:db8:1::10" in bench.offered and "c=IN IP4 10.0.0.1" in bench.answered, "each side its family")
+    expect(both_ways(a, b) == (10, 10), "IPv4 to IPv6 and back")
+    bench.hangup(a, b)
+
+
+def held(bench, lab):
+    a, b = Party(lab, "desk", "10.0.0.30", 4000), Party(lab, "inet", "203.0.113.1", 5000)
+    bench.call(a, b)
+    both_ways(a, b, 3)
+    bench.ng.must("offer", call_id=bench.id, from_tag="b", to_tag="a", sdp=b.sdp("a=sendonly\r\n"))
+    expect(both_ways(a, b, 3) == (3, 3), "an offer alone changes nothing")
+    bench.ng.must("answer", call_id=bench.id, from_tag="b", to_tag="a", sdp=a.sdp("a=recvonly\r\n"))
+    expect(both_ways(a, b, 3) == (3, 0), "hold: one way")
+    time.sleep(5)  # longer than the idle time-out
+    expect(bench.ng.must("query", call_id=bench.id), "silence does not end a held call")
+    bench.ng.must("offer", call_id=bench.id, from_tag="b", to_tag="a", sdp=b.sdp())
+    bench.ng.must("answer", call_id=bench.id, from_tag="b", to_tag="a", sdp=a.sdp())
+    expect(both_ways(a, b, 3) == (3, 3), "resume")
+    bench.hangup(a, b)
+
+
+def fax(bench, lab):
+    a, b = Party(lab, "desk", "10.0.0.30", 4000), Party(lab, "inet", "203.0.113.1", 5000)
+    bench.call(a, b, media="image %d udptl t38")
+    for n in range(4):
+        a.sockets[0].sendto(b"\x00%cfax" % n, a.relay)
+        time.sleep(0.01)
+    expect(len(b.received()) == 4, "UDPTL passes as it is")
+    bench.hangup(a, b)
+
+
+def sealed_srtp(bench, lab):
+    a, b = Party(lab, "desk", "10.0.0.30", 4000), Party(lab, "inet", "203.0.113.1", 5000)
+    key = "a=crypto:1 AES_CM_128_HMAC_SHA1_80 inline:WVNfX19zZW1jdGwgKCkgewkyMjA7fQp9CnVubGVz\r\n"
+    bench.call(a, b, key, key, media="audio %d RTP/SAVP 8")
+    expect(key in bench.offered, "keys pass end to end")
+    expect(both_ways(a, b, 5) == (5, 5), "SRTP passes")
+    a.rtcp(body=struct.pack("!BBHI", 0x81, 201, 7, a.ssrc) + os.urandom(40))  # enciphered: not RTCP to us
+    expect(len(b.received(1)) == 1, "SRTCP passes unjudged")
+    bench.hangup(a, b)
+
+
+def learned_behind_a_nat(bench, lab):
+    a = Party(lab, "desk", "10.0.0.30", 4000)
+    b = Party(lab, "inet", "203.0.113.1", 5000, said="192.168.7.7", said_port=9000)
+    stranger = Party(lab, "inet", "81.56.73.1", 6000)
+    bench.count += 1
+    bench.id = "call-%d" % bench.count
+    # The phone outside calls; its INVITE came from 203.0.113.1.
+    reply = bench.ng.must("offer", call_id=bench.id, from_tag="a", sdp=b.sdp(), direction=["wan", "lan"],
+                          received_from=["IP4", "203.0.113.1"], flags=["SIP-source-address"])
+    a.peer(reply)
+    b.peer(bench.ng.must("answer", call_id=bench.id, from_tag="a", to_tag="b", sdp=a.sdp()))
+    stranger.relay = b.relay
+    stranger.rtp(20)
+    a.rtp(2)
+    expect(not a.received() and not stranger.received(), "a stranger is neither heard nor served")
+    b.rtp(5)
+    expect(len(a.received()) == 4, "the second packet confirms the source, and all from there pass")
+    a.rtp(5)
+    stranger.rtp(20)
+    expect(len(b.received()) == 5 and not a.received() and not stranger.received(), "the phone gets its media, nobody else")
+    call = bench.relay.ask_relay("show call " + bench.id)
+    flow = call["dialogs"][0]["streams"][0]["sides"][0]["rtp"]
+    expect(flow["source"] == "203.0.113.1:5000" and flow["hijack_attempts"] >= 20, "who tried is counted: %s" % flow)
+    bench.hangup(a, b, stranger)
+
+
+def silence(bench, lab):
+    a, b = Party(lab, "desk", "10.0.0.30", 4000), Party(lab, "inet", "203.0.113.1", 5000)
+    first = bench.ng.must("ping")
+    bench.call(a, b)
+    both_ways(a, b, 3)
+
+    def ended():
+        pong = bench.ng.must("ping", since=first["sequence"])
+        expect(pong["instance"] == first["instance"], "the same relay")
+        return bench.id.encode() in pong["ended"]
+    wait_until(ended, 10, "the call ends by silence and ping says so", step=0.2)
+    expect(bench.ng.request("query", call_id=bench.id)["error-reason"] == b"Unknown call-id", "it is gone")
+    a.close()
+    b.close()
+
+
+def full_range(bench, lab):
+    a = Party(lab, "desk", "10.0.0.30", 4000)
+    replies = [bench.ng.request("offer", call_id="full-%d" % n, from_tag="a", sdp=a.sdp(), direction=["lan", "wan"])
+               for n in range(105)]
+    full = [r for r in replies if r["result"] != b"ok"]
+    expect(full and full[-1]["error-reason"] == b"Ran out of ports" and b"of 200 ports in use" in full[-1]["detail"],
+           "the reason names the range: %s" % full[-1:])
+    for n in range(105):
+        bench.ng.request("delete", call_id="full-%d" % n, flags=["fast"])
+    a.close()
+
+
+def foreign_control(bench, lab):
+    s = lab.socket("inet", socket.AF_INET, socket.SOCK_DGRAM)
+    s.settimeout(0.5)
+    s.sendto(b"1 d7:command4:pinge", ("203.0.113.10", 2223))
+    try:
+        raise LabError("the control port answers the outside: %r" % (s.recvfrom(2048),))
+    except (socket.timeout, ConnectionRefusedError):
+        pass
+    s.close()
+
+
+def run(lab):
+    lab.edge()
+    lab.run("inet", "ip", "addr", "add", "81.56.73.1/24", "dev", "s0", check=False)
+    bench = Bench(lab)
+    for case in (plain, muxed_on_one_side, bridged_families, held, fax, sealed_srtp, learned_behind_a_nat, silence,
+                 foreign_control, full_range):
+        try:
+            case(bench, lab)
+        except LabError as e:
+            raise LabError("%s: %s\n%s" % (case.__name__, e, bench.relay.ask_relay("show calls")))
+    bench.relay.check_idle(20)
+    expect(bench.relay.relay_stats()["totals"]["lost"] == 0, "nothing was lost here")
+    bench.relay.stop()
