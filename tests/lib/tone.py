@@ -53,3 +53,23 @@ def heard(path, hertz, seconds=1.0):
     good = sum(1 for i in range(0, len(samples) - window + 1, window)
                if power(samples[i:i + window], rate, hertz) > 0.5)
     return good / 10.0
+
+
+def alaw_sample(byte):
+    """ITU-T G.711 A-law, 13 bits."""
+    byte ^= 0x55
+    exponent, mantissa = byte >> 4 & 7, byte & 15
+    value = (mantissa << 4) + 8 if exponent == 0 else ((mantissa << 4) + 0x108) << (exponent - 1)
+    return value if byte & 0x80 else -value
+
+
+ALAW = [alaw_sample(b) for b in range(256)]
+
+
+def heard_on_wire(packets, destination, hertz):
+    """Seconds of the tone in the A-law RTP that reached `destination` (as captured at its own end)."""
+    samples = array.array("h", (ALAW[b] for p in packets if p.destination == destination and len(p.payload) > 12 and
+                                p.payload[0] >> 6 == 2 and p.payload[1] & 0x7f == 8 for b in p.payload[12:]))
+    window = 800
+    return sum(1 for i in range(0, len(samples) - window + 1, window)
+               if power(samples[i:i + window], 8000, hertz) > 0.5) / 10.0
