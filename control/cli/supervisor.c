@@ -222,18 +222,6 @@ static void on_exit_of_child(struct child *child, const siginfo_t *info)
 		 child->backoff_ms);
 }
 
-static void on_pid(void *owner, int events)
-{
-	struct child *child = owner;
-	siginfo_t info;
-
-	(void)events;
-	memset(&info, 0, sizeof(info));
-	if (waitid(P_PIDFD, (id_t)child->pid_fd, &info, WEXITED | WNOHANG) || info.si_pid == 0)
-		return;
-	on_exit_of_child(child, &info);
-}
-
 static void on_ready(void *owner, int events)
 {
 	struct child *child = owner;
@@ -264,19 +252,36 @@ static void on_ready(void *owner, int events)
 		child_start(&supervisor->children[next]);
 }
 
+static void on_pid(void *owner, int events)
+{
+	struct child *child = owner;
+	siginfo_t info;
+
+	(void)events;
+	if (child->ready_io) /* it may have been ready and be gone already */
+		on_ready(child, LOOP_READ);
+	memset(&info, 0, sizeof(info));
+	if (waitid(P_PIDFD, (id_t)child->pid_fd, &info, WEXITED | WNOHANG) || info.si_pid == 0)
+		return;
+	on_exit_of_child(child, &info);
+}
+
 /* In the new process: nothing of ours but stdin, stdout, stderr and the descriptor to say ready on.
  */
-static void exec_program(const struct supervisor_program *program, int ready_fd, pid_t parent)
+static void exec_program(const struct supervisor_program *program, int ready_fd, int go_fd,
+			 pid_t parent)
 {
 	sigset_t none;
+	char go;
 
 	sigemptyset(&none);
 	sigprocmask(SIG_SETMASK, &none, NULL);
+	(void)signal(SIGPIPE, SIG_DFL);
 	/* A group of its own: Ctrl-C reaches the supervisor alone, which stops them in order. */
 	(void)setpgid(0, 0);
-	/* Cleared by the kernel when the program changes its user: it sets this again then. */
+	/* Forgotten by the kernel when the program changes its user: then there is the guardian. */
 	(void)prctl(PR_SET_PDEATHSIG, SIGTERM);
-	if (getppid() != parent)
+	if (getppid() != parent || read(go_fd, &go, 1) != 1)
 		_exit(0);
 	if (ready_fd == SUPERVISOR_READY_FD)
 		(void)fcntl(ready_fd, F_SETFD, 0);
@@ -289,32 +294,49 @@ static void exec_program(const struct supervisor_program *program, int ready_fd,
 	_exit(127);
 }
 
+/* The new process waits for its go until the guardian knows it: whenever the supervisor is killed,
+ * either somebody watches over it or it ends by itself. */
+static int child_fork(struct child *child, int ready_fd)
+{
+	pid_t self = getpid();
+	int go[2];
+
+	if (pipe2(go, O_CLOEXEC))
+		return -ERR_SYSTEM;
+	child->pid = fork();
+	if (child->pid == 0) {
+		close(go[1]);
+		exec_program(child->program, ready_fd, go[0], self);
+	}
+	close(go[0]);
+	if (child->pid > 0)
+		child->pid_fd = (int)syscall(SYS_pidfd_open, child->pid, 0);
+	if (child->pid_fd >= 0) {
+		guardian_watch(&child->supervisor->guardian,
+			       (uint8_t)(child - child->supervisor->children), child->pid_fd);
+		if (write(go[1], "", 1) != 1)
+			child_signal(child, SIGKILL); /* on_pid() goes on from there */
+	}
+	close(go[1]);
+	if (child->pid > 0 && child->pid_fd < 0)
+		(void)waitpid(child->pid, NULL, 0); /* it had no go */
+	return child->pid_fd < 0 ? -ERR_SYSTEM : 0;
+}
+
 /* Start the process and open its descriptors; -ERR_SYSTEM leaves nothing behind. */
 static int child_spawn(struct child *child)
 {
 	int pipe_fds[2];
-	pid_t self = getpid();
 
-	if (pipe2(pipe_fds, O_CLOEXEC | O_NONBLOCK))
+	if (pipe2(pipe_fds, O_CLOEXEC))
 		return -ERR_SYSTEM;
-	child->pid = fork();
-	if (child->pid == 0) {
-		(void)fcntl(pipe_fds[1], F_SETFL, 0); /* the program may write without care */
-		exec_program(child->program, pipe_fds[1], self);
-	}
-	close(pipe_fds[1]);
 	child->ready_fd = pipe_fds[0];
-	if (child->pid > 0)
-		child->pid_fd = (int)syscall(SYS_pidfd_open, child->pid, 0);
-	if (child->pid > 0 && child->pid_fd < 0) {
-		(void)kill(child->pid, SIGKILL); /* ours, not yet waited for: the number is safe */
-		(void)waitpid(child->pid, NULL, 0);
-	}
-	if (child->pid < 0 || child->pid_fd < 0) {
+	(void)fcntl(pipe_fds[0], F_SETFL, O_NONBLOCK);
+	int err = child_fork(child, pipe_fds[1]);
+	close(pipe_fds[1]);
+	if (err)
 		child_close(child);
-		return -ERR_SYSTEM;
-	}
-	return 0;
+	return err;
 }
 
 static void child_start(struct child *child)
@@ -343,8 +365,6 @@ static void child_start(struct child *child)
 			first_start_failed(child);
 		return;
 	}
-	guardian_watch(&supervisor->guardian, (uint8_t)(child - supervisor->children),
-		       child->pid_fd);
 	child->state = CHILD_STARTING;
 	log_info(supervisor->config->log, "run.start", "program=%s pid=%d", child->program->name,
 		 (int)child->pid);
