@@ -115,6 +115,8 @@ struct device_config {
 MUST_CHECK int devices_find(struct media_address *addresses, uint16_t address_count,
 			    enum datapath_driver driver, struct device *devices, uint16_t *count,
 			    char *why);
+/* MAC addresses and MTUs may have changed. */
+void devices_refresh(struct device *devices, uint16_t count);
 MUST_CHECK int device_open(struct device *device, const struct device_config *config,
 			   uint16_t index, char *why);
 void device_close(struct device *device, const struct log *log);

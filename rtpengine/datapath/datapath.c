@@ -47,6 +47,8 @@ void datapath_poll(struct datapath *datapath)
 	bool was_stale = datapath->hops.is_stale;
 	netlink_read(datapath->netlink);
 	if (was_ready(datapath->timer_fd)) {
+		if (datapath->hops.is_stale)
+			devices_refresh(datapath->devices, datapath->device_count);
 		hops_tick(&datapath->hops);
 		arm_timer(datapath, datapath->hops.is_stale ? ROUTES_MS : TICK_MS);
 	} else if (datapath->hops.is_stale && !was_stale) {

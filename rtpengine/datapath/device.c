@@ -110,6 +110,23 @@ static int read_device(unsigned ifindex, const struct media_address *address, st
 	return err;
 }
 
+void devices_refresh(struct device *devices, uint16_t count)
+{
+	int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+	for (uint16_t i = 0; fd >= 0 && i < count; i++) {
+		struct ifreq ifr = {0};
+		if (devices[i].driver == DATAPATH_PCI) /* the NIC's own, not the tap's */
+			continue;
+		if (request(fd, SIOCGIFHWADDR, devices[i].name, &ifr) == 0)
+			memcpy(devices[i].mac, ifr.ifr_hwaddr.sa_data, 6);
+		if (request(fd, SIOCGIFMTU, devices[i].name, &ifr) == 0 && ifr.ifr_mtu > 0)
+			devices[i].mtu =
+				(uint16_t)(ifr.ifr_mtu < UINT16_MAX ? ifr.ifr_mtu : UINT16_MAX);
+	}
+	if (fd >= 0)
+		close(fd);
+}
+
 static int add_device(struct device *devices, uint16_t *count, struct media_address *address,
 		      char *why)
 {

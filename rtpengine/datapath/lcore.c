@@ -92,7 +92,7 @@ const struct lcore_ops poller_ops = {op_hand_over, op_report, op_to_kernel, op_r
 static uint16_t serve_inbox(struct poller *poller)
 {
 	struct rte_mbuf *mbufs[BURST];
-	struct packet packets[BURST];
+	struct packet *packets = poller->packets;
 	struct lcore *lcore = &poller->lcore;
 	unsigned n = rte_ring_sc_dequeue_burst(poller->inbox, (void **)mbufs, BURST, NULL);
 	uint16_t count = 0;
@@ -134,7 +134,7 @@ static void settle(struct poller *poller)
 
 static uint16_t serve_queue(struct poller *poller, const struct rx_queue *queue)
 {
-	struct packet packets[BURST];
+	struct packet *packets = poller->packets;
 	uint16_t taken;
 	if (queue->is_tap)
 		return rx_tap(poller, queue);

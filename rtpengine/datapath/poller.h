@@ -71,6 +71,8 @@ struct poller {
 	nfds_t fd_count;
 	struct pollfd fds[QUEUES_MAX + 1]; /* the drivers' sockets and wake_fd */
 
+	/* not on the stack, where the compiler would clear it for each burst */
+	struct packet packets[BURST];
 	bool event_added;
 	struct event_ring events;
 	uint16_t garbage_count;

@@ -77,6 +77,11 @@ def topology():
     sh("ip -n %sL addr add 10.91.9.1/32 dev lo" % PREFIX)
     sh("ip -n %sR route add 10.91.9.0/24 via 10.91.1.2" % PREFIX)
 
+    for _ in range(50):  # neighbour discovery needs its link-local addresses
+        if not any(sh("ip -n %s%s -6 addr show tentative" % (PREFIX, n)) for n in "LRW"):
+            break
+        time.sleep(0.1)
+
 
 def clean():
     for n in "LRW":
@@ -268,6 +273,32 @@ def test_a_neighbour_changes_its_mac(r):
     sh("ip netns exec %sW sysctl -qw net.ipv4.conf.wan0.arp_notify=1" % PREFIX)
     sh("ip -n %sW link set wan0 address 02:00:00:00:77:%02x" % (PREFIX, os.getpid() % 250))
     time.sleep(0.2)
+    exchange(*args)
+
+
+def test_our_mac_changes(r):
+    pair(r, "10.91.1.1:30000", "10.91.1.2:4000", "10.91.2.1:30000", "10.91.2.2:5000")
+    args = (r, udp("L", "10.91.1.2", 4000), ("10.91.1.1", 30000), udp("W", "10.91.2.2", 5000), ("10.91.2.1", 30000), 20)
+    exchange(*args)
+    sh("ip netns exec %sR sysctl -qw net.ipv4.conf.rlan0.arp_notify=1" % PREFIX)
+    sh("ip -n %sR link set rlan0 address 02:00:00:00:66:%02x" % (PREFIX, os.getpid() % 250))
+    time.sleep(0.3)
+    exchange(*args)
+    assert "02:00:00:00:66" in sh("ip -n %sL neigh show 10.91.1.1" % PREFIX)
+
+
+def test_a_route_comes_and_goes(r):
+    a, b = pair(r, "10.91.1.1:30000", "10.91.9.1:4000", "10.91.2.1:30000", "10.91.2.2:5000")
+    s, d = udp("L", "10.91.9.1", 4000), udp("W", "10.91.2.2", 5000)
+    args = (r, s, ("10.91.1.1", 30000), d, ("10.91.2.1", 30000), 20)
+    exchange(*args)
+    sh("ip -n %sR route del 10.91.9.0/24" % PREFIX)
+    time.sleep(0.3)
+    d.sendto(rtp(1), ("10.91.2.1", 30000))
+    eq(drain(s, 0.1), [])
+    eq(r.stats(b).get("drop.no-route"), "1")
+    sh("ip -n %sR route add 10.91.9.0/24 via 10.91.1.2" % PREFIX)
+    time.sleep(0.3)
     exchange(*args)
 
 
