@@ -233,6 +233,14 @@ static int stray_send(struct calls *calls, const struct dialog *dialog, uint32_t
 	return err;
 }
 
+/* Only what answers an INVITE of ours: its From tag cannot be made by anybody else. */
+static bool is_ours(const struct calls *calls, const struct message *response)
+{
+	struct token token;
+	return token_read(calls->worker->token_key, TOKEN_TAG, message_from_tag(response),
+			  &token) == 0;
+}
+
 void stray_end(struct calls *calls, const struct message *response,
 	       const struct transport_path *path, bool with_bye)
 {
@@ -240,6 +248,8 @@ void stray_end(struct calls *calls, const struct message *response,
 	struct transport_path way = *path, target;
 	uint32_t cseq = message_cseq(response);
 
+	if (!is_ours(calls, response))
+		return;
 	int err = stray_dialog(&dialog, response);
 	if (!err && calls->worker->config->interfaces[path->interface].trusted &&
 	    path_to_uri(calls->worker, path->interface, dialog_next_hop(&dialog), &target) == 0)
@@ -256,6 +266,7 @@ void stray_end(struct calls *calls, const struct message *response,
 void calls_stray(struct calls *calls, const struct message *response,
 		 const struct transport_path *path)
 {
-	counter_add(&calls->counters.forks, 1);
+	if (is_ours(calls, response))
+		counter_add(&calls->counters.forks, 1);
 	stray_end(calls, response, path, true);
 }

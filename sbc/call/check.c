@@ -34,8 +34,9 @@ unsigned int check_invite(const struct message *request, struct buf *headers)
 	struct contact contact;
 	struct uri target;
 
-	if (!message_contact(request, 0, &contact) || contact.star ||
-	    uri_parse(contact.address.uri, &target) != 0)
+	/* Without a Contact it is an old one (RFC 2543): From stands in. */
+	if (message_contact(request, 0, &contact) &&
+	    (contact.star || uri_parse(contact.address.uri, &target) != 0))
 		return 400;
 	if (message_body(request).len > 0 && !message_has_sdp(request)) {
 		builder_header(headers, HEADER_ACCEPT, SLICE("application/sdp"));

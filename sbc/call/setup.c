@@ -37,6 +37,8 @@ static int make_caller(struct call *call, const struct message *request,
 		err = dialog_set_routes(dialog, request, false);
 	if (!err)
 		err = dialog_set_target(dialog, request);
+	if (!err && slice_is_empty(dialog->remote_target))
+		err = owned_set(&dialog->remote_target, from->uri);
 	if (!err)
 		err = leg_set_contact(call, CALLER, path);
 	if (!err && !dialog_accept_cseq(dialog, message_cseq(request)))

@@ -169,6 +169,18 @@ static void the_second_answer_of_a_fork_is_ended(void **state)
 	bench_hang_up(&bench, &talk, 2);
 }
 
+/* Somebody reflects an answer to an INVITE we never sent. */
+static void a_strangers_answer_is_met_with_silence(void **state)
+{
+	(void)state;
+	bench_receive(&bench, PHONE,
+		      "SIP/2.0 200 OK\r\nVia: SIP/2.0/UDP 203.0.113.10;branch=z9hG4bKforged\r\n"
+		      "From: <sip:a@b>;tag=1\r\nTo: <sip:c@d>;tag=2\r\nCall-ID: x\r\n"
+		      "CSeq: 1 INVITE\r\nContact: <sip:victim@198.51.100.1>\r\n"
+		      "Content-Length: 0\r\n\r\n");
+	bench_nothing(&bench);
+}
+
 static void reinvite(const struct talk *talk, uint32_t cseq)
 {
 	bench_receive(&bench, PHONE,
@@ -293,6 +305,7 @@ int main(void)
 		TEST(a_late_offer_is_answered_in_the_ack),
 		TEST(a_cancel_that_crosses_the_answer_ends_it),
 		TEST(the_second_answer_of_a_fork_is_ended),
+		TEST(a_strangers_answer_is_met_with_silence),
 		TEST(a_refused_reinvite_leaves_the_session_as_it_was),
 		TEST(an_accepted_reinvite_is_recorded),
 		TEST(a_dialog_lost_on_one_side_ends_on_the_other),
