@@ -251,13 +251,25 @@ def foreign_control(bench, lab):
     s.close()
 
 
+def privileges(bench, lab):
+    """No root after start; one capability in the control thread, none in the others."""
+    pid = bench.relay.process.pid
+    for task in os.listdir("/proc/%d/task" % pid):
+        with open("/proc/%d/task/%s/status" % (pid, task)) as f:
+            status = dict(line.split(":\t", 1) for line in f if ":\t" in line)
+        allowed = 1 << 12 if int(task) == pid else 0  # CAP_NET_ADMIN
+        expect("0" not in status["Uid"].split(), "thread %s (%s) is not root" % (task, status["Name"].strip()))
+        expect(int(status["CapEff"], 16) & ~allowed == 0 and int(status["CapPrm"], 16) & ~allowed == 0,
+               "thread %s (%s) has no more capabilities than it needs: %s" % (task, status["Name"].strip(), status["CapEff"]))
+
+
 def run(lab):
     lab.edge()
     lab.run("inet", "ip", "addr", "add", "81.56.73.1/24", "dev", "s0", check=False)
     for driver in ("auto", "af_packet"):
         bench = Bench(lab, driver)
-        for case in (plain, muxed_on_one_side, bridged_families, held, fax, sealed_srtp, learned_behind_a_nat, silence,
-                     foreign_control, full_range):
+        for case in (privileges, plain, muxed_on_one_side, bridged_families, held, fax, sealed_srtp, learned_behind_a_nat,
+                     silence, foreign_control, full_range):
             try:
                 case(bench, lab)
             except LabError as e:
