@@ -78,7 +78,8 @@ def topology():
     sh("ip -n %sR route add 10.91.9.0/24 via 10.91.1.2" % PREFIX)
 
     for _ in range(50):  # neighbour discovery needs its link-local addresses
-        if not any(sh("ip -n %s%s -6 addr show tentative" % (PREFIX, n)) for n in "LRW"):
+        ready = [sh("ip -n %s%s -6 -o addr show scope link -tentative" % (PREFIX, n)).count("\n") for n in "LRW"]
+        if ready == [1, 2, 1]:
             break
         time.sleep(0.1)
 
