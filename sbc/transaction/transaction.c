@@ -193,6 +193,8 @@ static void received_response(struct transactions *transactions, const struct sc
 	}
 	counter_add(&transactions->counters.responses_orphaned, 1);
 	if (scan->method == METHOD_INVITE && scan->status >= 200 && scan->status < 300 &&
+	    branch_is_rfc3261(scan->via.branch) &&
+	    config->made(config->owner, slice_sub(scan->via.branch, 7, scan->via.branch.len)) &&
 	    !message_parse(scan, config->arena, &message))
 		config->handlers->on_orphan_response(config->user, message, path);
 }

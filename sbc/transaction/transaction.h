@@ -49,7 +49,8 @@ struct transaction_handlers {
 	/* INVITE server: no ACK came in 64*T1 for our non-2xx final (timer H), or a reply could not
 	 * be sent. The transaction is over. */
 	void (*on_server_failure)(void *owner, struct transaction_handle handle, int err);
-	/* A response that matches nothing: a late 2xx to INVITE only, the others are counted. */
+	/* A response that matches nothing: a late 2xx to an INVITE that we sent (its branch is
+	 * ours); the others are counted. */
 	void (*on_orphan_response)(void *owner, const struct message *response,
 				   const struct transport_path *path);
 };
@@ -81,6 +82,9 @@ struct transactions_config {
 	uint32_t limit; /* transactions at once; a request beyond it gets 503 */
 	/* Makes the part of a branch after z9hG4bK: 26 characters (sbc/worker/token.h). */
 	void (*branch)(void *owner, uint64_t number, char out[26]);
+	/* Did we make this branch (what follows z9hG4bK)? So that a stranger's response wakes
+	 * nobody. */
+	bool (*made)(void *owner, struct slice number);
 	/* Output: transport_send() in production, a recorder in tests. */
 	int (*send)(void *owner, const struct transport_path *path, struct slice bytes,
 		    uint64_t token);

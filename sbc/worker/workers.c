@@ -16,6 +16,13 @@ static void make_branch(void *owner, uint64_t number, char out[TOKEN_LENGTH])
 	worker_token(owner, TOKEN_BRANCH, number, out);
 }
 
+static bool made_branch(void *owner, struct slice number)
+{
+	struct worker *worker = owner;
+	struct token token;
+	return !token_read(worker->token_key, TOKEN_BRANCH, number, &token);
+}
+
 static int send_bytes(void *owner, const struct transport_path *path, struct slice bytes,
 		      uint64_t token)
 {
@@ -119,6 +126,7 @@ static int make_transactions(struct workers *workers, struct worker *worker)
 		.timers = workers->config.timers,
 		.limit = TRANSACTIONS_MAX,
 		.branch = make_branch,
+		.made = made_branch,
 		.send = send_bytes,
 		.sent_by = sent_by,
 		.large = large_by_stream,

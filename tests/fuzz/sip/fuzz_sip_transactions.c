@@ -24,6 +24,12 @@ static void branch(void *owner, uint64_t number, char out[26])
 	memcpy(out, text, 26);
 }
 
+static bool made(void *owner, struct slice number)
+{
+	(void)owner;
+	return number.len == 26;
+}
+
 static int send_bytes(void *owner, const struct transport_path *path, struct slice bytes,
 		      uint64_t token)
 {
@@ -192,6 +198,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 					     .log = &log,
 					     .limit = LIMIT,
 					     .branch = branch,
+					     .made = made,
 					     .send = send_bytes,
 					     .sent_by = sent_by,
 					     .large = large,

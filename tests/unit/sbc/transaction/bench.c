@@ -18,6 +18,12 @@ static void branch(void *owner, uint64_t number, char out[26])
 	memcpy(out, text, 26);
 }
 
+static bool made(void *owner, struct slice number)
+{
+	(void)owner;
+	return slice_starts(number, SLICE("branch"));
+}
+
 static int record(void *owner, const struct transport_path *path, struct slice bytes,
 		  uint64_t token)
 {
@@ -114,6 +120,7 @@ int bench_setup(void **state)
 					     .log = &bench->log,
 					     .limit = 100,
 					     .branch = branch,
+					     .made = made,
 					     .send = record,
 					     .sent_by = sent_by,
 					     .large = large,

@@ -277,6 +277,9 @@ static void strange_responses_are_counted(void **state)
 	bench_receive(b, "SIP/2.0 200 OK\r\nVia: SIP/2.0/UDP 192.0.2.100;branch=z9hG4bKnone\r\n"
 			 "From: <sip:a@b>;tag=1\r\nTo: <sip:a@b>;tag=2\r\nCall-ID: x\r\n"
 			 "CSeq: 1 BYE\r\n\r\n");
+	bench_receive(b, "SIP/2.0 200 OK\r\nVia: SIP/2.0/UDP 192.0.2.100;branch=z9hG4bKnone\r\n"
+			 "From: <sip:a@b>;tag=1\r\nTo: <sip:a@b>;tag=2\r\nCall-ID: x\r\n"
+			 "CSeq: 1 INVITE\r\n\r\n");
 	assert_string_equal(b->heard, "");
 	assert_int_equal(counter_get(&transactions_counters(b->transactions)->responses_orphaned),
 			 1);
