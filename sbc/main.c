@@ -30,6 +30,7 @@ struct program {
 	struct log log;
 	struct config *config;
 	struct loop *loop;
+	struct limits_shared *limits;
 	struct workers *workers;
 	struct show *show;
 };
@@ -169,7 +170,8 @@ static int make_workers(struct program *program)
 					 .log = &program->log,
 					 .node = 1,
 					 .count = (uint8_t)program->config->workers,
-					 .handlers = core_handlers() };
+					 .handlers = core_handlers(),
+					 .shared = program->limits };
 	struct buf why;
 
 	buf_init(&why);
@@ -194,6 +196,9 @@ static int start(struct program *program)
 		log_error(&program->log, "start.failed", "cause=\"%s\"", err_text(err));
 		return err;
 	}
+	program->limits = limits_shared_create(program->config);
+	if (!program->limits)
+		return -ERR_NO_MEMORY;
 	err = make_workers(program);
 	if (err)
 		return err;
@@ -246,6 +251,7 @@ int main(int argc, char **argv)
 	}
 	show_destroy(program.show);
 	workers_destroy(program.workers);
+	free(program.limits);
 	loop_destroy(program.loop);
 	config_free(program.config);
 	return err ? 1 : 0;

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "sbc/call/limits.h"
+#include <stdatomic.h>
 #include <stdlib.h>
 
 /* Sources remembered; a new one takes the place of what stood there. */
@@ -55,25 +56,37 @@ void limits_destroy(struct limits *limits)
 	free(limits);
 }
 
-/* A worker's share of a number for all of them, rounded up. */
-static uint32_t share(const struct limits *limits, uint32_t whole)
+struct limits_shared *limits_shared_create(const struct config *config)
 {
-	return (whole + limits->worker->count - 1) / limits->worker->count;
+	struct limits_shared *shared =
+		calloc(1, sizeof(*shared) + config->interface_count * sizeof(shared->calls[0]));
+	if (shared)
+		shared->count = config->interface_count;
+	return shared;
 }
 
 int limits_enter(struct limits *limits, uint16_t interface)
 {
 	uint32_t most = limits->worker->config->interfaces[interface].limits.calls;
+	struct limits_shared *shared = limits->worker->shared;
 	struct interface *at = &limits->interfaces[interface];
 
-	if (most > 0 && at->calls >= share(limits, most))
+	uint32_t before = shared ? atomic_fetch_add(&shared->calls[interface], 1) : at->calls;
+	if (most > 0 && before >= most) {
+		if (shared)
+			atomic_fetch_sub(&shared->calls[interface], 1);
 		return -ERR_TOO_MANY;
+	}
 	at->calls++;
 	return 0;
 }
 
 void limits_leave(struct limits *limits, uint16_t interface)
 {
+	struct limits_shared *shared = limits->worker->shared;
+
+	if (shared)
+		atomic_fetch_sub(&shared->calls[interface], 1);
 	limits->interfaces[interface].calls--;
 }
 

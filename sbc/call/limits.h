@@ -1,10 +1,18 @@
 /* limits.h - how many calls and how many new ones: per interface, and per source for strangers.
- * One per worker; each worker has its share of an interface's numbers.
+ * One per worker. Calls at once are counted over all workers; of a rate each worker has its share.
  * SPDX-License-Identifier: Apache-2.0 */
 #pragma once
 #include "sbc/worker/worker.h"
 
 struct limits;
+
+/* Calls at once, over all workers; made by the main thread, given to them as workers_config.shared.
+ * NULL there: each worker counts its own. */
+struct limits_shared {
+	size_t count;
+	_Atomic uint32_t calls[]; /* per interface */
+};
+struct limits_shared *limits_shared_create(const struct config *config); /* free() */
 
 enum limit_kind { LIMIT_SETUP, LIMIT_REGISTER };
 
@@ -13,6 +21,7 @@ void limits_destroy(struct limits *limits); /* NULL is fine */
 /* One more call on the interface it comes in by: -ERR_TOO_MANY. limits_leave() gives it back. */
 MUST_CHECK int limits_enter(struct limits *limits, uint16_t interface);
 void limits_leave(struct limits *limits, uint16_t interface);
+/* Of this worker alone. */
 uint32_t limits_calls(const struct limits *limits, uint16_t interface);
 /* One more of a kind now: -ERR_BUSY when the interface or (no peer's) the source is over its rate. */
 MUST_CHECK int limits_take(struct limits *limits, enum limit_kind kind,

@@ -60,6 +60,7 @@ struct worker {
 	struct guard *guard;
 	struct worker_counters counters;
 	void *core; /* the upper half's */
+	void *shared; /* as configured: the same for all workers */
 	struct workers *all;
 };
 
@@ -71,6 +72,7 @@ struct workers_config {
 	struct worker_handlers handlers; /* copied */
 	/* NULL = the RFC's. */
 	const struct transaction_timers *timers;
+	void *shared; /* what the upper halves of all workers have in common; NULL is fine */
 };
 
 /* Make the workers, bind all sockets, call on_start for each. `why` gets one line on failure. */

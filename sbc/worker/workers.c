@@ -160,6 +160,7 @@ static int slot_create(struct workers *workers, uint8_t index, struct buf *why)
 	worker->random = &slot->random.base;
 	worker->log = config->log;
 	worker->config = config->config;
+	worker->shared = config->shared;
 	worker->token_key = &workers->token_key;
 	worker->shard = &workers->shard;
 	worker->all = workers;

@@ -41,19 +41,27 @@ static unsigned taken(struct bench *bench, const char *source, bool is_peer, uin
 	return count;
 }
 
-static void calls_at_once_are_counted_per_interface(void **state)
+static void calls_at_once_are_counted_over_all_workers(void **state)
 {
-	struct bench bench = { .interface.limits.calls = 3 };
+	struct bench one = { .interface.limits.calls = 3 }, other = { .interface.limits.calls = 3 };
 	(void)state;
 
-	bench_open(&bench, 2);
-	assert_int_equal(limits_enter(bench.limits, 0), 0);
-	assert_int_equal(limits_enter(bench.limits, 0), 0);
-	assert_int_equal(limits_enter(bench.limits, 0), -ERR_TOO_MANY);
-	limits_leave(bench.limits, 0);
-	assert_int_equal(limits_enter(bench.limits, 0), 0);
-	assert_int_equal(limits_calls(bench.limits, 0), 2);
-	limits_destroy(bench.limits);
+	bench_open(&one, 2);
+	bench_open(&other, 2);
+	one.worker.shared = other.worker.shared = limits_shared_create(&one.config);
+	assert_non_null(one.worker.shared);
+	assert_int_equal(limits_enter(one.limits, 0), 0);
+	assert_int_equal(limits_enter(one.limits, 0), 0);
+	assert_int_equal(limits_enter(other.limits, 0), 0);
+	assert_int_equal(limits_enter(one.limits, 0), -ERR_TOO_MANY);
+	assert_int_equal(limits_enter(other.limits, 0), -ERR_TOO_MANY);
+	limits_leave(one.limits, 0);
+	assert_int_equal(limits_enter(other.limits, 0), 0);
+	assert_int_equal(limits_calls(one.limits, 0), 1);
+	assert_int_equal(limits_calls(other.limits, 0), 2);
+	free(one.worker.shared);
+	limits_destroy(one.limits);
+	limits_destroy(other.limits);
 }
 
 static void a_rate_is_a_burst_and_then_a_trickle(void **state)
@@ -85,7 +93,7 @@ static void one_stranger_does_not_use_up_anothers_share(void **state)
 int main(void)
 {
 	static const struct CMUnitTest tests[] = {
-		cmocka_unit_test(calls_at_once_are_counted_per_interface),
+		cmocka_unit_test(calls_at_once_are_counted_over_all_workers),
 		cmocka_unit_test(a_rate_is_a_burst_and_then_a_trickle),
 		cmocka_unit_test(one_stranger_does_not_use_up_anothers_share),
 	};
