@@ -15,6 +15,7 @@
 #include <unistd.h>
 #include "config/config.h"
 #include "sbc/call/core.h"
+#include "sbc/route/shared.h"
 #include "sbc/show/show.h"
 
 enum { EXIT_USAGE = 2 };
@@ -30,7 +31,7 @@ struct program {
 	struct log log;
 	struct config *config;
 	struct loop *loop;
-	struct limits_shared *limits;
+	struct shared *shared;
 	struct workers *workers;
 	struct show *show;
 };
@@ -171,7 +172,7 @@ static int make_workers(struct program *program)
 					 .node = 1,
 					 .count = (uint8_t)program->config->workers,
 					 .handlers = core_handlers(),
-					 .shared = program->limits };
+					 .shared = program->shared };
 	struct buf why;
 
 	buf_init(&why);
@@ -196,10 +197,9 @@ static int start(struct program *program)
 		log_error(&program->log, "start.failed", "cause=\"%s\"", err_text(err));
 		return err;
 	}
-	program->limits = limits_shared_create(program->config);
-	if (!program->limits)
-		return -ERR_NO_MEMORY;
-	err = make_workers(program);
+	err = shared_create(program->config, &program->shared);
+	if (!err)
+		err = make_workers(program);
 	if (err)
 		return err;
 	make_folder(program->config->stats.socket, user_to_become(program));
@@ -251,7 +251,7 @@ int main(int argc, char **argv)
 	}
 	show_destroy(program.show);
 	workers_destroy(program.workers);
-	free(program.limits);
+	shared_destroy(program.shared);
 	loop_destroy(program.loop);
 	config_free(program.config);
 	return err ? 1 : 0;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "sbc/call/limits.h"
-#include <stdatomic.h>
 #include <stdlib.h>
+#include "sbc/route/shared.h"
 
 /* Sources remembered; a new one takes the place of what stood there. */
 enum { SOURCES = 8192, KINDS = 2 };
@@ -56,19 +56,10 @@ void limits_destroy(struct limits *limits)
 	free(limits);
 }
 
-struct limits_shared *limits_shared_create(const struct config *config)
-{
-	struct limits_shared *shared =
-		calloc(1, sizeof(*shared) + config->interface_count * sizeof(shared->calls[0]));
-	if (shared)
-		shared->count = config->interface_count;
-	return shared;
-}
-
 int limits_enter(struct limits *limits, uint16_t interface)
 {
 	uint32_t most = limits->worker->config->interfaces[interface].limits.calls;
-	struct limits_shared *shared = limits->worker->shared;
+	struct shared *shared = limits->worker->shared;
 	struct interface *at = &limits->interfaces[interface];
 
 	uint32_t before = shared ? atomic_fetch_add(&shared->calls[interface], 1) : at->calls;
@@ -83,7 +74,7 @@ int limits_enter(struct limits *limits, uint16_t interface)
 
 void limits_leave(struct limits *limits, uint16_t interface)
 {
-	struct limits_shared *shared = limits->worker->shared;
+	struct shared *shared = limits->worker->shared;
 
 	if (shared)
 		atomic_fetch_sub(&shared->calls[interface], 1);

@@ -6,14 +6,6 @@
 
 struct limits;
 
-/* Calls at once, over all workers; made by the main thread, given to them as workers_config.shared.
- * NULL there: each worker counts its own. */
-struct limits_shared {
-	size_t count;
-	_Atomic uint32_t calls[]; /* per interface */
-};
-struct limits_shared *limits_shared_create(const struct config *config); /* free() */
-
 enum limit_kind { LIMIT_SETUP, LIMIT_REGISTER };
 
 MUST_CHECK int limits_create(const struct worker *worker, struct limits **out);

@@ -3,6 +3,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include "sbc/route/path.h"
+#include "sbc/route/shared.h"
 #include "sbc/topology/hosts.h"
 
 /* How long a server that failed and is not pinged is passed over. */
@@ -12,13 +13,10 @@ struct server {
 	struct peers *peers;
 	uint32_t peer;
 	uint32_t index;
-	bool is_up;
-	uint64_t since_ms;
-	uint64_t until_ms; /* not pinged: tried again after this */
+	struct shared_server *health; /* what all workers know of it */
 	uint64_t asked_ms;
 	uint64_t requests;
 	uint64_t failures;
-	uint32_t ping_rtt_ms;
 	uint32_t cseq;
 	bool ping_pending;
 	struct timer ping;
@@ -30,7 +28,7 @@ struct peers {
 	struct server *servers;
 	uint32_t *first; /* index of a peer's first server */
 	uint32_t count;
-	bool is_stopped;
+	struct shared_server *own; /* without other workers */
 };
 
 static const struct config_peer *peer_of(const struct server *server)
@@ -44,7 +42,7 @@ static void say_change(const struct server *server, const char *why)
 	const struct config_peer *peer = peer_of(server);
 
 	addr_text(&peer->servers[server->index].addr, addr);
-	if (server->is_up)
+	if (!atomic_load(&server->health->is_down))
 		log_info(server->peers->worker->log, "peer.up", "peer=%s server=%s", peer->name,
 			 addr);
 	else
@@ -57,11 +55,10 @@ static void set_up(struct server *server, bool is_up, const char *why)
 	uint64_t now = wheel_now_ms(server->peers->worker->wheel);
 
 	if (!is_up)
-		server->until_ms = now + REST_MS;
-	if (server->is_up == is_up)
+		atomic_store(&server->health->until_ms, now + REST_MS);
+	if (atomic_exchange(&server->health->is_down, !is_up) == !is_up)
 		return;
-	server->is_up = is_up;
-	server->since_ms = now;
+	atomic_store(&server->health->since_ms, now);
 	say_change(server, why);
 }
 
@@ -81,7 +78,8 @@ static void on_ping_response(void *owner, uint64_t context, struct transaction_h
 	if (message_status(response) < 200)
 		return;
 	server->ping_pending = false;
-	server->ping_rtt_ms = (uint32_t)(wheel_now_ms(peers->worker->wheel) - server->asked_ms);
+	atomic_store(&server->health->ping_rtt_ms,
+		     (uint32_t)(wheel_now_ms(peers->worker->wheel) - server->asked_ms));
 	/* Whoever answers is there; 503 says he takes no calls. */
 	set_up(server, message_status(response) != 503, "answers 503");
 }
@@ -181,19 +179,22 @@ static void init_server(struct peers *peers, struct server *server, uint32_t pee
 	server->peers = peers;
 	server->peer = peer;
 	server->index = index;
-	server->is_up = true;
-	server->since_ms = wheel_now_ms(worker->wheel);
+	uint64_t now = wheel_now_ms(worker->wheel);
+	atomic_store(&server->health->since_ms, now);
 	random_text(worker->random, server->call_id, sizeof(server->call_id));
-	if (config->ping_ms == 0)
+	/* One worker pings for all. */
+	if (config->ping_ms == 0 || worker->index != 0)
 		return;
-	/* Spread over the interval: workers and servers do not ping in step. */
-	uint64_t delay = random_u64(worker->random) % (config->ping_ms < 2000 ? config->ping_ms : 2000);
-	wheel_arm(worker->wheel, &server->ping, server->since_ms + delay, on_ping_due);
+	/* Spread over the interval: servers are not pinged in step. */
+	uint64_t delay =
+		random_u64(worker->random) % (config->ping_ms < 2000 ? config->ping_ms : 2000);
+	wheel_arm(worker->wheel, &server->ping, now + delay, on_ping_due);
 }
 
 int peers_create(struct worker *worker, struct peers **out)
 {
 	const struct config *config = worker->config;
+	const struct shared *shared = worker->shared;
 	struct peers *peers = calloc(1, sizeof(*peers));
 	if (!peers)
 		return -ERR_NO_MEMORY;
@@ -203,15 +204,18 @@ int peers_create(struct worker *worker, struct peers **out)
 		peers->count += (uint32_t)config->peers[i].server_count;
 	peers->servers = calloc(peers->count + 1, sizeof(*peers->servers));
 	peers->first = calloc(config->peer_count + 1, sizeof(*peers->first));
-	if (!peers->servers || !peers->first) {
+	peers->own = calloc(peers->count + 1, sizeof(*peers->own));
+	if (!peers->servers || !peers->first || !peers->own) {
 		peers_destroy(peers);
 		return -ERR_NO_MEMORY;
 	}
 	uint32_t at = 0;
 	for (uint32_t i = 0; i < config->peer_count; i++) {
 		peers->first[i] = at;
-		for (uint32_t k = 0; k < config->peers[i].server_count; k++)
-			init_server(peers, &peers->servers[at++], i, k);
+		for (uint32_t k = 0; k < config->peers[i].server_count; k++, at++) {
+			peers->servers[at].health = shared ? &shared->servers[at] : &peers->own[at];
+			init_server(peers, &peers->servers[at], i, k);
+		}
 	}
 	*out = peers;
 	return 0;
@@ -219,7 +223,6 @@ int peers_create(struct worker *worker, struct peers **out)
 
 void peers_stop(struct peers *peers)
 {
-	peers->is_stopped = true;
 	for (uint32_t i = 0; i < peers->count; i++)
 		wheel_cancel(peers->worker->wheel, &peers->servers[i].ping);
 }
@@ -232,13 +235,15 @@ void peers_destroy(struct peers *peers)
 		peers_stop(peers);
 	free(peers->servers);
 	free(peers->first);
+	free(peers->own);
 	free(peers);
 }
 
 /* A server that is not pinged is given another chance after its rest. */
 static bool may_work(const struct server *server, uint64_t now)
 {
-	return server->is_up || (peer_of(server)->ping_ms == 0 && now >= server->until_ms);
+	return !atomic_load(&server->health->is_down) ||
+	       (peer_of(server)->ping_ms == 0 && now >= atomic_load(&server->health->until_ms));
 }
 
 int peers_next(struct peers *peers, uint32_t index, struct peers_try *attempt,
@@ -289,10 +294,10 @@ void peers_state(const struct peers *peers, uint32_t peer, uint32_t index,
 
 	*out = (struct peer_server_state){
 		.server = &peers->worker->config->peers[peer].servers[index],
-		.is_up = server->is_up,
-		.since_ms = server->since_ms,
+		.is_up = !atomic_load(&server->health->is_down),
+		.since_ms = atomic_load(&server->health->since_ms),
 		.requests = server->requests,
 		.failures = server->failures,
-		.ping_rtt_ms = server->ping_rtt_ms,
+		.ping_rtt_ms = atomic_load(&server->health->ping_rtt_ms),
 	};
 }

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "sbc/call/limits.h"
+#include "sbc/route/shared.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -48,8 +49,9 @@ static void calls_at_once_are_counted_over_all_workers(void **state)
 
 	bench_open(&one, 2);
 	bench_open(&other, 2);
-	one.worker.shared = other.worker.shared = limits_shared_create(&one.config);
-	assert_non_null(one.worker.shared);
+	struct shared *shared;
+	assert_int_equal(shared_create(&one.config, &shared), 0);
+	one.worker.shared = other.worker.shared = shared;
 	assert_int_equal(limits_enter(one.limits, 0), 0);
 	assert_int_equal(limits_enter(one.limits, 0), 0);
 	assert_int_equal(limits_enter(other.limits, 0), 0);
@@ -59,7 +61,7 @@ static void calls_at_once_are_counted_over_all_workers(void **state)
 	assert_int_equal(limits_enter(other.limits, 0), 0);
 	assert_int_equal(limits_calls(one.limits, 0), 1);
 	assert_int_equal(limits_calls(other.limits, 0), 2);
-	free(one.worker.shared);
+	shared_destroy(shared);
 	limits_destroy(one.limits);
 	limits_destroy(other.limits);
 }
