@@ -50,7 +50,7 @@ static bool same_endpoint(const struct side_media *a, const struct side_media *b
 {
 	return a->is_known == b->is_known && addr_equal(&a->rtp, &b->rtp) &&
 	       addr_equal(&a->rtcp, &b->rtcp) && a->is_natted == b->is_natted &&
-	       addr_equal_ip(&a->received, &b->received);
+	       (!a->is_natted || addr_equal_ip(&a->received, &b->received));
 }
 
 /* RFC 5761 5.1.1: shared when both said so, on each side by itself. */
@@ -61,25 +61,35 @@ static void agree_mux(struct side *offerer, struct side *answerer)
 		       (offerer->mux_policy == MUX_ACCEPT || answerer->mux);
 }
 
+/* A source is learned again when its side moved, or begins to send: after a hold its NAT may have
+ * forgotten the port. Nothing else unlocks it: who is silent now (held, muted) and only listens
+ * would be sent nothing until it spoke. */
+static void relearn(struct side *side, const struct side_media *before, bool begins)
+{
+	if (begins || !same_endpoint(&side->now, before))
+		side->epoch++;
+}
+
 static void apply(struct answer *answer, struct stream *stream, uint64_t now_ms)
 {
 	struct side *offerer = &stream->sides[answer->to];
 	struct side *answerer = &stream->sides[answer->from];
-	struct side_media *media = &answer->media[stream->index];
-	bool is_new = offerer->offered.is_known;
+	const struct side_media before[2] = {stream->sides[0].now, stream->sides[1].now};
+	const bool sent[2] = {side_may_send(stream, 0), side_may_send(stream, 1)};
+	bool was_rtp = stream->kind.is_rtp;
 
+	answerer->now = answer->media[stream->index];
 	if (stream->index >= answer->sdp->media_count)
-		*media = (struct side_media){.is_known = true, .is_rejected = true};
-	if (is_new) {
+		answerer->now = (struct side_media){.is_known = true, .is_rejected = true};
+	if (offerer->offered.is_known) {
 		offerer->now = offerer->offered;
 		stream->kind = stream->offered;
 		offerer->offered.is_known = false;
-		offerer->epoch++;
 	}
-	/* The same answer again (183, then 200) takes nothing back from a learned source. */
-	if (is_new || !same_endpoint(media, &answerer->now))
-		answerer->epoch++;
-	answerer->now = *media;
+	for (int side = 0; side < 2; side++)
+		relearn(&stream->sides[side], &before[side],
+			was_rtp != stream->kind.is_rtp ||
+				(side_may_send(stream, side) && !sent[side]));
 	if (offerer->now.is_rejected) { /* taken off by its offerer: the ports are free */
 		side_close(stream, 0, now_ms);
 		side_close(stream, 1, now_ms);

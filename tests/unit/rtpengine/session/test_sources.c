@@ -143,19 +143,45 @@ static void flags_shape_the_source(void **state)
 	assert_int_equal(lan->rule.dscp, 46); /* TOS 0xb8 */
 }
 
-static void a_new_offer_lets_its_sender_be_learned_again(void **state)
+static uint32_t epoch_of(struct bench *b, const char *address, unsigned port)
+{
+	return fake_flow_at(&b->datapath, address, port)->rule.source.epoch;
+}
+
+static void exchange(struct bench *b, const char *b_address, unsigned b_port, const char *b_more,
+		     const char *a_more)
+{
+	ask_ok(bench_offer(b, "c", "b a", bench_sdp(b, b_address, b_port, b_more), ""));
+	ask_ok(bench_answer(b, "c", "b a", bench_sdp(b, "10.0.0.20", 4000, a_more), ""));
+}
+
+static void a_side_is_learned_again_when_it_moves_or_begins_to_send(void **state)
 {
 	struct bench *b = *state;
 
 	ask_ok(bench_offer(b, "c", "a", bench_sdp(b, "10.0.0.20", 4000, ""), DIRECTION));
 	ask_ok(bench_answer(b, "c", "a b", bench_sdp(b, "198.51.100.7", 5000, ""), ""));
-	uint32_t epoch = fake_flow_at(&b->datapath, WAN, 30000)->rule.source.epoch;
+	uint32_t wan = epoch_of(b, WAN, 30000);
+	uint32_t lan = epoch_of(b, LAN, 20000);
+	/* a refresh (RFC 4028) moves nobody */
+	exchange(b, "198.51.100.7", 5000, "", "");
+	assert_int_equal(epoch_of(b, WAN, 30000), wan);
+	/* moved: with the answer, not with the offer */
 	ask_ok(bench_offer(b, "c", "b a", bench_sdp(b, "198.51.100.9", 5000, ""), ""));
-	assert_int_equal(fake_flow_at(&b->datapath, WAN, 30000)->rule.source.epoch, epoch);
+	assert_int_equal(epoch_of(b, WAN, 30000), wan);
 	ask_ok(bench_answer(b, "c", "b a", bench_sdp(b, "10.0.0.20", 4000, ""), ""));
-	assert_int_not_equal(fake_flow_at(&b->datapath, WAN, 30000)->rule.source.epoch, epoch);
+	assert_int_equal(epoch_of(b, WAN, 30000), wan + 1);
+	assert_int_equal(epoch_of(b, LAN, 20000), lan);
 	assert_addr(&fake_flow_at(&b->datapath, WAN, 30000)->rule.source.expected[0],
 		    "198.51.100.9:5000");
+	/* held by b: a is silent, stays locked, and so goes on hearing music */
+	exchange(b, "198.51.100.9", 5000, "a=sendonly\r\n", "a=recvonly\r\n");
+	assert_int_equal(epoch_of(b, LAN, 20000), lan);
+	assert_int_equal(epoch_of(b, WAN, 30000), wan + 1);
+	/* resumed: a begins to send, perhaps from another port of its NAT */
+	exchange(b, "198.51.100.9", 5000, "", "");
+	assert_int_equal(epoch_of(b, LAN, 20000), lan + 1);
+	assert_int_equal(epoch_of(b, WAN, 30000), wan + 1);
 }
 
 struct mux_case {
@@ -284,7 +310,7 @@ int main(void)
 		TEST(the_same_address_outside_and_inside_is_not_natted),
 		TEST(a_proxy_in_between_does_not_make_a_nat),
 		TEST(flags_shape_the_source),
-		TEST(a_new_offer_lets_its_sender_be_learned_again),
+		TEST(a_side_is_learned_again_when_it_moves_or_begins_to_send),
 		TEST(rtcp_mux_is_agreed_on_each_side_by_itself),
 		TEST(srtp_passes_sealed),
 		TEST(a_stream_taken_off_lets_nobody_in),
