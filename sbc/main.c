@@ -44,15 +44,15 @@ static int usage(FILE *out, int status)
 
 static int read_arguments(int argc, char **argv, struct arguments *out)
 {
-	static const struct option options[] = { { "config", required_argument, NULL, 'c' },
-						 { "ready-fd", required_argument, NULL, 'r' },
-						 { "version", no_argument, NULL, 'v' },
-						 { "help", no_argument, NULL, 'h' },
-						 { 0 } };
+	static const struct option options[] = {{"config", required_argument, NULL, 'c'},
+						{"ready-fd", required_argument, NULL, 'r'},
+						{"version", no_argument, NULL, 'v'},
+						{"help", no_argument, NULL, 'h'},
+						{0}};
 	int option;
 	uint32_t fd;
 
-	*out = (struct arguments){ .ready_fd = -1 };
+	*out = (struct arguments){.ready_fd = -1};
 	while ((option = getopt_long(argc, argv, "c:h", options, NULL)) != -1) {
 		switch (option) {
 		case 'c':
@@ -110,7 +110,8 @@ static void make_folder(const char *path, const struct passwd *user)
 	while (len > 0 && folder[len] != '/')
 		len--;
 	folder[len] = '\0';
-	if (len > 0 && mkdir(folder, 0755) == 0 && user && chown(folder, user->pw_uid, user->pw_gid))
+	if (len > 0 && mkdir(folder, 0755) == 0 && user &&
+	    chown(folder, user->pw_uid, user->pw_gid))
 		return; /* then the socket stays behind and is replaced at the next start */
 }
 
@@ -167,12 +168,12 @@ static void on_hangup(void *owner, int signum)
 
 static int make_workers(struct program *program)
 {
-	struct workers_config config = { .config = program->config,
-					 .log = &program->log,
-					 .node = 1,
-					 .count = (uint8_t)program->config->workers,
-					 .handlers = core_handlers(),
-					 .shared = program->shared };
+	struct workers_config config = {.config = program->config,
+					.log = &program->log,
+					.node = 1,
+					.count = (uint8_t)program->config->workers,
+					.handlers = core_handlers(),
+					.shared = program->shared};
 	struct buf why;
 
 	buf_init(&why);
@@ -187,7 +188,7 @@ static int make_workers(struct program *program)
 
 static int start(struct program *program)
 {
-	struct show_config show = { .log = &program->log, .config = program->config };
+	struct show_config show = {.log = &program->log, .config = program->config};
 
 	raise_limits(&program->log);
 	int err = message_init();
@@ -221,9 +222,8 @@ static int start(struct program *program)
 
 static void say_ready(struct program *program, int ready_fd)
 {
-	log_info(&program->log, "ready", "version=%s node=%s workers=%u config=%s",
-		 POSTERN_VERSION, program->config->node, program->config->workers,
-		 program->config->path);
+	log_info(&program->log, "ready", "version=%s node=%s workers=%u config=%s", POSTERN_VERSION,
+		 program->config->node, program->config->workers, program->config->path);
 	if (ready_fd < 0)
 		return;
 	if (write(ready_fd, "ready\n", 6) != 6)
@@ -234,7 +234,7 @@ static void say_ready(struct program *program, int ready_fd)
 int main(int argc, char **argv)
 {
 	struct arguments arguments;
-	struct program program = { .log = { .level = LOG_INFO, .fd = 2, .program = "sbc" } };
+	struct program program = {.log = {.level = LOG_INFO, .fd = 2, .program = "sbc"}};
 
 	if (read_arguments(argc, argv, &arguments) != 0)
 		return usage(stderr, EXIT_USAGE);

@@ -55,16 +55,16 @@ void ack_send(struct call *call, struct slice sdp)
 
 	buf_init(&bytes);
 	buf_init(&sent);
-	struct leg_request request = { .method = SLICE("ACK"),
-				       .cseq = exchange->client_cseq,
-				       .max_forwards = 70,
-				       .content_type = SLICE("application/sdp"),
-				       .body = sdp };
+	struct leg_request request = {.method = SLICE("ACK"),
+				      .cseq = exchange->client_cseq,
+				      .max_forwards = 70,
+				      .content_type = SLICE("application/sdp"),
+				      .body = sdp};
 	leg_way(call, to, &leg->ack_path);
 	int err = leg_write(call, to, &request, &bytes);
 	if (!err)
-		err = transactions_send_ack(worker->transactions, buf_slice(&bytes),
-					    &leg->ack_path, &sent);
+		err = transactions_send_ack(worker->transactions, buf_slice(&bytes), &leg->ack_path,
+					    &sent);
 	if (!err)
 		err = buf_failed(&sent) ? -ERR_NO_MEMORY : owned_set(&leg->ack, buf_slice(&sent));
 	buf_free(&bytes);
@@ -126,9 +126,8 @@ void ack_media(struct call *call, const struct media_result *result)
 		err = owned_set(&exchange->answer_shown, buf_slice(&body));
 	buf_free(&body);
 	if (err) {
-		log_warn(call->calls->worker->log, "call.answer_failed",
-			 "call=%.*s reason=\"%s\"", TOKEN_LENGTH, call->id,
-			 reason ? reason : err_text(err));
+		log_warn(call->calls->worker->log, "call.answer_failed", "call=%.*s reason=\"%s\"",
+			 TOKEN_LENGTH, call->id, reason ? reason : err_text(err));
 		without_answer(call);
 		return;
 	}

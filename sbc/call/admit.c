@@ -17,8 +17,7 @@ static bool identify(struct calls *calls, const struct message *request,
 		     const struct transport_path *path, struct admission *out)
 {
 	out->peer = worker_peer_of(calls->worker, path);
-	if (out->peer >= 0 &&
-	    calls->worker->config->peers[out->peer].interface == path->interface)
+	if (out->peer >= 0 && calls->worker->config->peers[out->peer].interface == path->interface)
 		return true;
 	out->peer = -1;
 	if (registrar_caller(calls->registrar, message_from(request)->uri, path))
@@ -54,7 +53,7 @@ static bool is_loop(struct calls *calls, const struct message *request,
 static void find_way(struct calls *calls, const struct message *request, struct admission *out)
 {
 	const struct config *config = calls->worker->config;
-	struct route_query query = { .peer = out->peer };
+	struct route_query query = {.peer = out->peer};
 	struct uri uri;
 
 	if (uri_parse(message_request_uri(request), &uri) != 0) {
@@ -84,7 +83,7 @@ void admit(struct calls *calls, const struct message *request, const struct tran
 {
 	uint64_t now = wheel_now_ms(calls->worker->wheel);
 
-	*out = (struct admission){ .peer = -1 };
+	*out = (struct admission){.peer = -1};
 	unsigned int status = check_request(request, headers);
 	if (!status)
 		status = check_invite(request, headers);

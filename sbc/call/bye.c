@@ -42,15 +42,15 @@ static void on_bye_failure(void *owner, uint64_t context, struct transaction_han
 	on_bye_over(calls, context);
 }
 
-static const struct client_handlers bye_handlers = { on_bye_response, on_bye_failure };
+static const struct client_handlers bye_handlers = {on_bye_response, on_bye_failure};
 
 void bye_send(struct call *call, uint8_t index, struct slice headers)
 {
 	struct leg *leg = &call->legs[index];
 	uint32_t cseq = ++leg->dialog.local_cseq;
-	struct client_request request = { .handlers = &bye_handlers,
-					  .owner = call->calls,
-					  .context = call->number << 8 | index };
+	struct client_request request = {.handlers = &bye_handlers,
+					 .owner = call->calls,
+					 .context = call->number << 8 | index};
 	struct transaction_handle handle;
 	struct buf bytes;
 
@@ -58,8 +58,7 @@ void bye_send(struct call *call, uint8_t index, struct slice headers)
 	leg->dialog.is_confirmed = false; /* one BYE a dialog */
 	buf_init(&bytes);
 	struct leg_request bye = {
-		.method = SLICE("BYE"), .cseq = cseq, .max_forwards = 70, .headers = headers
-	};
+		.method = SLICE("BYE"), .cseq = cseq, .max_forwards = 70, .headers = headers};
 	leg_way(call, index, &request.path);
 	int err = leg_write(call, index, &bye, &bytes);
 	request.bytes = buf_slice(&bytes);
@@ -138,7 +137,8 @@ void call_end(struct call *call, enum call_cause cause, unsigned int status, int
 	end_exchange(call, status, reason);
 	for (uint8_t leg = 0; leg < LEGS; leg++)
 		end_leg(call, leg, reason);
-	/* While the relay is still placing the call nobody knows which one: its answer cleans up. */
+	/* While the relay is still placing the call nobody knows which one: its answer cleans up.
+	 */
 	if (!call->media_pending || call->media.relay >= 0)
 		media_delete(calls->media, &call->media);
 	call->media_pending = false;
@@ -155,7 +155,7 @@ void bye_receive(struct call *call, uint8_t leg, struct transaction_handle handl
 		 const struct message *request)
 {
 	struct crossing crossing = leg_crossing(call, leg, false);
-	struct reply reply = { .status = 200 };
+	struct reply reply = {.status = 200};
 	struct buf lines;
 
 	if (transaction_reply(call->calls->worker->transactions, handle, &reply) != 0)
@@ -183,7 +183,7 @@ static void on_stray_failure(void *owner, uint64_t context, struct transaction_h
 {
 	(void)owner, (void)context, (void)handle, (void)err;
 }
-static const struct client_handlers stray_handlers = { on_stray_response, on_stray_failure };
+static const struct client_handlers stray_handlers = {on_stray_response, on_stray_failure};
 
 /* The dialog as the response alone tells it. */
 static int stray_dialog(struct dialog *dialog, const struct message *response)
@@ -216,7 +216,7 @@ static int stray_dialog(struct dialog *dialog, const struct message *response)
 static int stray_send(struct calls *calls, const struct dialog *dialog, uint32_t cseq,
 		      const struct transport_path *path, bool is_bye)
 {
-	struct client_request request = { .path = *path, .handlers = &stray_handlers };
+	struct client_request request = {.path = *path, .handlers = &stray_handlers};
 	struct transaction_handle handle;
 	struct buf bytes;
 
@@ -244,7 +244,7 @@ static bool is_ours(const struct calls *calls, const struct message *response)
 void stray_end(struct calls *calls, const struct message *response,
 	       const struct transport_path *path, bool with_bye)
 {
-	struct dialog dialog = { 0 };
+	struct dialog dialog = {0};
 	struct transport_path way = *path, target;
 	uint32_t cseq = message_cseq(response);
 

@@ -69,7 +69,7 @@ static void on_store_return(void *owner)
 
 int calls_create(const struct calls_config *config, struct calls **out)
 {
-	static const struct media_handlers handlers = { on_media_result, on_media_ended };
+	static const struct media_handlers handlers = {on_media_result, on_media_ended};
 	struct calls *calls = calloc(1, sizeof(*calls));
 	struct timespec now;
 	if (!calls)

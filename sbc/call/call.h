@@ -1,6 +1,6 @@
-/* call.h - two dialogs that we hold together: leg 0 with the caller, leg 1 with the callee. Each has
- * its own Call-ID, tags, CSeq, Contact and route set; what one side says is told to the other in our
- * own words. A call belongs to one worker and is found by its number, which its tags carry.
+/* call.h - two dialogs that we hold together: leg 0 with the caller, leg 1 with the callee. Each
+ * has its own Call-ID, tags, CSeq, Contact and route set; what one side says is told to the other
+ * in our own words. A call belongs to one worker and is found by its number, which its tags carry.
  * SPDX-License-Identifier: Apache-2.0 */
 #pragma once
 #include "control/base/table.h"
@@ -85,7 +85,7 @@ struct leg {
 
 /* A reply on its way to the other side, waiting for the relay or the store. */
 struct draft {
-	unsigned int status; /* 0 = none */
+	unsigned int status;  /* 0 = none */
 	struct slice headers; /* owned; lines that cross */
 	struct slice body;    /* owned; SDP as received */
 	bool is_resolved;     /* the body has been through the relay */
@@ -117,15 +117,15 @@ struct exchange {
 	uint32_t server_cseq;
 	uint32_t client_cseq;
 	int max_forwards;
-	struct slice headers;        /* owned; lines that cross, of the INVITE */
-	struct slice record_routes;  /* owned; lines to copy into replies */
-	struct slice offer;          /* owned; SDP as received */
-	struct slice offer_shown;    /* owned; as the other side got it */
-	struct slice answer;         /* owned */
-	struct slice answer_shown;   /* owned */
-	struct draft draft;          /* with the relay or the store */
-	struct draft next;           /* came meanwhile */
-	uint32_t repeat_ms;          /* 2xx until ACK */
+	struct slice headers;       /* owned; lines that cross, of the INVITE */
+	struct slice record_routes; /* owned; lines to copy into replies */
+	struct slice offer;         /* owned; SDP as received */
+	struct slice offer_shown;   /* owned; as the other side got it */
+	struct slice answer;        /* owned */
+	struct slice answer_shown;  /* owned */
+	struct draft draft;         /* with the relay or the store */
+	struct draft next;          /* came meanwhile */
+	uint32_t repeat_ms;         /* 2xx until ACK */
 	uint64_t repeat_until_ms;
 	struct timer repeat;
 	struct timer wait; /* for the store */

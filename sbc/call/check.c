@@ -19,8 +19,8 @@ unsigned int check_request(const struct message *request, struct buf *headers)
 	}
 	/* Nothing that could be required is supported yet. */
 	buf_init(&unsupported);
-	bool is_bad = scan_unknown_options(message_scan(request), HEADER_REQUIRE, NULL, 0,
-					   &unsupported);
+	bool is_bad =
+		scan_unknown_options(message_scan(request), HEADER_REQUIRE, NULL, 0, &unsupported);
 	is_bad |= scan_unknown_options(message_scan(request), HEADER_PROXY_REQUIRE, NULL, 0,
 				       &unsupported);
 	if (is_bad)

@@ -52,8 +52,8 @@ static int create_store(struct worker *worker, struct store **out)
 	const struct config_state *state = &worker->config->state;
 
 	if (state->store == CONFIG_STORE_MEMORY) {
-		struct store_memory_config memory = { .wheel = worker->wheel,
-						      .random = worker->random };
+		struct store_memory_config memory = {.wheel = worker->wheel,
+						     .random = worker->random};
 		return store_memory_create(&memory, out);
 	}
 	struct store_redis_config redis = {
@@ -97,13 +97,13 @@ static int core_start(struct worker *worker, void **out)
 		err = peers_create(worker, &core->peers);
 	if (!err)
 		err = registrar_create(worker, core->peers, &core->registrar);
-	struct calls_config calls = { .worker = worker,
-				      .peers = core->peers,
-				      .registrar = core->registrar,
-				      .store = core->store,
-				      .limits = core->limits,
-				      .on_empty = on_empty,
-				      .owner = core };
+	struct calls_config calls = {.worker = worker,
+				     .peers = core->peers,
+				     .registrar = core->registrar,
+				     .store = core->store,
+				     .limits = core->limits,
+				     .on_empty = on_empty,
+				     .owner = core};
 	if (!err)
 		err = calls_create(&calls, &core->calls);
 	if (err) {
@@ -131,10 +131,10 @@ static void on_command(void *owner, void *posted)
 struct worker_handlers core_handlers(void)
 {
 	return (struct worker_handlers){
-		.transaction = { .on_request = on_request,
-				 .on_cancel = on_cancel,
-				 .on_server_failure = on_server_failure,
-				 .on_orphan_response = on_orphan_response },
+		.transaction = {.on_request = on_request,
+				.on_cancel = on_cancel,
+				.on_server_failure = on_server_failure,
+				.on_orphan_response = on_orphan_response},
 		.on_start = core_start,
 		.on_stop = on_stop,
 		.on_command = on_command,

@@ -21,7 +21,7 @@ void dialog_free(struct dialog *dialog)
 	owned_free(&dialog->remote_target);
 	owned_free(&dialog->local_contact);
 	free_routes(dialog->routes, dialog->route_count);
-	*dialog = (struct dialog){ 0 };
+	*dialog = (struct dialog){0};
 }
 
 int dialog_set_routes(struct dialog *dialog, const struct message *message, bool reversed)
@@ -88,8 +88,7 @@ static bool is_loose(struct slice route)
 	struct uri uri;
 	struct slice value;
 
-	return uri_parse(route_uri(route), &uri) == 0 &&
-	       uri_parameter(&uri, SLICE("lr"), &value);
+	return uri_parse(route_uri(route), &uri) == 0 && uri_parameter(&uri, SLICE("lr"), &value);
 }
 
 struct slice dialog_next_hop(const struct dialog *dialog)

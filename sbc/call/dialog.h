@@ -37,8 +37,8 @@ MUST_CHECK int dialog_set_target(struct dialog *dialog, const struct message *me
 bool dialog_matches(const struct dialog *dialog, const struct message *request);
 /* A request's CSeq: false when it is older than what was seen (12.2.2: answer 500). */
 bool dialog_accept_cseq(struct dialog *dialog, uint32_t cseq);
-/* Start line, Max-Forwards, From, To, Call-ID, CSeq and Route of a request in the dialog (12.2.1.1);
- * a strict router first in the set is served too. */
+/* Start line, Max-Forwards, From, To, Call-ID, CSeq and Route of a request in the dialog
+ * (12.2.1.1); a strict router first in the set is served too. */
 void dialog_write_request(const struct dialog *dialog, struct slice method, uint32_t cseq,
 			  int max_forwards, struct buf *out);
 /* The URI a request of this dialog is sent to. */

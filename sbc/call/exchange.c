@@ -71,7 +71,7 @@ void exchange_clear(struct call *call)
 	owned_free(&exchange->answer_shown);
 	draft_clear(&exchange->draft);
 	draft_clear(&exchange->next);
-	*exchange = (struct exchange){ 0 };
+	*exchange = (struct exchange){0};
 }
 
 int exchange_ask(struct call *call, enum media_verb verb, uint8_t from, struct slice sdp)
@@ -81,7 +81,8 @@ int exchange_ask(struct call *call, enum media_verb verb, uint8_t from, struct s
 	uint64_t handle = call->number << 8 | ++call->media_sequence;
 
 	call->media_verb = verb;
-	int err = media_exchange(call->calls->media, verb, &call->media, &here, &there, sdp, handle);
+	int err =
+		media_exchange(call->calls->media, verb, &call->media, &here, &there, sdp, handle);
 	call->media_pending = err == 0;
 	return err;
 }
@@ -127,12 +128,12 @@ void exchange_send(struct call *call)
 		return;
 	}
 	exchange->client_cseq = ++leg->dialog.local_cseq;
-	struct leg_request request = { .method = SLICE("INVITE"),
-				       .cseq = exchange->client_cseq,
-				       .max_forwards = exchange->max_forwards,
-				       .headers = exchange->headers,
-				       .content_type = SLICE("application/sdp"),
-				       .body = exchange->offer_shown };
+	struct leg_request request = {.method = SLICE("INVITE"),
+				      .cseq = exchange->client_cseq,
+				      .max_forwards = exchange->max_forwards,
+				      .headers = exchange->headers,
+				      .content_type = SLICE("application/sdp"),
+				      .body = exchange->offer_shown};
 	leg_way(call, to, &path);
 	buf_init(&bytes);
 	int err = leg_write(call, to, &request, &bytes);
@@ -146,14 +147,14 @@ void exchange_send(struct call *call)
 int exchange_request(struct call *call, struct slice bytes, const struct transport_path *path)
 {
 	struct exchange *exchange = &call->exchange;
-	struct client_request request = { .bytes = bytes,
-					  .path = *path,
-					  .handlers = &exchange_handlers,
-					  .owner = call->calls,
-					  .context = call->number };
+	struct client_request request = {.bytes = bytes,
+					 .path = *path,
+					 .handlers = &exchange_handlers,
+					 .owner = call->calls,
+					 .context = call->number};
 
-	int err = transaction_request(call->calls->worker->transactions, &request,
-				      &exchange->client);
+	int err =
+		transaction_request(call->calls->worker->transactions, &request, &exchange->client);
 	if (err)
 		return err;
 	call->pending++;
@@ -165,9 +166,9 @@ int exchange_request(struct call *call, struct slice bytes, const struct transpo
 void exchange_refuse(struct call *call, unsigned int status, struct slice headers)
 {
 	struct exchange *exchange = &call->exchange;
-	struct reply reply = { .status = status,
-			       .to_tag = call->legs[exchange->from].dialog.local_tag,
-			       .headers = headers };
+	struct reply reply = {.status = status,
+			      .to_tag = call->legs[exchange->from].dialog.local_tag,
+			      .headers = headers};
 
 	if (exchange->is_replied)
 		return;

@@ -7,7 +7,7 @@ static void answer(struct call *call, struct transaction_handle handle, unsigned
 		   const struct message *response, uint8_t from)
 {
 	struct crossing crossing = leg_crossing(call, from, response != NULL);
-	struct reply reply = { .status = status };
+	struct reply reply = {.status = status};
 	struct buf lines;
 
 	buf_init(&lines);
@@ -27,7 +27,7 @@ static void answer(struct call *call, struct transaction_handle handle, unsigned
 
 static void finish(struct call *call, struct relayed *relayed)
 {
-	*relayed = (struct relayed){ 0 };
+	*relayed = (struct relayed){0};
 	call->pending--;
 	call_release_if_done(call);
 }
@@ -63,20 +63,20 @@ static void on_failure(void *owner, uint64_t context, struct transaction_handle 
 	finish(call, relayed);
 }
 
-static const struct client_handlers handlers = { on_response, on_failure };
+static const struct client_handlers handlers = {on_response, on_failure};
 
 static int pass_on(struct call *call, uint8_t slot, uint8_t to, const struct message *request)
 {
 	struct crossing crossing = leg_crossing(call, other_leg(to), true);
 	int forwards = message_max_forwards(request);
-	struct client_request out = { .handlers = &handlers,
-				      .owner = call->calls,
-				      .context = call->number << 8 | (uint64_t)slot << 1 | to };
-	struct leg_request passed = { .method = message_method_text(request),
-				      .cseq = ++call->legs[to].dialog.local_cseq,
-				      .max_forwards = forwards < 0 ? 70 : forwards - 1,
-				      .content_type = message_content_type(request),
-				      .body = message_body(request) };
+	struct client_request out = {.handlers = &handlers,
+				     .owner = call->calls,
+				     .context = call->number << 8 | (uint64_t)slot << 1 | to};
+	struct leg_request passed = {.method = message_method_text(request),
+				     .cseq = ++call->legs[to].dialog.local_cseq,
+				     .max_forwards = forwards < 0 ? 70 : forwards - 1,
+				     .content_type = message_content_type(request),
+				     .body = message_body(request)};
 	struct buf lines, bytes;
 
 	buf_init(&lines);

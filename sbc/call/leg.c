@@ -19,7 +19,7 @@ int leg_name(struct call *call, uint8_t index)
 	char tag[TOKEN_LENGTH];
 
 	worker_token(worker, TOKEN_TAG, call->number << 2 | index, tag);
-	return owned_set(&call->legs[index].dialog.local_tag, (struct slice){ tag, TOKEN_LENGTH });
+	return owned_set(&call->legs[index].dialog.local_tag, (struct slice){tag, TOKEN_LENGTH});
 }
 
 int leg_set_contact(struct call *call, uint8_t index, const struct transport_path *path)
@@ -31,7 +31,7 @@ int leg_set_contact(struct call *call, uint8_t index, const struct transport_pat
 	worker_token(worker, TOKEN_CONTACT,
 		     call->number << 2 | (index == CALLER ? CONTACT_CALLER : CONTACT_CALLEE), user);
 	buf_init(&uri);
-	path_write_contact(worker, path->listener, (struct slice){ user, TOKEN_LENGTH }, &uri);
+	path_write_contact(worker, path->listener, (struct slice){user, TOKEN_LENGTH}, &uri);
 	int err = buf_failed(&uri)
 			  ? -ERR_NO_MEMORY
 			  : owned_set(&call->legs[index].dialog.local_contact, buf_slice(&uri));
@@ -47,9 +47,10 @@ void leg_way(const struct call *call, uint8_t index, struct transport_path *out)
 	if (!leg->is_trusted)
 		return;
 	struct transport_path path;
-	if (path_to_uri(call->calls->worker, leg->interface, dialog_next_hop(&leg->dialog), &path) !=
-	    0)
-		return; /* a name, or no listener for it: back to where its last message came from */
+	if (path_to_uri(call->calls->worker, leg->interface, dialog_next_hop(&leg->dialog),
+			&path) != 0)
+		return; /* a name, or no listener for it: back to where its last message came from
+			 */
 	if (path.transport == leg->path.transport && addr_equal(&path.remote, &leg->path.remote))
 		return; /* the same, and it knows the connection */
 	*out = path;

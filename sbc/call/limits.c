@@ -111,7 +111,7 @@ static struct source *source_of(struct limits *limits, const struct addr *addr)
 	host.port = 0;
 	struct source *source = &limits->sources[addr_hash(&host, limits->key) % SOURCES];
 	if (!addr_equal_ip(&source->addr, &host))
-		*source = (struct source){ .addr = host };
+		*source = (struct source){.addr = host};
 	return source;
 }
 

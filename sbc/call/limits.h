@@ -15,6 +15,7 @@ MUST_CHECK int limits_enter(struct limits *limits, uint16_t interface);
 void limits_leave(struct limits *limits, uint16_t interface);
 /* Of this worker alone. */
 uint32_t limits_calls(const struct limits *limits, uint16_t interface);
-/* One more of a kind now: -ERR_BUSY when the interface or (no peer's) the source is over its rate. */
+/* One more of a kind now: -ERR_BUSY when the interface or (no peer's) the source is over its rate.
+ */
 MUST_CHECK int limits_take(struct limits *limits, enum limit_kind kind,
 			   const struct transport_path *path, bool is_peer, uint64_t now_ms);

@@ -153,9 +153,8 @@ void calls_cancelled(struct calls *calls, struct transaction_handle handle,
 	if (exchange->is_initial) {
 		exchange_refuse(call, 487, SLICE_NONE);
 		call_end(call, CALL_CANCELLED, 487, exchange->from, SLICE_NONE);
-	} else if (exchange->client.id &&
-		   transaction_cancel(calls->worker->transactions, exchange->client, SLICE_NONE) ==
-			   0) {
+	} else if (exchange->client.id && transaction_cancel(calls->worker->transactions,
+							     exchange->client, SLICE_NONE) == 0) {
 		/* The other side decides: its 487, or its 200 that crossed, goes back. */
 		call_note_sent(call, other_leg(exchange->from), SLICE("CANCEL"), 0,
 			       exchange->client_cseq, false);

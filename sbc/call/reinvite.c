@@ -1,6 +1,5 @@
-/* reinvite.c - an INVITE inside a call, from either side: hold, resume, another address. Refused, it
- * leaves the session as it was (RFC 3261 14.1).
- * SPDX-License-Identifier: Apache-2.0 */
+/* reinvite.c - an INVITE inside a call, from either side: hold, resume, another address. Refused,
+ * it leaves the session as it was (RFC 3261 14.1). SPDX-License-Identifier: Apache-2.0 */
 #include "sbc/call/check.h"
 #include "sbc/call/verbs.h"
 #include "sbc/route/refuse.h"

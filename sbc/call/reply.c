@@ -10,7 +10,7 @@ void draft_clear(struct draft *draft)
 {
 	owned_free(&draft->headers);
 	owned_free(&draft->body);
-	*draft = (struct draft){ 0 };
+	*draft = (struct draft){0};
 }
 
 int draft_take(struct call *call, struct draft *draft, const struct message *response)
@@ -22,8 +22,8 @@ int draft_take(struct call *call, struct draft *draft, const struct message *res
 
 	buf_init(&lines);
 	headers_copy(response, &crossing, &lines);
-	int err = buf_failed(&lines) ? -ERR_NO_MEMORY
-				     : owned_set(&draft->headers, buf_slice(&lines));
+	int err =
+		buf_failed(&lines) ? -ERR_NO_MEMORY : owned_set(&draft->headers, buf_slice(&lines));
 	buf_free(&lines);
 	if (!err && has_sdp)
 		err = owned_set(&draft->body, message_body(response));
@@ -49,10 +49,10 @@ static int send_draft(struct call *call)
 {
 	struct exchange *exchange = &call->exchange;
 	struct slice body = shown_body(call);
-	struct reply reply = { .status = exchange->draft.status,
-			       .to_tag = call->legs[exchange->from].dialog.local_tag,
-			       .content_type = body.len > 0 ? SLICE("application/sdp") : SLICE_NONE,
-			       .body = body };
+	struct reply reply = {.status = exchange->draft.status,
+			      .to_tag = call->legs[exchange->from].dialog.local_tag,
+			      .content_type = body.len > 0 ? SLICE("application/sdp") : SLICE_NONE,
+			      .body = body};
 	struct buf lines;
 
 	buf_init(&lines);
@@ -192,7 +192,7 @@ void reply_go_on(struct call *call)
 	    exchange->state != EXCHANGE_CALLING)
 		return;
 	exchange->draft = exchange->next;
-	exchange->next = (struct draft){ 0 };
+	exchange->next = (struct draft){0};
 	struct draft *draft = &exchange->draft;
 	/* An offer in an unreliable provisional is none (RFC 3261 13.2.1). */
 	if (exchange->is_late && draft->status < 200)

@@ -55,7 +55,7 @@ static void on_answer(struct call *call, const struct message *response,
 		      const struct transport_path *path)
 {
 	struct exchange *exchange = &call->exchange;
-	struct draft draft = { 0 };
+	struct draft draft = {0};
 
 	exchange->is_answered = true;
 	exchange->client = TRANSACTION_NONE;
@@ -119,8 +119,7 @@ static void on_refusal(struct call *call, const struct message *response)
 {
 	struct exchange *exchange = &call->exchange;
 	unsigned int status = status_to_pass(message_status(response));
-	struct crossing crossing =
-		leg_crossing(call, other_leg(exchange->from), false);
+	struct crossing crossing = leg_crossing(call, other_leg(exchange->from), false);
 	struct buf headers;
 
 	exchange->client = TRANSACTION_NONE;
@@ -218,4 +217,4 @@ static void on_failure(void *owner, uint64_t context, struct transaction_handle 
 		call_end(call, CALL_DIALOG_LOST, status, -1, SLICE_NONE);
 }
 
-const struct client_handlers exchange_handlers = { on_response, on_failure };
+const struct client_handlers exchange_handlers = {on_response, on_failure};

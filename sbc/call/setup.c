@@ -75,8 +75,8 @@ static int make_callee(struct call *call, const struct message *request,
 		server = &config->peers[leg->peer].servers[0].addr;
 	}
 	leg->is_trusted = config->interfaces[leg->interface].trusted;
-	struct hosts_way way = { .config = config, .interface = leg->interface, .server = server };
-	int err = owned_set(&dialog->call_id, (struct slice){ call->id, TOKEN_LENGTH });
+	struct hosts_way way = {.config = config, .interface = leg->interface, .server = server};
+	int err = owned_set(&dialog->call_id, (struct slice){call->id, TOKEN_LENGTH});
 	if (!err)
 		err = owned_set(&dialog->local_display, message_from(request)->display);
 	if (!err)
@@ -125,12 +125,12 @@ int setup_send(struct call *call)
 	if (err)
 		return err;
 	exchange->client_cseq = ++leg->dialog.local_cseq;
-	struct leg_request request = { .method = SLICE("INVITE"),
-				       .cseq = exchange->client_cseq,
-				       .max_forwards = exchange->max_forwards,
-				       .headers = exchange->headers,
-				       .content_type = SLICE("application/sdp"),
-				       .body = exchange->offer_shown };
+	struct leg_request request = {.method = SLICE("INVITE"),
+				      .cseq = exchange->client_cseq,
+				      .max_forwards = exchange->max_forwards,
+				      .headers = exchange->headers,
+				      .content_type = SLICE("application/sdp"),
+				      .body = exchange->offer_shown};
 	buf_init(&bytes);
 	err = leg_write(call, CALLEE, &request, &bytes);
 	if (!err)

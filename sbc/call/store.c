@@ -101,8 +101,8 @@ static int fill_leg(struct arena *arena, struct call *call, uint8_t index, struc
 		out->peer = slice_from(config->peers[leg->peer].name);
 	fill_offer(call, index, out);
 	fill_hold(arena, out);
-	out->sdp_session_id = slice_from(
-		arena_printf(arena, "%llu", (unsigned long long)leg->origin.session_id));
+	out->sdp_session_id =
+		slice_from(arena_printf(arena, "%llu", (unsigned long long)leg->origin.session_id));
 	out->sdp_session_version = leg->origin.version;
 	out->ng_tag = dialog->local_tag;
 	return out->sdp_session_id.data ? 0 : -ERR_NO_MEMORY;
@@ -113,9 +113,9 @@ static int fill(struct arena *arena, struct call *call, struct call_record *reco
 	const struct calls *calls = call->calls;
 	const struct config *config = calls->worker->config;
 	uint64_t offset = calls->unix_offset_ms;
-	struct ng_relay_state relay = { 0 };
+	struct ng_relay_state relay = {0};
 
-	record->id = (struct slice){ call->id, TOKEN_LENGTH };
+	record->id = (struct slice){call->id, TOKEN_LENGTH};
 	record->state = RECORD_ANSWERED;
 	record->created_ms = call->created_ms + offset;
 	record->answered_ms = (call->answered_ms ? call->answered_ms : call_now(call)) + offset;
@@ -123,7 +123,7 @@ static int fill(struct arena *arena, struct call *call, struct call_record *reco
 	record->node = slice_from(config->node);
 	record->epoch = 1;
 	record->worker = calls->worker->index;
-	record->ng_call_id = (struct slice){ call->media.id, TOKEN_LENGTH };
+	record->ng_call_id = (struct slice){call->media.id, TOKEN_LENGTH};
 	if (call->media.relay >= 0) {
 		ng_client_relays(media_client(calls->media), (unsigned)call->media.relay, &relay);
 		record->relay = slice_from(relay.name);
@@ -169,7 +169,7 @@ static int put(struct call *call, struct arena *arena)
 		return err;
 	buf_init(&key);
 	buf_init(&value);
-	err = record_key((struct slice){ call->id, TOKEN_LENGTH }, &key);
+	err = record_key((struct slice){call->id, TOKEN_LENGTH}, &key);
 	if (!err)
 		err = record_encode(record, &value);
 	if (!err && (buf_failed(&key) || buf_failed(&value)))
@@ -212,7 +212,7 @@ void record_drop(struct call *call)
 		return;
 	call->is_stored = false;
 	buf_init(&key);
-	if (record_key((struct slice){ call->id, TOKEN_LENGTH }, &key) == 0 && !buf_failed(&key))
+	if (record_key((struct slice){call->id, TOKEN_LENGTH}, &key) == 0 && !buf_failed(&key))
 		store_delete(call->calls->store, buf_slice(&key));
 	buf_free(&key);
 }

@@ -34,17 +34,18 @@ MUST_CHECK int leg_set_contact(struct call *call, uint8_t leg, const struct tran
 /* --- setup.c: the first INVITE --- */
 void setup_receive(struct calls *calls, struct transaction_handle handle,
 		   const struct message *request, const struct transport_path *path);
-/* The INVITE to the callee, to the next server if it is a peer's. -ERR_UNREACHABLE: none is left. */
+/* The INVITE to the callee, to the next server if it is a peer's. -ERR_UNREACHABLE: none is left.
+ */
 MUST_CHECK int setup_send(struct call *call);
 /* The callee's server failed: is another one tried? */
 bool setup_try_next(struct call *call, const char *why);
 
 /* --- admit.c: may this INVITE begin a call, and where does it go --- */
 struct admission {
-	unsigned int status; /* 0 = yes; else the answer */
-	bool is_silent;      /* no answer at all */
+	unsigned int status;  /* 0 = yes; else the answer */
+	bool is_silent;       /* no answer at all */
 	struct slice headers; /* of the answer */
-	int peer;            /* of the caller; -1 = a phone */
+	int peer;             /* of the caller; -1 = a phone */
 	const struct config_route *route;
 	const struct binding *binding; /* the callee, when it is a phone */
 	uint64_t parent;

@@ -39,7 +39,7 @@ static void on_restart(void *owner, int relay)
 
 static struct ng_endpoint endpoint_of(const struct config_endpoint *config)
 {
-	struct ng_endpoint endpoint = { .addr = config->addr, .path = config->path };
+	struct ng_endpoint endpoint = {.addr = config->addr, .path = config->path};
 
 	switch (config->transport) {
 	case CONFIG_UDP:
@@ -63,8 +63,8 @@ static int create_client(struct media *media)
 
 	for (size_t i = 0; i < relay->control_count && count < NG_MAX_RELAYS; i++)
 		relays[count++] =
-			(struct ng_relay_config){ .name = relay->control[i].text,
-						  .endpoint = endpoint_of(&relay->control[i]) };
+			(struct ng_relay_config){.name = relay->control[i].text,
+						 .endpoint = endpoint_of(&relay->control[i])};
 	struct ng_client_config config = {
 		.loop = media->worker->loop,
 		.wheel = media->worker->wheel,
@@ -111,7 +111,7 @@ void media_destroy(struct media *media)
 
 void media_session_init(struct media_session *session, const char id[TOKEN_LENGTH])
 {
-	*session = (struct media_session){ .relay = -1 };
+	*session = (struct media_session){.relay = -1};
 	memcpy(session->id, id, TOKEN_LENGTH);
 }
 
@@ -149,9 +149,9 @@ static void complain(struct media *media, const char *cause)
 
 static bool is_full(struct slice reason)
 {
-	static const char *const texts[] = { "Parallel session limit reached", "Ran out of ports",
-					     "CPU usage limit exceeded", "Load limit exceeded",
-					     "Bandwidth limit exceeded" };
+	static const char *const texts[] = {"Parallel session limit reached", "Ran out of ports",
+					    "CPU usage limit exceeded", "Load limit exceeded",
+					    "Bandwidth limit exceeded"};
 
 	for (size_t i = 0; i < sizeof(texts) / sizeof(texts[0]); i++)
 		if (slice_find_slice(reason, slice_from(texts[i])) < reason.len)
@@ -185,7 +185,7 @@ static void read_refusal(const struct ng_value *dict, char *text, size_t size,
 static void on_reply(void *owner, uint64_t handle, const struct ng_reply *reply)
 {
 	struct media *media = owner;
-	struct media_result result = { .relay = reply->relay };
+	struct media_result result = {.relay = reply->relay};
 	char text[160];
 
 	if (reply->err) {
@@ -263,9 +263,8 @@ static void on_check(void *owner, uint64_t handle, const struct ng_reply *reply)
 {
 	struct media *media = owner;
 	char id[TOKEN_LENGTH];
-	struct token token = { .node = media->worker->node,
-			       .worker = media->worker->index,
-			       .id = handle };
+	struct token token = {
+		.node = media->worker->node, .worker = media->worker->index, .id = handle};
 
 	if (reply->err || slice_equal(ng_get_string(reply->dict, "result"), SLICE("ok")))
 		return;
@@ -274,7 +273,7 @@ static void on_check(void *owner, uint64_t handle, const struct ng_reply *reply)
 		return;
 	counter_add(&media->counters.ended, 1);
 	token_make(media->worker->token_key, TOKEN_CALL_ID, &token, id);
-	media->handlers.on_ended(media->owner, (struct slice){ id, TOKEN_LENGTH });
+	media->handlers.on_ended(media->owner, (struct slice){id, TOKEN_LENGTH});
 }
 
 void media_check(struct media *media, const struct media_session *session)
@@ -283,7 +282,7 @@ void media_check(struct media *media, const struct media_session *session)
 
 	/* The handle is the call's number, out of its identifier. */
 	if (token_read(media->worker->token_key, TOKEN_CALL_ID,
-		       (struct slice){ session->id, TOKEN_LENGTH }, &token) != 0 ||
+		       (struct slice){session->id, TOKEN_LENGTH}, &token) != 0 ||
 	    media_query(media, session, on_check, media, token.id) != 0)
 		log_debug(media->worker->log, "media.check_not_sent", "call=%.*s", TOKEN_LENGTH,
 			  session->id);

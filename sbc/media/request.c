@@ -17,15 +17,14 @@ static void add_source(struct arena *arena, struct ng_value *dict, const struct 
 
 	if (!text)
 		return;
-	ng_list_add_string(arena, list,
-			   source->family == AF_INET6 ? SLICE("IP6") : SLICE("IP4"));
+	ng_list_add_string(arena, list, source->family == AF_INET6 ? SLICE("IP6") : SLICE("IP4"));
 	ng_list_add_string(arena, list, slice_from(addr_ip_text(source, text)));
 }
 
 static void add_offer(struct arena *arena, struct ng_value *dict, const char *from, const char *to)
 {
-	const char *const direction[] = { from, to };
-	const char *const demux[] = { "demux" };
+	const char *const direction[] = {from, to};
+	const char *const demux[] = {"demux"};
 
 	add_list(arena, dict, "direction", direction, 2);
 	/* One side's rtcp-mux is not the other's; ours is RTCP on a port of its own. */
@@ -37,9 +36,9 @@ struct ng_value *request_exchange(struct arena *arena, const struct config *conf
 				  const struct media_end *from, const struct media_end *to,
 				  struct slice sdp, bool is_natted)
 {
-	static const char *const replace[] = { "origin", "session-name" };
-	static const char *const supports[] = { "load limit" };
-	static const char *const natted[] = { "SIP-source-address" };
+	static const char *const replace[] = {"origin", "session-name"};
+	static const char *const supports[] = {"load limit"};
+	static const char *const natted[] = {"SIP-source-address"};
 	struct ng_value *dict = ng_dict_create(arena);
 	/* Both verbs name the offerer first; in an answer `from` is the answerer. */
 	const struct media_end *offerer = verb == MEDIA_OFFER ? from : to;
@@ -47,7 +46,7 @@ struct ng_value *request_exchange(struct arena *arena, const struct config *conf
 
 	ng_dict_add_string(arena, dict, "command",
 			   verb == MEDIA_OFFER ? SLICE("offer") : SLICE("answer"));
-	ng_dict_add_string(arena, dict, "call-id", (struct slice){ session->id, TOKEN_LENGTH });
+	ng_dict_add_string(arena, dict, "call-id", (struct slice){session->id, TOKEN_LENGTH});
 	ng_dict_add_string(arena, dict, "from-tag", offerer->tag);
 	if (answerer->tag.len > 0)
 		ng_dict_add_string(arena, dict, "to-tag", answerer->tag);
@@ -71,7 +70,7 @@ struct ng_value *request_plain(struct arena *arena, const char *command,
 	struct ng_value *dict = ng_dict_create(arena);
 
 	ng_dict_add_string(arena, dict, "command", slice_from(command));
-	ng_dict_add_string(arena, dict, "call-id", (struct slice){ session->id, TOKEN_LENGTH });
+	ng_dict_add_string(arena, dict, "call-id", (struct slice){session->id, TOKEN_LENGTH});
 	return dict;
 }
 

@@ -9,7 +9,7 @@
 int binding_table_init(struct binding_table *table, struct wheel *wheel, struct random *random,
 		       uint32_t limit)
 {
-	*table = (struct binding_table){ .wheel = wheel, .limit = limit };
+	*table = (struct binding_table){.wheel = wheel, .limit = limit};
 	random_fill(random, table->key, sizeof(table->key));
 	int err = table_init(&table->aors, 256);
 	if (!err)
@@ -30,7 +30,7 @@ void binding_table_free(struct binding_table *table)
 
 uint64_t binding_id(const struct binding_table *table, struct slice aor, struct slice contact)
 {
-	uint64_t key[2] = { table->key[0] ^ siphash(aor, table->key), table->key[1] };
+	uint64_t key[2] = {table->key[0] ^ siphash(aor, table->key), table->key[1]};
 	return siphash(contact, key) & ID_MASK;
 }
 
@@ -55,8 +55,7 @@ struct binding *binding_of_aor(const struct binding_table *table, struct slice a
 			       const struct binding *after)
 {
 	uint64_t hash = siphash(aor, table->key);
-	struct table_link *link =
-		table_find(&table->aors, hash, after ? &after->by_aor : NULL);
+	struct table_link *link = table_find(&table->aors, hash, after ? &after->by_aor : NULL);
 
 	for (; link; link = table_find(&table->aors, hash, link)) {
 		struct binding *binding = container_of(link, struct binding, by_aor);
@@ -122,8 +121,7 @@ int binding_put(struct binding_table *table, struct slice aor, struct slice cont
 	uint64_t id = binding_id(table, aor, contact);
 	struct binding *binding = binding_find(table, id);
 
-	if (binding &&
-	    (!slice_equal(binding->aor, aor) || !slice_equal(binding->contact, contact)))
+	if (binding && (!slice_equal(binding->aor, aor) || !slice_equal(binding->contact, contact)))
 		return -ERR_EXISTS;
 	if (!binding) {
 		int err = add(table, aor, contact, id, &binding);

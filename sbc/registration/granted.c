@@ -48,7 +48,7 @@ static void write_contact(struct slice uri, uint32_t expires_s, struct buf *out)
 
 	int len = snprintf(parameters, sizeof(parameters), ";expires=%u", expires_s);
 	builder_address(out, HEADER_CONTACT, SLICE_NONE, uri, SLICE_NONE,
-			(struct slice){ parameters, (size_t)len });
+			(struct slice){parameters, (size_t)len});
 }
 
 static void keep(struct registrar *registrar, const struct registering *registering,
@@ -59,8 +59,8 @@ static void keep(struct registrar *registrar, const struct registering *register
 	int err = binding_put(&registrar->bindings, registering->aor, want->uri, expires_s,
 			      &registering->path, &binding);
 	if (err) {
-		log_warn(registrar->worker->log, "registration.not_kept",
-			 "aor=%.*s reason=\"%s\"", SLICE_ARG(registering->aor), err_text(err));
+		log_warn(registrar->worker->log, "registration.not_kept", "aor=%.*s reason=\"%s\"",
+			 SLICE_ARG(registering->aor), err_text(err));
 		return;
 	}
 	binding->registrar = registrar->worker->config->phones[registering->phones].registrar;
@@ -90,7 +90,8 @@ void registering_granted(struct registrar *registrar, const struct registering *
 	size_t count = 0;
 	struct contact contact;
 
-	for (size_t i = 0; count < SCAN_MEMBERS_MAX && message_contact(response, i, &contact); i++) {
+	for (size_t i = 0; count < SCAN_MEMBERS_MAX && message_contact(response, i, &contact);
+	     i++) {
 		uint64_t id;
 		if (!contact_id(registrar, &contact, &id))
 			continue; /* a desk phone of the same user: not this side's business */

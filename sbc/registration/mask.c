@@ -14,15 +14,15 @@ int registering_aor(const struct registrar *registrar, uint32_t peer, struct sli
 		    struct buf *out)
 {
 	const struct config *config = registrar->worker->config;
-	struct hosts_way way = { .config = config,
-				 .interface = (uint16_t)config->peers[peer].interface,
-				 .server = &config->peers[peer].servers[0].addr };
+	struct hosts_way way = {.config = config,
+				.interface = (uint16_t)config->peers[peer].interface,
+				.server = &config->peers[peer].servers[0].addr};
 	struct buf mapped;
 
 	buf_init(&mapped);
 	hosts_write_identity(&way, uri, &mapped);
-	int err = buf_failed(&mapped) ? -ERR_NO_MEMORY
-				      : uri_canonical_text(buf_slice(&mapped), out);
+	int err =
+		buf_failed(&mapped) ? -ERR_NO_MEMORY : uri_canonical_text(buf_slice(&mapped), out);
 	buf_free(&mapped);
 	return err;
 }
@@ -31,10 +31,9 @@ int registering_aor(const struct registrar *registrar, uint32_t peer, struct sli
  * order rule (RFC 3261 10.3 step 7) holds; its CSeq goes on as it is. */
 static void write_hidden(const struct registrar *registrar, struct slice text, struct buf *out)
 {
-	uint64_t key[2] = { registrar->secret[1], registrar->secret[0] };
+	uint64_t key[2] = {registrar->secret[1], registrar->secret[0]};
 
-	buf_printf(out, "%016llx%016llx",
-		   (unsigned long long)siphash(text, registrar->secret),
+	buf_printf(out, "%016llx%016llx", (unsigned long long)siphash(text, registrar->secret),
 		   (unsigned long long)siphash(text, key));
 }
 
@@ -57,7 +56,7 @@ static void write_contacts(const struct registrar *registrar, const struct regis
 		buf_init(&uri);
 		buf_init(&parameters);
 		registering_mask(registrar, registering->contacts[at].id, user);
-		path_write_contact(registrar->worker, listener, (struct slice){ user, TOKEN_LENGTH },
+		path_write_contact(registrar->worker, listener, (struct slice){user, TOKEN_LENGTH},
 				   &uri);
 		if (parameter_find(contact.address.parameters, SLICE("q"), &q)) {
 			buf_add_text(&parameters, ";q=");
@@ -92,9 +91,8 @@ int registering_write(const struct registrar *registrar, const struct registerin
 	const struct config *config = registrar->worker->config;
 	const struct config_peer *peer =
 		&config->peers[config->phones[registering->phones].registrar];
-	struct hosts_way way = { .config = config,
-				 .interface = path->interface,
-				 .server = &peer->servers[0].addr };
+	struct hosts_way way = {
+		.config = config, .interface = path->interface, .server = &peer->servers[0].addr};
 	struct crossing crossing = {
 		.from_trusted = config->interfaces[registering->path.interface].trusted,
 		.to_trusted = config->interfaces[path->interface].trusted,

@@ -13,7 +13,7 @@ enum { BINDINGS_MAX = 262144, PENDING_MAX = 16384 };
 static void on_response(void *owner, uint64_t context, struct transaction_handle handle,
 			const struct message *response, const struct transport_path *path);
 static void on_failure(void *owner, uint64_t context, struct transaction_handle handle, int err);
-static const struct client_handlers client_handlers = { on_response, on_failure };
+static const struct client_handlers client_handlers = {on_response, on_failure};
 
 int registrar_create(struct worker *worker, struct peers *peers, struct registrar **out)
 {
@@ -115,14 +115,12 @@ static unsigned int read_contacts(const struct registrar *registrar,
 			return 400;
 		if (registering->contact_count == REGISTER_CONTACTS_MAX)
 			return 403;
-		struct asked_contact *asked =
-			&registering->contacts[registering->contact_count];
+		struct asked_contact *asked = &registering->contacts[registering->contact_count];
 		if (owned_set(&asked->uri, contact.address.uri) != 0)
 			return 500;
 		registering->contact_count++;
 		asked->id = binding_id(&registrar->bindings, registering->aor, asked->uri);
-		asked->expires_s =
-			contact.has_expires ? contact.expires_s : registering->expires_s;
+		asked->expires_s = contact.has_expires ? contact.expires_s : registering->expires_s;
 	}
 	return 0;
 }
@@ -141,10 +139,10 @@ static bool too_many(const struct registrar *registrar, const struct registering
 static int send_on(struct registrar *registrar, struct registering *registering,
 		   const struct transport_path *path)
 {
-	struct client_request request = { .path = *path,
-					  .handlers = &client_handlers,
-					  .owner = registrar,
-					  .context = registering->number };
+	struct client_request request = {.path = *path,
+					 .handlers = &client_handlers,
+					 .owner = registrar,
+					 .context = registering->number};
 	struct transaction_handle handle;
 	struct buf uri, bytes;
 
@@ -261,7 +259,7 @@ void registrar_receive(struct registrar *registrar, struct transaction_handle ha
 static void answer(struct registrar *registrar, struct registering *registering,
 		   unsigned int status, struct slice headers)
 {
-	struct reply reply = { .status = status, .headers = headers };
+	struct reply reply = {.status = status, .headers = headers};
 
 	if (transaction_reply(registrar->worker->transactions, registering->server, &reply) != 0)
 		log_debug(registrar->worker->log, "registration.not_answered", "status=%u", status);

@@ -27,8 +27,7 @@ struct registrar_counters {
 #undef X
 };
 
-MUST_CHECK int registrar_create(struct worker *worker, struct peers *peers,
-				struct registrar **out);
+MUST_CHECK int registrar_create(struct worker *worker, struct peers *peers, struct registrar **out);
 void registrar_destroy(struct registrar *registrar); /* NULL is fine */
 void registrar_receive(struct registrar *registrar, struct transaction_handle handle,
 		       const struct message *request, const struct transport_path *path);

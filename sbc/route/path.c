@@ -17,7 +17,7 @@ static enum sip_transport transport_by_policy(enum config_send send, enum sip_tr
 int path_to(const struct worker *worker, uint16_t interface, const struct addr *remote,
 	    enum sip_transport wanted, struct transport_path *out)
 {
-	struct transport_path path = { .interface = interface, .worker = worker->index };
+	struct transport_path path = {.interface = interface, .worker = worker->index};
 	enum sip_transport transport =
 		transport_by_policy(worker->config->interfaces[interface].send, wanted);
 

@@ -96,7 +96,7 @@ static void on_ping_failure(void *owner, uint64_t context, struct transaction_ha
 	set_up(server, false, err == -ERR_TIMEOUT ? "no answer to OPTIONS" : err_text(err));
 }
 
-static const struct client_handlers ping_handlers = { on_ping_response, on_ping_failure };
+static const struct client_handlers ping_handlers = {on_ping_response, on_ping_failure};
 
 static void write_ping(struct server *server, const struct transport_path *path, struct buf *out)
 {
@@ -118,9 +118,9 @@ static void write_ping(struct server *server, const struct transport_path *path,
 	builder_request_line(out, SLICE("OPTIONS"), buf_slice(&uri));
 	builder_header_number(out, HEADER_MAX_FORWARDS, 70);
 	builder_address(out, HEADER_FROM, SLICE_NONE, buf_slice(&own),
-			(struct slice){ tag, sizeof(tag) }, SLICE_NONE);
+			(struct slice){tag, sizeof(tag)}, SLICE_NONE);
 	builder_address(out, HEADER_TO, SLICE_NONE, buf_slice(&uri), SLICE_NONE, SLICE_NONE);
-	builder_header(out, HEADER_CALL_ID, (struct slice){ server->call_id, TOKEN_LENGTH });
+	builder_header(out, HEADER_CALL_ID, (struct slice){server->call_id, TOKEN_LENGTH});
 	builder_cseq(out, ++server->cseq, SLICE("OPTIONS"));
 	builder_header(out, HEADER_ACCEPT, SLICE("application/sdp"));
 	builder_body(out, SLICE_NONE, SLICE_NONE);
@@ -134,9 +134,9 @@ static int send_ping(struct server *server)
 	struct worker *worker = server->peers->worker;
 	const struct config_peer *peer = peer_of(server);
 	const struct config_server *config = &peer->servers[server->index];
-	struct client_request request = { .handlers = &ping_handlers,
-					  .owner = server->peers,
-					  .context = (uint64_t)(server - server->peers->servers) };
+	struct client_request request = {.handlers = &ping_handlers,
+					 .owner = server->peers,
+					 .context = (uint64_t)(server - server->peers->servers)};
 	struct transaction_handle handle;
 	struct buf bytes;
 

@@ -8,7 +8,7 @@ enum { PEER_SERVERS_MAX = 64 };
 
 struct peers;
 
-struct peers_try { /* zeroed before the first server is asked for */
+struct peers_try {      /* zeroed before the first server is asked for */
 	uint64_t tried; /* bit per server */
 	uint32_t server;
 };

@@ -1,14 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "sbc/route/refuse.h"
 
-void refuse(struct worker *worker, struct transaction_handle handle,
-	    const struct message *request, const struct transport_path *path, unsigned int status,
-	    struct slice headers)
+void refuse(struct worker *worker, struct transaction_handle handle, const struct message *request,
+	    const struct transport_path *path, unsigned int status, struct slice headers)
 {
 	char tag[16];
-	struct reply reply = { .status = status,
-			       .to_tag = { tag, sizeof(tag) },
-			       .headers = headers };
+	struct reply reply = {.status = status, .to_tag = {tag, sizeof(tag)}, .headers = headers};
 	struct buf bytes;
 
 	random_text(worker->random, tag, sizeof(tag));

@@ -8,8 +8,7 @@
 #define ALLOWED_METHODS "INVITE, ACK, CANCEL, BYE, OPTIONS, REGISTER, INFO"
 
 /* `headers`: whole lines, may be empty. */
-void refuse(struct worker *worker, struct transaction_handle handle,
-	    const struct message *request, const struct transport_path *path, unsigned int status,
-	    struct slice headers);
+void refuse(struct worker *worker, struct transaction_handle handle, const struct message *request,
+	    const struct transport_path *path, unsigned int status, struct slice headers);
 /* Say nothing at all. */
 void refuse_silently(struct worker *worker, struct transaction_handle handle);

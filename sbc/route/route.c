@@ -21,8 +21,7 @@ static bool fits_number(const struct config_route *route, struct slice number)
 	return false;
 }
 
-const struct config_route *route_find(const struct config *config,
-				      const struct route_query *query)
+const struct config_route *route_find(const struct config *config, const struct route_query *query)
 {
 	for (size_t i = 0; i < config->route_count; i++) {
 		const struct config_route *route = &config->routes[i];

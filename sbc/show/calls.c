@@ -27,7 +27,7 @@ static json_t *call_line(const struct core *core, const struct call *call)
 	uint64_t now = wheel_now_ms(core->worker->wheel);
 	json_t *line = json_object();
 
-	json_put(line, "id", json_text((struct slice){ call->id, TOKEN_LENGTH }));
+	json_put(line, "id", json_text((struct slice){call->id, TOKEN_LENGTH}));
 	json_put_text(line, "state", state_text(call->state));
 	json_put(line, "caller", json_text(call->caller));
 	json_put(line, "callee", json_text(call->callee));
@@ -100,7 +100,7 @@ static json_t *recent_object(const struct core *core, const struct recent *recen
 	const struct config *config = core->worker->config;
 	json_t *object = json_object();
 
-	json_put(object, "id", json_text((struct slice){ recent->id, TOKEN_LENGTH }));
+	json_put(object, "id", json_text((struct slice){recent->id, TOKEN_LENGTH}));
 	json_put_text(object, "state", "ended");
 	json_put_text(object, "cause", call_cause_text(recent->cause));
 	json_put_number(object, "status", recent->status);
@@ -120,7 +120,7 @@ static json_t *find_recent(const struct core *core, struct slice id)
 	uint32_t count = calls->recent_count < RECENT_MAX ? calls->recent_count : RECENT_MAX;
 
 	for (uint32_t i = 0; i < count; i++)
-		if (slice_equal(id, (struct slice){ calls->recent[i].id, TOKEN_LENGTH }))
+		if (slice_equal(id, (struct slice){calls->recent[i].id, TOKEN_LENGTH}))
 			return recent_object(core, &calls->recent[i]);
 	return NULL;
 }
@@ -129,7 +129,7 @@ static json_t *call_object(const struct core *core, const struct call *call)
 {
 	json_t *object = call_line(core, call);
 	json_t *legs = json_array();
-	struct ng_relay_state relay = { 0 };
+	struct ng_relay_state relay = {0};
 
 	for (uint8_t leg = 0; leg < LEGS; leg++)
 		(void)json_array_append_new(legs, leg_object(core, call, leg));
@@ -200,7 +200,7 @@ static void on_media(void *owner, uint64_t handle, const struct ng_reply *reply)
 
 	const struct ng_value *tags = reply->err ? NULL : ng_get_dict(reply->dict, "tags");
 	for (int leg = 0; tags && leg < LEGS; leg++) {
-		struct slice name = { wait->tags[leg], TOKEN_LENGTH };
+		struct slice name = {wait->tags[leg], TOKEN_LENGTH};
 		const struct ng_value *tag = ng_dict_get_exact(tags, name);
 		if (tag)
 			add_tag(streams, leg == CALLER ? "caller" : "callee", tag);

@@ -56,7 +56,7 @@ json_t *json_ng_name(struct slice name)
 		else if (text[i] >= 'A' && text[i] <= 'Z')
 			text[i] = (char)(text[i] - 'A' + 'a');
 	}
-	return json_text((struct slice){ text, len });
+	return json_text((struct slice){text, len});
 }
 
 static json_t *members_of(const struct ng_value *value)
@@ -93,8 +93,7 @@ json_t *json_from_ng(const struct ng_value *value)
 static json_t *sum_of(json_t *mine, const json_t *theirs)
 {
 	if (json_is_integer(mine) && json_is_integer(theirs))
-		(void)json_integer_set(mine,
-				       json_integer_value(mine) + json_integer_value(theirs));
+		(void)json_integer_set(mine, json_integer_value(mine) + json_integer_value(theirs));
 	else if (json_is_object(mine) || json_is_array(mine))
 		json_add_up(mine, theirs);
 	return mine;
@@ -107,13 +106,15 @@ void json_add_up(json_t *into, const json_t *more)
 	size_t index;
 
 	if (json_is_object(into) && json_is_object(more)) {
-		json_object_foreach(into, key, mine) {
+		json_object_foreach(into, key, mine)
+		{
 			const json_t *theirs = json_object_get(more, key);
 			if (theirs)
 				sum_of(mine, theirs);
 		}
 	} else if (json_is_array(into) && json_is_array(more)) {
-		json_array_foreach(into, index, mine) {
+		json_array_foreach(into, index, mine)
+		{
 			const json_t *theirs = json_array_get(more, index);
 			if (theirs)
 				sum_of(mine, theirs);

@@ -119,13 +119,13 @@ static void gather(struct show *show, struct slice args, struct stats_reply *rep
 		stats_reply_error(reply, "out of memory");
 		return;
 	}
-	*all = (struct gather){ .show = show,
-				.next = show->gathers,
-				.reply = reply,
-				.fn = fn,
-				.merge = merge,
-				.count = count,
-				.missing = 1 };
+	*all = (struct gather){.show = show,
+			       .next = show->gathers,
+			       .reply = reply,
+			       .fn = fn,
+			       .merge = merge,
+			       .count = count,
+			       .missing = 1};
 	slice_copy(args, all->args, sizeof(all->args));
 	show->gathers = all;
 	for (uint8_t i = 0; i < count; i++) {
@@ -196,16 +196,16 @@ static void show_version(void *owner, struct slice args, struct stats_reply *rep
 }
 
 static const struct stats_command commands[] = {
-	{ "show calls", "the calls there are", show_calls },
-	{ "show call", "ID: one call, both legs, messages, streams; failed ones for a while",
-	  show_call },
-	{ "show registrations", "the phones registered through us", show_registrations },
-	{ "show interfaces", "our sides: addresses, calls, messages", show_interfaces },
-	{ "show peers", "the far ends and their servers", show_peers },
-	{ "show relays", "the media relays as the workers see them", show_relays },
-	{ "show stats", "all counters, and what is held right now", show_stats },
-	{ "show record", "ID: the record of a call in the store", show_record },
-	{ "show version", "program, version, uptime", show_version },
+	{"show calls", "the calls there are", show_calls},
+	{"show call", "ID: one call, both legs, messages, streams; failed ones for a while",
+	 show_call},
+	{"show registrations", "the phones registered through us", show_registrations},
+	{"show interfaces", "our sides: addresses, calls, messages", show_interfaces},
+	{"show peers", "the far ends and their servers", show_peers},
+	{"show relays", "the media relays as the workers see them", show_relays},
+	{"show stats", "all counters, and what is held right now", show_stats},
+	{"show record", "ID: the record of a call in the store", show_record},
+	{"show version", "program, version, uptime", show_version},
 };
 
 int show_create(const struct show_config *config, struct show **out)

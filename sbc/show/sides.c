@@ -40,9 +40,9 @@ static json_t *listener_array(const struct config_interface *interface)
 	for (size_t i = 0; i < interface->listener_count; i++) {
 		const struct config_listener *listener = &interface->listeners[i];
 		(void)json_array_append_new(
-			array, json_sprintf("%s/%s",
-					    listener->transport == CONFIG_TCP ? "tcp" : "udp",
-					    addr_text(&listener->addr, addr)));
+			array,
+			json_sprintf("%s/%s", listener->transport == CONFIG_TCP ? "tcp" : "udp",
+				     addr_text(&listener->addr, addr)));
 	}
 	return array;
 }
@@ -57,7 +57,8 @@ void part_interfaces(struct part *part, struct core *core)
 			transport_counters(core->worker->transport, i);
 		json_t *line = json_object();
 		json_put_text(line, "name", config->interfaces[i].name);
-		json_put_text(line, "role", config->interfaces[i].trusted ? "trusted" : "untrusted");
+		json_put_text(line, "role",
+			      config->interfaces[i].trusted ? "trusted" : "untrusted");
 		json_put(line, "listeners", listener_array(&config->interfaces[i]));
 		json_put_number(line, "calls", limits_calls(core->limits, i));
 #define X(name, text) json_put_number(line, #name, counter_get(&counters->name));
@@ -76,8 +77,7 @@ static json_t *server_line(const struct core *core, uint32_t peer, uint32_t serv
 
 	peers_state(core->peers, peer, server, &state);
 	json_put_text(line, "peer", config->peers[peer].name);
-	json_put_text(line, "interface",
-		      config->interfaces[config->peers[peer].interface].name);
+	json_put_text(line, "interface", config->interfaces[config->peers[peer].interface].name);
 	json_put(line, "server", json_addr(&state.server->addr));
 	json_put_text(line, "state", state.is_up ? "up" : "down");
 	json_put_number(line, "requests", state.requests);

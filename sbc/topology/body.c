@@ -7,9 +7,9 @@
 /* Attributes that say where somebody is or what he runs. ICE is ended at the relay (we ask it to
  * remove it); a medium the relay does not know would keep its candidates. */
 static const char *const told_attributes[] = {
-	"tool",	     "candidate",   "remote-candidates", "end-of-candidates", "ice-ufrag", "ice-pwd",
-	"ice-lite",  "ice-options", "ice-mismatch",	 "ice-pacing",	      "alt",	   "source-filter",
-	"nortpproxy", "direction",
+	"tool",    "candidate",     "remote-candidates", "end-of-candidates", "ice-ufrag",
+	"ice-pwd", "ice-lite",      "ice-options",       "ice-mismatch",      "ice-pacing",
+	"alt",     "source-filter", "nortpproxy",        "direction",
 };
 
 static bool is_digit(char c)
@@ -135,10 +135,9 @@ static int set_origin(struct sdp *sdp, const struct addr *addr, uint64_t id, uin
 		addr_ip_text(addr, host);
 	struct sdp_origin origin = {
 		.username = SLICE("-"),
-		.session_id = slice_from(
-			arena_printf(sdp->arena, "%llu", (unsigned long long)id)),
-		.session_version = slice_from(
-			arena_printf(sdp->arena, "%llu", (unsigned long long)version)),
+		.session_id = slice_from(arena_printf(sdp->arena, "%llu", (unsigned long long)id)),
+		.session_version =
+			slice_from(arena_printf(sdp->arena, "%llu", (unsigned long long)version)),
 		.network_type = SLICE("IN"),
 		.address_type = addr && addr->family == AF_INET6 ? SLICE("IP6") : SLICE("IP4"),
 		.address = slice_from(host),
@@ -188,7 +187,7 @@ int body_hide(struct arena *arena, struct slice text, struct body_origin *origin
 	      const char **reason)
 {
 	struct sdp *sdp;
-	struct sdp_error why = { 0 };
+	struct sdp_error why = {0};
 
 	int err = sdp_parse(arena, text, &sdp, &why);
 	if (err) {

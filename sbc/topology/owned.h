@@ -21,6 +21,6 @@ MUST_CHECK static inline int owned_set(struct slice *owned, struct slice value)
 			return -ERR_NO_MEMORY;
 	}
 	owned_free(owned);
-	*owned = (struct slice){ copy, value.len };
+	*owned = (struct slice){copy, value.len};
 	return 0;
 }

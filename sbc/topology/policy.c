@@ -7,7 +7,10 @@ struct rule {
 	enum header_rule rule;
 };
 
-#define ROW(text, what) { { text, sizeof(text) - 1 }, RULE_##what }
+#define ROW(text, what)                                                                            \
+	{                                                                                          \
+		{text, sizeof(text) - 1}, RULE_##what                                              \
+	}
 
 /* Sorted without regard to case: bsearch. Compact forms are expanded by message. */
 static const struct rule rules[] = {

@@ -2,8 +2,9 @@
 #include "tests/unit/sbc/call/bench.h"
 #include <unistd.h>
 
-const char phone_sdp[] = "v=0\r\no=a 1 1 IN IP4 192.168.7.10\r\ns=x\r\nc=IN IP4 192.168.7.10\r\nt=0 0\r\n"
-			 "m=audio 20000 RTP/AVP 8\r\n";
+const char phone_sdp[] =
+	"v=0\r\no=a 1 1 IN IP4 192.168.7.10\r\ns=x\r\nc=IN IP4 192.168.7.10\r\nt=0 0\r\n"
+	"m=audio 20000 RTP/AVP 8\r\n";
 const char pbx_sdp[] = "v=0\r\no=p 1 1 IN IP4 10.0.0.20\r\ns=x\r\nc=IN IP4 10.0.0.20\r\nt=0 0\r\n"
 		       "m=audio 30000 RTP/AVP 8\r\n";
 
@@ -60,8 +61,8 @@ static void on_orphan(void *user, const struct message *response, const struct t
 	struct bench *bench = user;
 	calls_stray(bench->calls, response, path);
 }
-static const struct transaction_handlers handlers = { on_request, on_cancel, on_server_failure,
-						      on_orphan };
+static const struct transaction_handlers handlers = {on_request, on_cancel, on_server_failure,
+						     on_orphan};
 
 static void store_destroy_nothing(struct store *store)
 {
@@ -71,7 +72,7 @@ static void store_take(struct store *store, struct slice key, struct slice value
 		       store_done_fn *done, void *owner, uint64_t handle)
 {
 	struct bench_store *own = (struct bench_store *)store;
-	struct store_reply reply = { 0 };
+	struct store_reply reply = {0};
 	(void)key, (void)value, (void)ttl_s;
 
 	own->puts++;
@@ -89,7 +90,7 @@ static void store_drop(struct store *store, struct slice key)
 static void store_find(struct store *store, struct slice key, store_done_fn *done, void *owner,
 		       uint64_t handle)
 {
-	struct store_reply reply = { .err = -ERR_NOT_FOUND };
+	struct store_reply reply = {.err = -ERR_NOT_FOUND};
 	(void)store, (void)key;
 	done(owner, handle, &reply);
 }
@@ -98,8 +99,8 @@ static void store_say(const struct store *store, struct store_status *out)
 	(void)store;
 	memset(out, 0, sizeof(*out));
 }
-static const struct store_verbs store_verbs = { store_destroy_nothing, store_take, store_drop,
-						store_find, store_say };
+static const struct store_verbs store_verbs = {store_destroy_nothing, store_take, store_drop,
+					       store_find, store_say};
 
 /* Puts its own address in place of the one in the SDP: 203.0.113.10 to the phone's side. */
 static void relay_answers(void *owner, const struct ng_request *request, struct ng_value *reply)
@@ -138,89 +139,86 @@ static void on_empty(void *owner)
 
 static void configure(struct bench *bench)
 {
-	static const char *const names[] = { "lan", "wan" };
-	static const char *const remotes[] = { "10.0.0.20", "192.0.2.7" };
-	static const char *const own[] = { "10.0.0.1", "203.0.113.10" };
+	static const char *const names[] = {"lan", "wan"};
+	static const char *const remotes[] = {"10.0.0.20", "192.0.2.7"};
+	static const char *const own[] = {"10.0.0.1", "203.0.113.10"};
 
 	for (uint32_t i = 0; i < 2; i++) {
 		assert_int_equal(addr_parse_ip(slice_from(own[i]), &bench->own[i]), 0);
-		bench->interfaces[i] = (struct config_interface){ .name = names[i],
-								  .trusted = i == 0,
-								  .addresses = &bench->own[i],
-								  .address_count = 1 };
+		bench->interfaces[i] = (struct config_interface){.name = names[i],
+								 .trusted = i == 0,
+								 .addresses = &bench->own[i],
+								 .address_count = 1};
 		assert_int_equal(addr_parse(slice_from(remotes[i]), 5060, &bench->servers[i].addr),
 				 0);
-		bench->peers[i] = (struct config_peer){ .name = i ? "phones" : "pbx",
-							.interface = i,
-							.servers = &bench->servers[i],
-							.server_count = 1 };
-		bench->ends[i] = (struct config_end){ CONFIG_END_PEER, i };
-		bench->routes[i] = (struct config_route){ .name = "way",
-							  .from = &bench->ends[i],
-							  .from_count = 1,
-							  .to = { CONFIG_END_PEER, 1 - i } };
+		bench->peers[i] = (struct config_peer){.name = i ? "phones" : "pbx",
+						       .interface = i,
+						       .servers = &bench->servers[i],
+						       .server_count = 1};
+		bench->ends[i] = (struct config_end){CONFIG_END_PEER, i};
+		bench->routes[i] = (struct config_route){.name = "way",
+							 .from = &bench->ends[i],
+							 .from_count = 1,
+							 .to = {CONFIG_END_PEER, 1 - i}};
 	}
-	bench->relay = (struct config_endpoint){ .transport = CONFIG_UNIX,
-						 .path = bench->relay_path,
-						 .text = "bench" };
-	bench->config = (struct config){ .interfaces = bench->interfaces,
-					 .interface_count = 2,
-					 .peers = bench->peers,
-					 .peer_count = 2,
-					 .routes = bench->routes,
-					 .route_count = 2,
-					 .relay = { .control = &bench->relay, .control_count = 1 },
-					 .state.wait_ms = 20,
-					 .node = "bench" };
+	bench->relay = (struct config_endpoint){
+		.transport = CONFIG_UNIX, .path = bench->relay_path, .text = "bench"};
+	bench->config = (struct config){.interfaces = bench->interfaces,
+					.interface_count = 2,
+					.peers = bench->peers,
+					.peer_count = 2,
+					.routes = bench->routes,
+					.route_count = 2,
+					.relay = {.control = &bench->relay, .control_count = 1},
+					.state.wait_ms = 20,
+					.node = "bench"};
 }
 
 static void open_relay(struct bench *bench)
 {
-	struct ng_endpoint listener = { .transport = NG_UNIX, .path = bench->relay_path };
-	struct ng_server_config config = { .loop = bench->loop,
-					   .log = &bench->log,
-					   .listeners = &listener,
-					   .listener_count = 1,
-					   .handler = relay_answers,
-					   .owner = bench };
+	struct ng_endpoint listener = {.transport = NG_UNIX, .path = bench->relay_path};
+	struct ng_server_config config = {.loop = bench->loop,
+					  .log = &bench->log,
+					  .listeners = &listener,
+					  .listener_count = 1,
+					  .handler = relay_answers,
+					  .owner = bench};
 	assert_int_equal(ng_server_create(&config, &bench->relay_server), 0);
 }
 
 static void open_worker(struct bench *bench)
 {
-	struct transport_interface interfaces[2] = { { .name = "lan", .trusted = true },
-						     { .name = "wan" } };
-	struct transport_listener listeners[2] = { { .interface = 0, .sent_by = "10.0.0.1:5060" },
-						   { .interface = 1,
-						     .sent_by = "203.0.113.10:5060" } };
-	struct transport_config transport = { .loop = bench->loop,
-					      .log = &bench->log,
-					      .interfaces = interfaces,
-					      .interface_count = 2,
-					      .listeners = listeners,
-					      .listener_count = 2,
-					      .datagram_max = 16384,
-					      .stream_max = 65536,
-					      .timers = transport_timers_default };
-	struct transactions_config transactions = { .wheel = bench->wheel,
-						    .random = &bench->random.base,
-						    .log = &bench->log,
-						    .limit = 1000,
-						    .branch = branch,
-						    .send = record,
-						    .sent_by = sent_by,
-						    .large = large,
-						    .handlers = &handlers,
-						    .owner = bench,
-						    .user = bench };
-	struct guard_interface guarded[2] = { { .trusted = true }, { 0 } };
-	struct guard_peer peers[2] = { { .interface = 0, .peer = 0 },
-				       { .interface = 1, .peer = 1 } };
-	struct guard_config guard = { .interfaces = guarded,
-				      .interface_count = 2,
-				      .peers = peers,
-				      .peer_count = 2,
-				      .sources_max = 64 };
+	struct transport_interface interfaces[2] = {{.name = "lan", .trusted = true},
+						    {.name = "wan"}};
+	struct transport_listener listeners[2] = {{.interface = 0, .sent_by = "10.0.0.1:5060"},
+						  {.interface = 1, .sent_by = "203.0.113.10:5060"}};
+	struct transport_config transport = {.loop = bench->loop,
+					     .log = &bench->log,
+					     .interfaces = interfaces,
+					     .interface_count = 2,
+					     .listeners = listeners,
+					     .listener_count = 2,
+					     .datagram_max = 16384,
+					     .stream_max = 65536,
+					     .timers = transport_timers_default};
+	struct transactions_config transactions = {.wheel = bench->wheel,
+						   .random = &bench->random.base,
+						   .log = &bench->log,
+						   .limit = 1000,
+						   .branch = branch,
+						   .send = record,
+						   .sent_by = sent_by,
+						   .large = large,
+						   .handlers = &handlers,
+						   .owner = bench,
+						   .user = bench};
+	struct guard_interface guarded[2] = {{.trusted = true}, {0}};
+	struct guard_peer peers[2] = {{.interface = 0, .peer = 0}, {.interface = 1, .peer = 1}};
+	struct guard_config guard = {.interfaces = guarded,
+				     .interface_count = 2,
+				     .peers = peers,
+				     .peer_count = 2,
+				     .sources_max = 64};
 	struct worker *worker = &bench->worker;
 
 	for (int i = 0; i < 2; i++)
@@ -250,7 +248,7 @@ void bench_open(struct bench *bench)
 	snprintf(bench->relay_path, sizeof(bench->relay_path), "/tmp/postern-bench-%d-%u.sock",
 		 (int)getpid(), ++benches);
 	bench->now_ms = 1000000;
-	bench->log = (struct log){ .level = LOG_ERROR, .fd = 2, .program = "bench" };
+	bench->log = (struct log){.level = LOG_ERROR, .fd = 2, .program = "bench"};
 	random_system_init(&bench->random);
 	token_key_random(&bench->random.base, &bench->key);
 	assert_int_equal(message_init(), 0);
@@ -263,13 +261,13 @@ void bench_open(struct bench *bench)
 	assert_int_equal(limits_create(&bench->worker, &bench->limits), 0);
 	assert_int_equal(peers_create(&bench->worker, &bench->peer_table), 0);
 	assert_int_equal(registrar_create(&bench->worker, bench->peer_table, &bench->registrar), 0);
-	struct calls_config calls = { .worker = &bench->worker,
-				      .peers = bench->peer_table,
-				      .registrar = bench->registrar,
-				      .store = &bench->store.store,
-				      .limits = bench->limits,
-				      .on_empty = on_empty,
-				      .owner = bench };
+	struct calls_config calls = {.worker = &bench->worker,
+				     .peers = bench->peer_table,
+				     .registrar = bench->registrar,
+				     .store = &bench->store.store,
+				     .limits = bench->limits,
+				     .on_empty = on_empty,
+				     .owner = bench};
 	assert_int_equal(calls_create(&calls, &bench->calls), 0);
 }
 
@@ -323,7 +321,8 @@ void bench_advance(struct bench *bench, uint32_t ms)
 {
 	for (uint64_t end = bench->now_ms + ms; bench->now_ms < end;) {
 		uint64_t next = wheel_next_ms(bench->wheel);
-		bench->now_ms = next < end ? (next > bench->now_ms ? next : bench->now_ms + 1) : end;
+		bench->now_ms =
+			next < end ? (next > bench->now_ms ? next : bench->now_ms + 1) : end;
 		wheel_advance(bench->wheel, bench->now_ms);
 		ng_client_flush((struct ng_client *)(uintptr_t)media_client(bench->calls->media));
 		turn(bench);
@@ -332,10 +331,10 @@ void bench_advance(struct bench *bench, uint32_t ms)
 
 void bench_receive(struct bench *bench, int side, const char *format, ...)
 {
-	struct scan_limits limits = { .message_max = 16384 };
-	struct transport_path path = { .interface = (uint16_t)side,
-				       .listener = (uint16_t)side,
-				       .remote = bench->servers[side].addr };
+	struct scan_limits limits = {.message_max = 16384};
+	struct transport_path path = {.interface = (uint16_t)side,
+				      .listener = (uint16_t)side,
+				      .remote = bench->servers[side].addr};
 	va_list list;
 
 	va_start(list, format);
@@ -387,15 +386,16 @@ void bench_reply(struct bench *bench, int side, const char *request, const char 
 {
 	const char *to = bench_header(request, "To");
 
-	bench_receive(bench, side,
-		      "SIP/2.0 %s\r\nVia: %s\r\nFrom: %s\r\nTo: %s%s%s\r\nCall-ID: %s\r\nCSeq: %s\r\n"
-		      "Contact: <sip:x@%s>\r\nServer: secret\r\n%sContent-Length: %zu\r\n\r\n%s",
-		      status, bench_header(request, "Via"), bench_header(request, "From"), to,
-		      strstr(to, "tag=") ? "" : ";tag=", strstr(to, "tag=") ? "" : tag,
-		      bench_header(request, "Call-ID"), bench_header(request, "CSeq"),
-		      side == PBX ? "10.0.0.20" : "192.168.7.10",
-		      sdp ? "Content-Type: application/sdp\r\n" : "", sdp ? strlen(sdp) : 0,
-		      sdp ? sdp : "");
+	bench_receive(
+		bench, side,
+		"SIP/2.0 %s\r\nVia: %s\r\nFrom: %s\r\nTo: %s%s%s\r\nCall-ID: %s\r\nCSeq: %s\r\n"
+		"Contact: <sip:x@%s>\r\nServer: secret\r\n%sContent-Length: %zu\r\n\r\n%s",
+		status, bench_header(request, "Via"), bench_header(request, "From"), to,
+		strstr(to, "tag=") ? "" : ";tag=", strstr(to, "tag=") ? "" : tag,
+		bench_header(request, "Call-ID"), bench_header(request, "CSeq"),
+		side == PBX ? "10.0.0.20" : "192.168.7.10",
+		sdp ? "Content-Type: application/sdp\r\n" : "", sdp ? strlen(sdp) : 0,
+		sdp ? sdp : "");
 }
 
 /* --- a whole call --- */
@@ -418,13 +418,13 @@ void bench_invite(struct bench *bench, const char *sdp)
 
 void bench_ack(struct bench *bench, const struct talk *talk, uint32_t cseq, const char *sdp)
 {
-	bench_receive(bench, PHONE,
-		      "ACK %s SIP/2.0\r\nVia: SIP/2.0/UDP 192.168.7.10;branch=z9hG4bKack%u;rport\r\n"
-		      "Max-Forwards: 70\r\nFrom: <sip:alice@example.net>;tag=a\r\nTo: %s\r\n"
-		      "Call-ID: call-a\r\nCSeq: %u ACK\r\n%sContent-Length: %zu\r\n\r\n%s",
-		      talk->target, cseq, talk->to, cseq,
-		      sdp ? "Content-Type: application/sdp\r\n" : "", sdp ? strlen(sdp) : 0,
-		      sdp ? sdp : "");
+	bench_receive(
+		bench, PHONE,
+		"ACK %s SIP/2.0\r\nVia: SIP/2.0/UDP 192.168.7.10;branch=z9hG4bKack%u;rport\r\n"
+		"Max-Forwards: 70\r\nFrom: <sip:alice@example.net>;tag=a\r\nTo: %s\r\n"
+		"Call-ID: call-a\r\nCSeq: %u ACK\r\n%sContent-Length: %zu\r\n\r\n%s",
+		talk->target, cseq, talk->to, cseq, sdp ? "Content-Type: application/sdp\r\n" : "",
+		sdp ? strlen(sdp) : 0, sdp ? sdp : "");
 }
 
 void bench_talk(struct bench *bench, struct talk *talk)
@@ -444,11 +444,12 @@ void bench_talk(struct bench *bench, struct talk *talk)
 
 void bench_hang_up(struct bench *bench, const struct talk *talk, uint32_t cseq)
 {
-	bench_receive(bench, PHONE,
-		      "BYE %s SIP/2.0\r\nVia: SIP/2.0/UDP 192.168.7.10;branch=z9hG4bKbye%u;rport\r\n"
-		      "Max-Forwards: 70\r\nFrom: <sip:alice@example.net>;tag=a\r\nTo: %s\r\n"
-		      "Call-ID: call-a\r\nCSeq: %u BYE\r\nContent-Length: 0\r\n\r\n",
-		      talk->target, cseq, talk->to, cseq);
+	bench_receive(
+		bench, PHONE,
+		"BYE %s SIP/2.0\r\nVia: SIP/2.0/UDP 192.168.7.10;branch=z9hG4bKbye%u;rport\r\n"
+		"Max-Forwards: 70\r\nFrom: <sip:alice@example.net>;tag=a\r\nTo: %s\r\n"
+		"Call-ID: call-a\r\nCSeq: %u BYE\r\nContent-Length: 0\r\n\r\n",
+		talk->target, cseq, talk->to, cseq);
 	bench_next(bench, PHONE, "SIP/2.0 200 ");
 	bench_reply(bench, PBX, bench_next(bench, PBX, "BYE "), "200 OK", "b", NULL);
 	bench_nothing(bench);

@@ -1,5 +1,5 @@
-/* bench.h - the call layer with a clock of our own: messages are put in as text and what goes out is
- * recorded; the store answers when told to; the relay is a small NG server in this process.
+/* bench.h - the call layer with a clock of our own: messages are put in as text and what goes out
+ * is recorded; the store answers when told to; the relay is a small NG server in this process.
  * SPDX-License-Identifier: Apache-2.0 */
 #pragma once
 #include <setjmp.h>
@@ -50,7 +50,7 @@ struct bench {
 	char in[BENCH_TEXT_MAX];
 	struct ng_server *relay_server;
 	char relay_path[64];
-	char relay_log[512];      /* commands it got */
+	char relay_log[512];       /* commands it got */
 	const char *relay_refuses; /* error-reason of the next one */
 	unsigned sent;
 	unsigned seen; /* what bench_next() has shown */
@@ -79,8 +79,8 @@ extern const char phone_sdp[], pbx_sdp[];
 
 /* A call that is up; texts of it for what follows. */
 struct talk {
-	char to[160];     /* To of leg A with our tag */
-	char target[160]; /* our Contact on leg A */
+	char to[160];       /* To of leg A with our tag */
+	char target[160];   /* our Contact on leg A */
 	const char *invite; /* as the PBX got it */
 };
 void bench_invite(struct bench *bench, const char *sdp);

@@ -20,9 +20,9 @@ static int close_bench(void **state)
 
 static void neither_side_sees_the_other(void **state)
 {
-	static const char *const phones[] = { "192.168.7.10", "192.0.2.7", "203.0.113.10", "call-a",
-					      "tag=a", "secret", "z9hG4bKinvite" };
-	static const char *const pbxs[] = { "10.0.0.20", "10.0.0.1", "secret", "tag=b" };
+	static const char *const phones[] = {"192.168.7.10", "192.0.2.7", "203.0.113.10", "call-a",
+					     "tag=a",        "secret",    "z9hG4bKinvite"};
+	static const char *const pbxs[] = {"10.0.0.20", "10.0.0.1", "secret", "tag=b"};
 	struct talk talk;
 	(void)state;
 
@@ -49,12 +49,13 @@ static void a_request_inside_goes_to_where_the_phone_really_is(void **state)
 
 	bench_talk(&bench, &talk);
 	const char *contact = bench_header(talk.invite, "Contact");
-	bench_receive(&bench, PBX,
-		      "BYE %.*s SIP/2.0\r\nVia: SIP/2.0/UDP 10.0.0.20;branch=z9hG4bKb\r\n"
-		      "Max-Forwards: 70\r\nFrom: %s;tag=b\r\nTo: %s\r\nCall-ID: %s\r\nCSeq: 9 BYE\r\n"
-		      "Content-Length: 0\r\n\r\n",
-		      (int)strcspn(contact + 1, ">"), contact + 1, bench_header(talk.invite, "To"),
-		      bench_header(talk.invite, "From"), bench_header(talk.invite, "Call-ID"));
+	bench_receive(
+		&bench, PBX,
+		"BYE %.*s SIP/2.0\r\nVia: SIP/2.0/UDP 10.0.0.20;branch=z9hG4bKb\r\n"
+		"Max-Forwards: 70\r\nFrom: %s;tag=b\r\nTo: %s\r\nCall-ID: %s\r\nCSeq: 9 BYE\r\n"
+		"Content-Length: 0\r\n\r\n",
+		(int)strcspn(contact + 1, ">"), contact + 1, bench_header(talk.invite, "To"),
+		bench_header(talk.invite, "From"), bench_header(talk.invite, "Call-ID"));
 	bench_next(&bench, PBX, "SIP/2.0 200 ");
 	const char *bye = bench_next(&bench, PHONE, "BYE sip:alice@192.168.7.10 SIP/2.0");
 	assert_true(addr_equal(&bench.paths[bench.sent - 1].remote, &bench.servers[PHONE].addr));
@@ -183,12 +184,13 @@ static void a_strangers_answer_is_met_with_silence(void **state)
 
 static void reinvite(const struct talk *talk, uint32_t cseq)
 {
-	bench_receive(&bench, PHONE,
-		      "INVITE %s SIP/2.0\r\nVia: SIP/2.0/UDP 192.168.7.10;branch=z9hG4bKre%u;rport\r\n"
-		      "Max-Forwards: 70\r\nFrom: <sip:alice@example.net>;tag=a\r\nTo: %s\r\n"
-		      "Call-ID: call-a\r\nCSeq: %u INVITE\r\nContact: <sip:alice@192.168.7.10>\r\n"
-		      "Content-Type: application/sdp\r\nContent-Length: %zu\r\n\r\n%s",
-		      talk->target, cseq, talk->to, cseq, strlen(phone_sdp), phone_sdp);
+	bench_receive(
+		&bench, PHONE,
+		"INVITE %s SIP/2.0\r\nVia: SIP/2.0/UDP 192.168.7.10;branch=z9hG4bKre%u;rport\r\n"
+		"Max-Forwards: 70\r\nFrom: <sip:alice@example.net>;tag=a\r\nTo: %s\r\n"
+		"Call-ID: call-a\r\nCSeq: %u INVITE\r\nContact: <sip:alice@192.168.7.10>\r\n"
+		"Content-Type: application/sdp\r\nContent-Length: %zu\r\n\r\n%s",
+		talk->target, cseq, talk->to, cseq, strlen(phone_sdp), phone_sdp);
 	bench_next(&bench, PHONE, "SIP/2.0 100 ");
 }
 

@@ -21,13 +21,14 @@ struct parsed {
 
 static struct parsed *parse(const char *routes)
 {
-	struct scan_limits limits = { .message_max = 16384 };
+	struct scan_limits limits = {.message_max = 16384};
 	struct parsed *parsed = calloc(1, sizeof(*parsed));
 
 	assert_int_equal(message_init(), 0);
 	snprintf(parsed->text, sizeof(parsed->text),
 		 "SIP/2.0 200 OK\r\nVia: SIP/2.0/UDP h;branch=z9hG4bKx\r\nFrom: <sip:a@b>;tag=l\r\n"
-		 "To: <sip:c@d>;tag=r\r\nCall-ID: x\r\nCSeq: 1 INVITE\r\n%sContact: <sip:c@9.9.9.9>\r\n"
+		 "To: <sip:c@d>;tag=r\r\nCall-ID: x\r\nCSeq: 1 INVITE\r\n%sContact: "
+		 "<sip:c@9.9.9.9>\r\n"
 		 "Content-Length: 0\r\n\r\n",
 		 routes);
 	assert_int_equal(scan_message(parsed->text, strlen(parsed->text), &limits, &parsed->scan),
@@ -40,7 +41,7 @@ static struct parsed *parse(const char *routes)
 static void written(const char *routes, bool reversed, char *out, size_t size)
 {
 	struct parsed *parsed = parse(routes);
-	struct dialog dialog = { 0 };
+	struct dialog dialog = {0};
 	struct buf buf;
 
 	buf_init(&buf);
@@ -64,8 +65,8 @@ static void a_route_set_is_reversed_for_who_sent_the_invite(void **state)
 	char text[1024];
 	(void)state;
 
-	written("Record-Route: <sip:p1;lr>, <sip:p2;lr>\r\nRecord-Route: <sip:p3;lr>\r\n", true, text,
-		sizeof(text));
+	written("Record-Route: <sip:p1;lr>, <sip:p2;lr>\r\nRecord-Route: <sip:p3;lr>\r\n", true,
+		text, sizeof(text));
 	assert_non_null(strstr(text, "BYE sip:c@9.9.9.9 SIP/2.0\r\nRoute: <sip:p3;lr>\r\n"
 				     "Route: <sip:p2;lr>\r\nRoute: <sip:p1;lr>\r\n"));
 	written("Record-Route: <sip:p1;lr>, <sip:p2;lr>\r\n", false, text, sizeof(text));
@@ -84,7 +85,7 @@ static void a_strict_router_gets_the_request_uri(void **state)
 
 static void an_old_cseq_is_known(void **state)
 {
-	struct dialog dialog = { 0 };
+	struct dialog dialog = {0};
 	(void)state;
 
 	assert_true(dialog_accept_cseq(&dialog, 5));

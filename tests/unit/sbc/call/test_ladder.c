@@ -12,11 +12,11 @@
 
 static void it_keeps_the_first_and_the_newest(void **state)
 {
-	struct ladder ladder = { 0 };
+	struct ladder ladder = {0};
 	(void)state;
 
 	for (uint32_t i = 0; i < 100; i++) {
-		struct ladder_message message = { .cseq = i, .text = SLICE("INFO") };
+		struct ladder_message message = {.cseq = i, .text = SLICE("INFO")};
 		ladder_add(&ladder, 1000 + i, &message);
 	}
 	assert_int_equal(ladder_count(&ladder), LADDER_EVENTS);
@@ -33,12 +33,11 @@ static void it_keeps_the_first_and_the_newest(void **state)
 
 static void a_long_reason_is_cut(void **state)
 {
-	struct ladder ladder = { 0 };
+	struct ladder ladder = {0};
 	struct ladder_message message = {
 		.code = 480,
 		.has_sdp = true,
-		.text = SLICE("A reason phrase that is a good deal longer than anybody reads")
-	};
+		.text = SLICE("A reason phrase that is a good deal longer than anybody reads")};
 	(void)state;
 
 	ladder_add(&ladder, 1, &message);

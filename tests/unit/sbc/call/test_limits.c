@@ -32,19 +32,18 @@ static void bench_open(struct bench *bench, uint8_t workers)
 
 static unsigned taken(struct bench *bench, const char *source, bool is_peer, uint64_t now_ms)
 {
-	struct transport_path path = { 0 };
+	struct transport_path path = {0};
 	unsigned count = 0;
 
 	assert_int_equal(addr_parse(slice_from(source), 5060, &path.remote), 0);
-	while (count < 1000 &&
-	       limits_take(bench->limits, LIMIT_SETUP, &path, is_peer, now_ms) == 0)
+	while (count < 1000 && limits_take(bench->limits, LIMIT_SETUP, &path, is_peer, now_ms) == 0)
 		count++;
 	return count;
 }
 
 static void calls_at_once_are_counted_over_all_workers(void **state)
 {
-	struct bench one = { .interface.limits.calls = 3 }, other = { .interface.limits.calls = 3 };
+	struct bench one = {.interface.limits.calls = 3}, other = {.interface.limits.calls = 3};
 	(void)state;
 
 	bench_open(&one, 2);
@@ -68,7 +67,7 @@ static void calls_at_once_are_counted_over_all_workers(void **state)
 
 static void a_rate_is_a_burst_and_then_a_trickle(void **state)
 {
-	struct bench bench = { .interface.limits.setup_rate = { 10, 1000 } };
+	struct bench bench = {.interface.limits.setup_rate = {10, 1000}};
 	(void)state;
 
 	bench_open(&bench, 1);
@@ -81,7 +80,7 @@ static void a_rate_is_a_burst_and_then_a_trickle(void **state)
 
 static void one_stranger_does_not_use_up_anothers_share(void **state)
 {
-	struct bench bench = { .interface.limits.per_source.setup_rate = { 2, 1000 } };
+	struct bench bench = {.interface.limits.per_source.setup_rate = {2, 1000}};
 	(void)state;
 
 	bench_open(&bench, 1);

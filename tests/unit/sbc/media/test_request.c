@@ -12,8 +12,8 @@
 
 #include "control/ng/bencode.h"
 
-static const struct config_interface interfaces[] = { { .name = "lan" }, { .name = "wan" } };
-static const struct config config = { .interfaces = interfaces, .interface_count = 2 };
+static const struct config_interface interfaces[] = {{.name = "lan"}, {.name = "wan"}};
+static const struct config config = {.interfaces = interfaces, .interface_count = 2};
 
 static const char sdp[] = "v=0\r\no=- 1 1 IN IP4 192.168.0.18\r\ns=-\r\nc=IN IP4 192.168.0.18\r\n"
 			  "t=0 0\r\nm=audio 4000 RTP/AVP 0\r\n";
@@ -37,18 +37,20 @@ static void a_phone_behind_a_nat_is_known_by_its_source(void **state)
 	assert_true(natted("81.56.73.55", sdp));
 	assert_false(natted("192.168.0.18", sdp));
 	/* held the old way: says nothing about where it is */
-	assert_false(natted("81.56.73.55", "v=0\r\no=- 1 1 IN IP4 0.0.0.0\r\ns=-\r\n"
-					   "c=IN IP4 0.0.0.0\r\nt=0 0\r\nm=audio 4000 RTP/AVP 0\r\n"));
+	assert_false(natted("81.56.73.55",
+			    "v=0\r\no=- 1 1 IN IP4 0.0.0.0\r\ns=-\r\n"
+			    "c=IN IP4 0.0.0.0\r\nt=0 0\r\nm=audio 4000 RTP/AVP 0\r\n"));
 	/* a refused stream neither */
-	assert_false(natted("81.56.73.55", "v=0\r\no=- 1 1 IN IP4 1.2.3.4\r\ns=-\r\n"
-					   "c=IN IP4 1.2.3.4\r\nt=0 0\r\nm=video 0 RTP/AVP 96\r\n"));
+	assert_false(natted("81.56.73.55",
+			    "v=0\r\no=- 1 1 IN IP4 1.2.3.4\r\ns=-\r\n"
+			    "c=IN IP4 1.2.3.4\r\nt=0 0\r\nm=video 0 RTP/AVP 96\r\n"));
 }
 
 static void an_offer_says_what_any_relay_needs(void **state)
 {
-	struct media_session session = { .relay = -1 };
-	struct media_end from = { .tag = SLICE("ta"), .interface = 1 };
-	struct media_end to = { .tag = SLICE("tb"), .interface = 0 };
+	struct media_session session = {.relay = -1};
+	struct media_end from = {.tag = SLICE("ta"), .interface = 1};
+	struct media_end to = {.tag = SLICE("tb"), .interface = 0};
 	struct arena *arena;
 	(void)state;
 
@@ -66,8 +68,8 @@ static void an_offer_says_what_any_relay_needs(void **state)
 	assert_true(ng_list_has(offer, "received-from", "81.56.73.55"));
 	assert_true(slice_equal(ng_get_string(offer, "ICE"), SLICE("remove")));
 	/* the answerer speaks: the offerer is still named first */
-	struct ng_value *answer = request_exchange(arena, &config, MEDIA_ANSWER, &session, &to, &from,
-						   slice_from(sdp), false);
+	struct ng_value *answer = request_exchange(arena, &config, MEDIA_ANSWER, &session, &to,
+						   &from, slice_from(sdp), false);
 	assert_true(slice_equal(ng_get_string(answer, "from-tag"), SLICE("ta")));
 	assert_true(slice_equal(ng_get_string(answer, "to-tag"), SLICE("tb")));
 	assert_null(ng_get_list(answer, "flags"));

@@ -21,7 +21,7 @@ struct bench {
 
 static void bench_open(struct bench *bench, uint32_t limit)
 {
-	*bench = (struct bench){ 0 };
+	*bench = (struct bench){0};
 	assert_int_equal(wheel_create(START, &bench->wheel), 0);
 	random_system_init(&bench->random);
 	assert_int_equal(

@@ -10,25 +10,35 @@
 #include <string.h>
 #include <cmocka.h>
 
-static const struct config_end from_pbx[] = { { .type = CONFIG_END_PEER, .peer = 0 } };
-static const struct config_end from_phones[] = { { .type = CONFIG_END_PHONES } };
-static const struct config_number emergency[] = { { "112", false }, { "15", false } };
-static const struct config_number abroad[] = { { "+", true } };
+static const struct config_end from_pbx[] = {{.type = CONFIG_END_PEER, .peer = 0}};
+static const struct config_end from_phones[] = {{.type = CONFIG_END_PHONES}};
+static const struct config_number emergency[] = {{"112", false}, {"15", false}};
+static const struct config_number abroad[] = {{"+", true}};
 static const struct config_route routes[] = {
-	{ .name = "emergency", .from = from_pbx, .from_count = 1, .numbers = emergency,
-	  .number_count = 2, .to = { CONFIG_END_PEER, 1 } },
-	{ .name = "abroad", .from = from_pbx, .from_count = 1, .numbers = abroad, .number_count = 1,
-	  .to = { CONFIG_END_PEER, 2 } },
-	{ .name = "to-phones", .from = from_pbx, .from_count = 1, .registered = true,
-	  .to = { CONFIG_END_PHONES, 0 } },
-	{ .name = "from-phones", .from = from_phones, .from_count = 1,
-	  .to = { CONFIG_END_PEER, 0 } },
+	{.name = "emergency",
+	 .from = from_pbx,
+	 .from_count = 1,
+	 .numbers = emergency,
+	 .number_count = 2,
+	 .to = {CONFIG_END_PEER, 1}},
+	{.name = "abroad",
+	 .from = from_pbx,
+	 .from_count = 1,
+	 .numbers = abroad,
+	 .number_count = 1,
+	 .to = {CONFIG_END_PEER, 2}},
+	{.name = "to-phones",
+	 .from = from_pbx,
+	 .from_count = 1,
+	 .registered = true,
+	 .to = {CONFIG_END_PHONES, 0}},
+	{.name = "from-phones", .from = from_phones, .from_count = 1, .to = {CONFIG_END_PEER, 0}},
 };
-static const struct config config = { .routes = routes, .route_count = 4 };
+static const struct config config = {.routes = routes, .route_count = 4};
 
 static const char *taken(int peer, const char *number, bool is_registered)
 {
-	struct route_query query = { peer, slice_from(number), is_registered };
+	struct route_query query = {peer, slice_from(number), is_registered};
 	const struct config_route *route = route_find(&config, &query);
 	return route ? route->name : "none";
 }
@@ -47,7 +57,7 @@ static void the_first_that_matches_is_taken(void **state)
 
 int main(void)
 {
-	static const struct CMUnitTest tests[] = { cmocka_unit_test(
-		the_first_that_matches_is_taken) };
+	static const struct CMUnitTest tests[] = {
+		cmocka_unit_test(the_first_that_matches_is_taken)};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

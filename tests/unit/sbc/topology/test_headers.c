@@ -24,13 +24,14 @@ static void reason_loses_its_text(void **state)
 
 static void what_crosses_keeps_its_order_and_gets_its_whole_name(void **state)
 {
-	char text[] = "INVITE sip:a@b SIP/2.0\r\nVia: SIP/2.0/UDP h;branch=z9hG4bKx\r\n"
-		      "Max-Forwards: 70\r\nFrom: <sip:a@b>;tag=1\r\nTo: <sip:c@d>\r\nCall-ID: x\r\n"
-		      "CSeq: 1 INVITE\r\nContact: <sip:a@b>\r\nX-Inner: 1\r\ns: hello\r\n"
-		      "User-Agent: leak\r\nPriority: urgent\r\nReason: SIP;cause=200;text=\"pbx\"\r\n"
-		      "Content-Length: 0\r\n\r\n";
-	struct scan_limits limits = { .message_max = 16384 };
-	struct crossing crossing = { .from_trusted = true };
+	char text[] =
+		"INVITE sip:a@b SIP/2.0\r\nVia: SIP/2.0/UDP h;branch=z9hG4bKx\r\n"
+		"Max-Forwards: 70\r\nFrom: <sip:a@b>;tag=1\r\nTo: <sip:c@d>\r\nCall-ID: x\r\n"
+		"CSeq: 1 INVITE\r\nContact: <sip:a@b>\r\nX-Inner: 1\r\ns: hello\r\n"
+		"User-Agent: leak\r\nPriority: urgent\r\nReason: SIP;cause=200;text=\"pbx\"\r\n"
+		"Content-Length: 0\r\n\r\n";
+	struct scan_limits limits = {.message_max = 16384};
+	struct crossing crossing = {.from_trusted = true};
 	struct scan *scan = calloc(1, sizeof(*scan));
 	struct arena *arena;
 	struct message *message;

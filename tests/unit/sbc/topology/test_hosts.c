@@ -19,7 +19,7 @@ struct edge {
 
 static void edge_init(struct edge *edge)
 {
-	*edge = (struct edge){ 0 };
+	*edge = (struct edge){0};
 	assert_int_equal(addr_parse_ip(SLICE("10.0.0.1"), &edge->addresses[0]), 0);
 	assert_int_equal(addr_parse_ip(SLICE("192.0.2.10"), &edge->addresses[1]), 0);
 	assert_int_equal(addr_parse(SLICE("10.0.0.20:5070"), 5060, &edge->server), 0);
@@ -35,7 +35,7 @@ static void edge_init(struct edge *edge)
 static void identity_is(const struct edge *edge, uint16_t interface, const struct addr *server,
 			const char *uri, const char *wanted)
 {
-	struct hosts_way way = { .config = &edge->config, .interface = interface, .server = server };
+	struct hosts_way way = {.config = &edge->config, .interface = interface, .server = server};
 	struct buf out;
 
 	buf_init(&out);
@@ -78,7 +78,7 @@ static void a_target_has_the_servers_port(void **state)
 	(void)state;
 
 	edge_init(&edge);
-	struct hosts_way way = { .config = &edge.config, .server = &edge.server };
+	struct hosts_way way = {.config = &edge.config, .server = &edge.server};
 	buf_init(&out);
 	hosts_write_target(&way, SLICE("sip:1000@192.0.2.10:5060"), &out);
 	assert_string_equal(out.data, "sip:1000@10.0.0.20:5070");

@@ -12,16 +12,16 @@
 
 static bool crosses(const char *name, bool from_trusted, bool to_trusted)
 {
-	struct crossing crossing = { .from_trusted = from_trusted, .to_trusted = to_trusted };
+	struct crossing crossing = {.from_trusted = from_trusted, .to_trusted = to_trusted};
 	return policy_header_crosses(slice_from(name), &crossing);
 }
 
 static void what_names_a_side_never_crosses(void **state)
 {
-	static const char *const names[] = { "User-Agent", "Server",   "Organization", "Warning",
-					     "Call-Info",  "Via",      "Record-Route", "Contact",
-					     "Path",	   "Call-ID",  "Replaces",     "Refer-To",
-					     "from",	   "SUPPORTED", "P-Asserted-Identity" };
+	static const char *const names[] = {
+		"User-Agent", "Server",       "Organization", "Warning",   "Call-Info",
+		"Via",        "Record-Route", "Contact",      "Path",      "Call-ID",
+		"Replaces",   "Refer-To",     "from",         "SUPPORTED", "P-Asserted-Identity"};
 	(void)state;
 	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++)
 		for (int sides = 0; sides < 4; sides++)
@@ -44,7 +44,7 @@ static void an_untrusted_side_gets_the_allow_list_only(void **state)
 
 static void identity_crosses_between_believers_only(void **state)
 {
-	struct crossing crossing = { .from_trusted = true, .to_trusted = true, .identity = true };
+	struct crossing crossing = {.from_trusted = true, .to_trusted = true, .identity = true};
 	(void)state;
 	assert_true(policy_header_crosses(SLICE("P-Asserted-Identity"), &crossing));
 	crossing.identity = false;
@@ -53,7 +53,7 @@ static void identity_crosses_between_believers_only(void **state)
 
 static void the_bodys_headers_go_with_the_body(void **state)
 {
-	struct crossing crossing = { .to_trusted = true };
+	struct crossing crossing = {.to_trusted = true};
 	(void)state;
 	assert_false(policy_header_crosses(SLICE("Content-Disposition"), &crossing));
 	crossing.with_body = true;
