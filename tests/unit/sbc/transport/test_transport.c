@@ -315,28 +315,28 @@ static void silence_of_every_kind_ends_a_connection(void **state)
 {
 	static struct bench b;
 	struct transport_timers timers = {.connect_ms = 100,
-					  .idle_ms = 150,
-					  .first_ms = 50,
+					  .idle_ms = 900,
+					  .first_ms = 300,
 					  .stall_ms = 100,
-					  .partial_ms = 50};
+					  .partial_ms = 300};
 	(void)state;
 	bench_open(&b, &timers, 0);
 	int never = bench_connect(&b);
 	int idle = bench_connect(&b);
 	bench_write(idle, options);
-	bench_run(&b, 30);
+	bench_run(&b, 100);
 	assert_int_equal(COUNTER(&b, connections), 2);
-	bench_run(&b, 60); /* no first message */
+	bench_run(&b, 400); /* no first message */
 	assert_int_equal(COUNTER(&b, connections), 1);
 	bench_write(idle, "OPTIONS");
-	bench_run(&b, 80); /* no end of a message */
+	bench_run(&b, 450); /* no end of a message */
 	assert_int_equal(COUNTER(&b, connections), 0);
 	close(idle);
 	idle = bench_connect(&b);
 	bench_write(idle, options);
-	bench_run(&b, 100);
+	bench_run(&b, 500);
 	assert_int_equal(COUNTER(&b, connections), 1);
-	bench_run(&b, 100);
+	bench_run(&b, 600);
 	assert_int_equal(COUNTER(&b, connections), 0);
 	assert_int_equal(COUNTER(&b, timed_out), 3);
 	close(never);
