@@ -231,7 +231,8 @@ static bool is_for_kernel(enum drop why)
 	       why == DROP_NOT_UDP || why == DROP_NOT_OURS;
 }
 
-uint16_t stage_classify(struct lcore *lcore, struct packet *packets, uint16_t n)
+/* Each loop asks for the memory that the next one reads. */
+static uint16_t find_flows(struct lcore *lcore, struct packet *packets, uint16_t n)
 {
 	uint16_t kept = 0;
 	for (uint16_t i = 0; i < n; i++) {
@@ -247,10 +248,24 @@ uint16_t stage_classify(struct lcore *lcore, struct packet *packets, uint16_t n)
 				packet_drop(lcore, packet, why);
 			continue;
 		}
-		if (hand_over(lcore, packet))
-			continue;
+		__builtin_prefetch(packet->flow);
 		if (kept != i)
 			packets[kept] = *packet;
+		kept++;
+	}
+	return kept;
+}
+
+uint16_t stage_classify(struct lcore *lcore, struct packet *packets, uint16_t n)
+{
+	uint16_t found = find_flows(lcore, packets, n);
+	uint16_t kept = 0;
+	for (uint16_t i = 0; i < found; i++) {
+		if (hand_over(lcore, &packets[i]))
+			continue;
+		flow_prefetch(packets[i].flow->slot);
+		if (kept != i)
+			packets[kept] = packets[i];
 		kept++;
 	}
 	return stage_demux(lcore, packets, kept);
@@ -265,6 +280,7 @@ uint16_t stage_demux(struct lcore *lcore, struct packet *packets, uint16_t n)
 			packet_drop(lcore, &packets[i], why);
 			continue;
 		}
+		__builtin_prefetch(packets[i].flow->rtp_to.slot);
 		if (kept != i)
 			packets[kept] = packets[i];
 		kept++;

@@ -2,6 +2,7 @@
  * lcore alone, but for the numbers (struct counter) and the pointers that the control thread
  * publishes (marked _Atomic), which are read under RCU. SPDX-License-Identifier: Apache-2.0 */
 #pragma once
+#include <stddef.h>
 #include "rtpengine/datapath/datapath.h"
 #include "rtpengine/datapath/packet.h"
 
@@ -40,24 +41,25 @@ struct flow_link {
 
 /* A published rule, compiled. Immutable. */
 struct flow {
-	struct flow_slot *slot;
+	struct flow_slot *slot; /* first cache line: what an arriving packet needs */
 	struct flow_id id;
 	uint32_t generation;
+	uint32_t epoch; /* the datapath's own count: expected[] is constant within one */
 	uint16_t lcore;
 	uint8_t kind;          /* enum flow_kind */
 	uint8_t mode;          /* enum flow_source_mode */
 	uint8_t traffic_class; /* DSCP << 2 */
 	bool symmetric;
-	uint32_t epoch;          /* the datapath's own count: expected[] is constant within one */
-	uint64_t learn_until_ns; /* UINT64_MAX = for ever */
-	struct addr local;
-	struct addr expected[FLOW_EXPECTED_MAX];
-	struct hop *expected_hop[FLOW_EXPECTED_MAX];
+	uint32_t clock_hz;
+	struct flow_link rtp_to, rtcp_to;
+	struct addr local; /* second: what a leaving one needs */
 	struct addr remote;
 	struct hop *remote_hop;
-	struct flow_link rtp_to, rtcp_to, rtp_of;
-	uint32_t clock_hz;
-};
+	uint64_t learn_until_ns; /* UINT64_MAX = for ever */
+	struct addr expected[FLOW_EXPECTED_MAX];
+	struct hop *expected_hop[FLOW_EXPECTED_MAX];
+	struct flow_link rtp_of;
+} __attribute__((aligned(64)));
 
 /* A source that is, or was, admitted. */
 struct source {
@@ -96,31 +98,38 @@ struct sequence_state {
 
 /* What the owning lcore remembers of a flow; survives the replacement of its rule. */
 struct flow_state {
-	struct source locked;
-	struct source previous; /* locked before the last offer */
-	uint32_t epoch;
+	uint32_t epoch; /* first cache line, with `current` before it: the source */
 	bool epoch_is_set;
 	bool hijack_reported;
-	struct candidate candidates[CANDIDATES];
-	struct sequence_state rtp;
+	struct source locked;
 
-	/* read by the control thread */
-	struct counter packets, bytes, rtcp_packets, sent_packets, sent_bytes;
-	struct counter lost, reordered, duplicate, jitter_us;
-	struct counter last_packet_ns, last_rtcp_ns;
+	struct sequence_state rtp; /* second: of an arriving packet */
+	/* counters are read by the control thread */
 	struct counter rtp_header; /* bit 63 set; payload type << 48 | sequence << 32 | ssrc */
-	struct counter
-		locked_source; /* bit 63 set; epoch << 24 | expected << 16 | port; 0 = none */
-	struct counter hijack_attempts;
+	struct counter last_packet_ns;
+
+	struct counter packets, bytes, lost, jitter_us; /* third */
+	struct counter sent_packets, sent_bytes;
+	struct counter rtcp_packets, last_rtcp_ns;
+
+	struct counter reordered, duplicate, hijack_attempts;
+	/* bit 63 set; epoch << 24 | expected << 16 | port; 0 = none */
+	struct counter locked_source;
 	struct counter drops[DROP_COUNT];
+	struct source previous; /* locked before the last offer */
+	struct candidate candidates[CANDIDATES];
 };
 
 /* Stable for the life of the process, so that a stale link is harmless. */
 struct flow_slot {
 	_Atomic(const struct flow *) current; /* NULL = closed */
-	uint32_t generation;                  /* control thread */
 	struct flow_state state;
+	uint32_t generation; /* control thread */
 } __attribute__((aligned(64)));
+
+_Static_assert(offsetof(struct flow, local) == 64, "a packet should not miss the cache twice");
+_Static_assert(offsetof(struct flow_slot, state.rtp) == 64, "nor here");
+_Static_assert(offsetof(struct flow_slot, state.packets) == 128, "nor here");
 
 /* The parts of an lcore that touch other lcores and the drivers; a table so that the stages
  * run without either. */
@@ -156,6 +165,15 @@ static inline const struct flow *flow_link_get(const struct flow_link *link)
 		return NULL;
 	const struct flow *flow = atomic_load_explicit(&link->slot->current, memory_order_acquire);
 	return flow && flow->generation == link->generation ? flow : NULL;
+}
+
+/* The lines of a flow's state; and of where its packets leave, without waiting for any of them. */
+static inline void flow_prefetch(const struct flow_slot *slot)
+{
+	const char *at = (const char *)slot;
+	__builtin_prefetch(at, 1);
+	__builtin_prefetch(at + 64, 1);
+	__builtin_prefetch(at + 128, 1);
 }
 
 /* The media address that `ip` is, or NULL. */

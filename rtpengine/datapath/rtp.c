@@ -86,6 +86,20 @@ static bool padding_fits(const struct packet *packet)
 	return padding > 0 && padding <= packet->payload_len - 12 - 4 * (rtp[0] & 0xf);
 }
 
+/* Where it leaves is looked at by stage_rewrite. */
+static void prefetch_out(const struct flow *flow)
+{
+	if (!flow->rtp_to.slot)
+		return;
+	const struct flow *out =
+		atomic_load_explicit(&flow->rtp_to.slot->current, memory_order_relaxed);
+	if (!out)
+		return;
+	__builtin_prefetch(out);
+	__builtin_prefetch((const char *)out + 64);
+	__builtin_prefetch((const char *)flow->rtp_to.slot + 128, 1);
+}
+
 static void count(struct lcore *lcore, const struct packet *packet)
 {
 	const struct flow *flow = packet->flow;
@@ -93,6 +107,7 @@ static void count(struct lcore *lcore, const struct packet *packet)
 	counter_add(&state->packets, 1);
 	counter_add(&state->bytes, packet->payload_len);
 	store(&state->last_packet_ns, lcore->now_ns);
+	prefetch_out(flow);
 	if (packet->kind != PACKET_RTP)
 		return;
 
