@@ -213,6 +213,7 @@ static void open_worker(struct bench *bench)
 						   .log = &bench->log,
 						   .limit = 1000,
 						   .branch = branch,
+						   .made = made,
 						   .send = record,
 						   .sent_by = sent_by,
 						   .large = large,
