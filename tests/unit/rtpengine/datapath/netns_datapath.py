@@ -311,6 +311,9 @@ def test_the_kernel_keeps_the_rest(r):
     udp("L", "10.91.1.2", 5060).sendto(b"OPTIONS", ("10.91.1.1", 5060))
     k.settimeout(2)
     eq(k.recv(100), b"OPTIONS")
+    big = os.urandom(4000)  # in fragments
+    udp("L", "10.91.1.2", 5061).sendto(big, ("10.91.1.1", 5060))
+    assert k.recv(5000) == big
 
 
 def test_no_icmp_for_media(r):

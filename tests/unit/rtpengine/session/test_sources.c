@@ -299,6 +299,23 @@ static void families_are_bridged(void **state)
 	assert_int_equal(bench_ports_in_use(b), 8);
 }
 
+static void the_wrong_family_is_refused(void **state)
+{
+	struct bench *b = *state;
+
+	ask_ok(bench_offer(b, "c", "a", bench_sdp(b, "10.0.0.20", 4000, ""), DIRECTION));
+	assert_string_equal(
+		bench_text(bench_answer(b, "c", "a b", bench_sdp(b, "2001:db8::77", 5000, ""), ""),
+			   "error-reason"),
+		"media 1: its address is not of the family spoken on that side");
+	/* the signalling may come over another family than the media: then it says nothing */
+	ask_ok(bench_ask(b, "answer", "call-id", "c", "from-tag", "a", "to-tag", "b", "sdp",
+			 bench_sdp(b, "192.168.1.1", 5000, ""), "received-from[]",
+			 "IP6,2001:db8::77", NULL));
+	assert_addr(&fake_flow_at(&b->datapath, WAN, 30000)->rule.source.expected[0],
+		    "192.168.1.1:5000");
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 
 int main(void)
@@ -315,6 +332,7 @@ int main(void)
 		TEST(srtp_passes_sealed),
 		TEST(a_stream_taken_off_lets_nobody_in),
 		TEST(families_are_bridged),
+		TEST(the_wrong_family_is_refused),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
