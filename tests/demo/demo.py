@@ -19,6 +19,7 @@ sys.path.insert(0, os.path.dirname(HERE))
 from lib import kamailio, postern, ladder          # noqa: E402
 from lib.baresip import Baresip                     # noqa: E402
 from lib.capture import Capture                     # noqa: E402
+from lib.edge import leaks                          # noqa: E402
 from lib.lab import Lab, LabError, wait_until       # noqa: E402
 
 STARTED = time.monotonic()
@@ -88,19 +89,6 @@ def one_call(lab, home, desk):
     ident = calls[0]["id"]
     return {"calls": calls, "call": postern.ask(DEFAULT_SOCKET, "show call " + ident),
             "record": postern.ask(DEFAULT_SOCKET, "show record " + ident)}
-
-
-def leaks(messages, ours, words):
-    """Lines of what Postern itself sent that hold one of `words`."""
-    found = []
-    for message in messages:
-        if message.source != ours:
-            continue
-        for line in message.text.split("\r\n"):
-            for word in words:
-                if word.lower() in line.lower():
-                    found.append("%s: %s" % (message.first_line, line))
-    return found
 
 
 def media_table(call):
