@@ -163,7 +163,7 @@ static void read_natted(struct side_media *out, const struct options *options,
 {
 	out->received = options->received_from;
 	out->received.port = 0;
-	if (!out->received.family || local->source_signalled ||
+	if (out->received.family != out->rtp.family || local->source_signalled ||
 	    addr_equal_ip(&out->received, &out->rtp))
 		return;
 	/* Told by the client; or plain to see: private in the SDP, public outside. */
@@ -213,6 +213,11 @@ int side_read(struct stream *stream, int side, const struct sdp_media *media,
 		return -ERR_MALFORMED;
 	if (kind.is_rtp && sdp_media_rtcp_addr(media, &read.rtcp) != 0)
 		return -ERR_MALFORMED;
+	*why = "its address is not of the family spoken on that side";
+	if (read.rtp.family != stream->dialog->parties[side].family ||
+	    (kind.is_rtp && read.rtcp.family != read.rtp.family))
+		return -ERR_UNSUPPORTED;
+	*why = "unusable address in a=rtcp";
 	if (kind.is_rtp && is_multicast_or_broadcast(&read.rtcp))
 		return -ERR_MALFORMED;
 	unsigned interface = stream->dialog->parties[side].interface;

@@ -209,7 +209,31 @@ def learned_behind_a_nat(bench, lab):
     call = bench.relay.ask_relay("show call " + bench.id)
     flow = call["dialogs"][0]["streams"][0]["sides"][0]["rtp"]
     expect(flow["source"] == "203.0.113.1:5000" and flow["hijack_attempts"] >= 20, "who tried is counted: %s" % flow)
+    # Held by the other side, the phone only listens: it is not forgotten, and hears the music.
+    bench.ng.must("offer", call_id=bench.id, from_tag="b", to_tag="a", sdp=a.sdp("a=sendonly\r\n"))
+    bench.ng.must("answer", call_id=bench.id, from_tag="b", to_tag="a", sdp=b.sdp("a=recvonly\r\n"),
+                  received_from=["IP4", "203.0.113.1"], flags=["SIP-source-address"])
+    time.sleep(5.5)
+    a.rtp(3)
+    expect(len(b.received()) == 3, "music on hold finds the silent phone")
     bench.hangup(a, b, stranger)
+
+
+def back_through_the_pbx(bench, lab):
+    """Both phones are outside; the PBX hands the SDP of one call to the other, so our two inner sides face each other."""
+    one, two = Party(lab, "inet", "203.0.113.1", 5000), Party(lab, "inet", "203.0.113.1", 5010)
+    ng = bench.ng
+    inner = ng.must("offer", call_id="in", from_tag="a", sdp=one.sdp(), direction=["wan", "lan"])["sdp"]
+    two.peer(ng.must("offer", call_id="out", from_tag="p", sdp=inner, direction=["lan", "wan"]))
+    inner = ng.must("answer", call_id="out", from_tag="p", to_tag="b", sdp=two.sdp())["sdp"]
+    one.peer(ng.must("answer", call_id="in", from_tag="a", to_tag="q", sdp=inner))
+    expect(both_ways(one, two) == (10, 10), "through the relay twice")
+    one.rtcp()
+    expect(len(two.received(1)) == 1, "RTCP as well")
+    for call in ("in", "out"):
+        ng.must("delete", call_id=call)
+    one.close()
+    two.close()
 
 
 def silence(bench, lab):
@@ -269,7 +293,7 @@ def run(lab):
     for driver in ("auto", "af_packet"):
         bench = Bench(lab, driver)
         for case in (privileges, plain, muxed_on_one_side, bridged_families, held, fax, sealed_srtp, learned_behind_a_nat,
-                     silence, foreign_control, full_range):
+                     back_through_the_pbx, silence, foreign_control, full_range):
             try:
                 case(bench, lab)
             except LabError as e:
