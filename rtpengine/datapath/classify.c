@@ -121,8 +121,7 @@ static enum drop parse(struct packet *packet, struct addr *local)
 	return udp_sum_is_good(packet, udp, udp_len) ? DROP_NONE : DROP_UDP_CHECKSUM;
 }
 
-/* Fixed header, CSRC list and extension fit (RFC 3550 5.1, 5.3.1). Padding is for stage_rtp: under
- * SRTP its count is encrypted. */
+/* Fixed header, CSRC list and extension fit (RFC 3550 5.1, 5.3.1): what SRTP leaves in clear. */
 static bool rtp_fits(const uint8_t *rtp, uint16_t len)
 {
 	if (len < 12)

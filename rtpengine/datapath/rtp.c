@@ -1,6 +1,7 @@
 /* rtp.c - third stage: what RFC 3550 lets a receiver know about an RTP stream (A.1 sequence, A.3
  * loss, A.8 jitter), per flow, over the SSRC that speaks now. Nothing is dropped for its sequence:
- * a relay is not a jitter buffer. SPDX-License-Identifier: Apache-2.0 */
+ * a relay is not a jitter buffer. Nor for its padding, whose count SRTP encrypts.
+ * SPDX-License-Identifier: Apache-2.0 */
 #include "rtpengine/datapath/lcore.h"
 
 #define MAX_DROPOUT  3000 /* RFC 3550 A.1 */
@@ -76,16 +77,6 @@ static void update_jitter(struct flow_state *state, uint32_t clock_hz, uint32_t 
 	rtp->transit_is_set = true;
 }
 
-/* The last octet of a padded packet counts the padding (RFC 3550 5.1). */
-static bool padding_fits(const struct packet *packet)
-{
-	const uint8_t *rtp = packet_payload(packet);
-	if (!(rtp[0] & 0x20))
-		return true;
-	uint8_t padding = rtp[packet->payload_len - 1];
-	return padding > 0 && padding <= packet->payload_len - 12 - 4 * (rtp[0] & 0xf);
-}
-
 /* Where it leaves is looked at by stage_rewrite. */
 static void prefetch_out(const struct flow *flow)
 {
@@ -125,18 +116,8 @@ static void count(struct lcore *lcore, const struct packet *packet)
 
 uint16_t stage_rtp(struct lcore *lcore, struct packet *packets, uint16_t n)
 {
-	uint16_t kept = 0;
-	for (uint16_t i = 0; i < n; i++) {
-		struct packet *packet = &packets[i];
-		if (packet->kind == PACKET_RTP && !padding_fits(packet)) {
-			packet_drop(lcore, packet, DROP_RTP_HEADER);
-			continue;
-		}
-		if (packet->kind != PACKET_RTCP)
-			count(lcore, packet);
-		if (kept != i)
-			packets[kept] = *packet;
-		kept++;
-	}
-	return kept;
+	for (uint16_t i = 0; i < n; i++)
+		if (packets[i].kind != PACKET_RTCP)
+			count(lcore, &packets[i]);
+	return n;
 }
