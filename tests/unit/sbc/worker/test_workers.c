@@ -235,6 +235,7 @@ static void calls_stay_on_their_worker(uint8_t count)
 				continue;
 		}
 	}
+	workers_stop(b.workers, 1000);
 	uint64_t handed = 0, taken = 0;
 	for (uint8_t i = 0; i < count; i++) {
 		handed += counter_get(&workers_at(b.workers, i)->counters.handed_over);
@@ -245,9 +246,8 @@ static void calls_stay_on_their_worker(uint8_t count)
 		assert_true(handed > 0);
 	else
 		assert_int_equal(handed, 0);
-	usleep(20000);
-	bench_close(&b);
 	assert_true(taken <= handed);
+	bench_close(&b);
 }
 
 static void calls_stay_on_their_worker_1(void **state)
