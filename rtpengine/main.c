@@ -170,7 +170,9 @@ static int open_datapath(struct relay *relay)
 	int err = datapath_create(&datapath, why, &relay->datapath);
 	free(interfaces);
 	if (err) {
-		log_error(&relay->log, "datapath.failed", "reason=\"%s\"", why);
+		log_error(&relay->log, "datapath.failed", "reason=\"%s\"%s", why,
+			  geteuid() ? " cure=\"start as root: it becomes another user by itself\""
+				    : "");
 		return err;
 	}
 	datapath_on_event(relay->datapath, on_datapath_event, relay);
@@ -301,6 +303,11 @@ static int open_control(struct relay *relay)
 		.owner = relay,
 	};
 	err = ng_server_create(&server, &relay->ng);
+	if (err == -ERR_BUSY)
+		log_error(
+			&relay->log, "control.failed",
+			"reason=\"another program answers there\" cure=\"stop it (ss -lntup names "
+			"it), or choose another address in relay.control\"");
 out:
 	free(listeners);
 	free(allow);
