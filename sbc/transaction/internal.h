@@ -1,7 +1,6 @@
-/* internal.h - what the files of this folder share. key.c names a transaction, server.c and
- * client.c are the state machines, ack.c writes the requests that a client transaction makes by
- * itself, transaction.c owns the tables and sorts what comes in. SPDX-License-Identifier:
- * Apache-2.0 */
+/* internal.h - what the files of this folder share: key.c names a transaction, server.c and
+ * client.c are the state machines, ack.c writes what an INVITE of ours brings with it,
+ * transaction.c sorts. SPDX-License-Identifier: Apache-2.0 */
 #pragma once
 #include "control/base/table.h"
 #include "sbc/transaction/transaction.h"

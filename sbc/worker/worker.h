@@ -59,7 +59,7 @@ struct worker {
 	struct transactions *transactions;
 	struct guard *guard;
 	struct worker_counters counters;
-	void *core; /* the upper half's */
+	void *core;   /* the upper half's */
 	void *shared; /* as configured: the same for all workers */
 	struct workers *all;
 };
