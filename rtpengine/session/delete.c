@@ -73,11 +73,10 @@ void command_delete(struct command *command)
 		delete_branches(session, options, command->now_ms);
 		return;
 	}
-	command->sessions->counters.deleted++;
 	/* Without a delay asked for there is none: the ports rest in quarantine anyway. */
 	if (options->delete_delay_s > 0)
 		session_delete_later(session, command->now_ms,
 				     (uint64_t)options->delete_delay_s * 1000);
 	else
-		session_destroy(session, command->now_ms);
+		session_end(session, command->now_ms);
 }

@@ -55,6 +55,12 @@ void session_destroy(struct session *session, uint64_t now_ms)
 	free(session);
 }
 
+void session_end(struct session *session, uint64_t now_ms)
+{
+	session->all->counters.deleted++;
+	session_destroy(session, now_ms);
+}
+
 static void note_side(const struct stream *stream, int side, uint64_t *last_ms)
 {
 	const struct flow_ref *refs[] = {&stream->sides[side].rtp, &stream->sides[side].rtcp};
@@ -161,7 +167,7 @@ static void on_expiry(struct timer *timer, uint64_t now_ms)
 	struct sessions *sessions = session->all;
 
 	if (session->is_deleting) {
-		session_destroy(session, now_ms);
+		session_end(session, now_ms);
 		return;
 	}
 	uint64_t *counter;

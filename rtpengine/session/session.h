@@ -176,6 +176,7 @@ struct port_range *interface_range(const struct sessions *sessions, unsigned int
 MUST_CHECK int session_create(struct sessions *sessions, struct slice call_id, uint64_t now_ms,
 			      struct session **out);
 void session_destroy(struct session *session, uint64_t now_ms);
+void session_end(struct session *session, uint64_t now_ms);   /* as asked for */
 void session_touch(struct session *session, uint64_t now_ms); /* signalling came: arm the expiry */
 void session_delete_later(struct session *session, uint64_t now_ms, uint64_t delay_ms);
 bool session_is_held(const struct session *session);

@@ -309,6 +309,7 @@ static void a_delayed_delete_may_be_taken_back_by_an_offer(void **state)
 	bench_ask(b, "delete", "call-id", "c", "delete-delay", "2", NULL);
 	bench_advance(b, 2000);
 	assert_int_equal(sessions_count(b->sessions), 0);
+	assert_int_equal(sessions_counters(b->sessions)->deleted, 1);
 	const struct ng_value *pong = bench_ask(b, "ping", "since", "0", NULL);
 	assert_int_equal(ng_get_list(pong, "ended")->count, 0); /* it was asked for */
 }
