@@ -178,6 +178,15 @@ static void received_request(struct transactions *transactions, const struct sca
 		received_new(transactions, scan, path, &key);
 }
 
+/* Ours is the only Via: with another one below it a response is not for us (RFC 3261 8.1.3.3). */
+static bool has_one_via(const struct scan *scan)
+{
+	int first = scan_header(scan, HEADER_VIA, -1);
+	struct slice list = scan->headers[first].value, member;
+	return scan_header(scan, HEADER_VIA, first) < 0 && list_next(&list, &member) &&
+	       list.len == 0;
+}
+
 static void received_response(struct transactions *transactions, const struct scan *scan,
 			      const struct transport_path *path)
 {
@@ -187,12 +196,12 @@ static void received_response(struct transactions *transactions, const struct sc
 
 	key_of_branch(transactions, scan->via.branch, scan->method_text, &key);
 	struct client *client = client_find(transactions, &key);
-	if (client) {
+	if (client && has_one_via(scan)) {
 		client_response(client, scan, path);
 		return;
 	}
 	counter_add(&transactions->counters.responses_orphaned, 1);
-	if (scan->method == METHOD_INVITE && scan->status >= 200 && scan->status < 300 &&
+	if (!client && scan->method == METHOD_INVITE && scan->status >= 200 && scan->status < 300 &&
 	    branch_is_rfc3261(scan->via.branch) &&
 	    config->made(config->owner, slice_sub(scan->via.branch, 7, scan->via.branch.len)) &&
 	    !message_parse(scan, config->arena, &message))

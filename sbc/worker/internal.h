@@ -7,6 +7,7 @@
 #include "sbc/worker/worker.h"
 
 enum {
+	SIP_PORT = 5060,
 	DATAGRAM_MAX = 16384,
 	STREAM_MAX = 65536,
 	MESSAGE_RING = 8192,

@@ -75,6 +75,23 @@ static enum shard_source source_of(const struct worker *worker, const struct tra
 								   : SHARD_PEER_UNTRUSTED;
 }
 
+/* RFC 5923: a peer that says `alias` takes our requests on the connection it opened (scenario N9).
+ * Known peers only: a stranger could divert what is meant for another one behind his address. */
+static void note_alias(const struct worker_slot *slot, const struct transport_path *path)
+{
+	const struct worker *worker = &slot->worker;
+	const struct via *via = &slot->scan.via;
+	struct addr address = path->remote;
+	struct slice value;
+
+	if (path->transport == SIP_UDP || !slot->scan.is_request ||
+	    !parameter_find(via->parameters, SLICE("alias"), &value) ||
+	    worker_peer_of(worker, path) < 0)
+		return;
+	address.port = via->port ? via->port : SIP_PORT;
+	transport_alias(worker->transport, path, &address);
+}
+
 static void dispatch(struct worker_slot *slot, const struct transport_path *path)
 {
 	struct worker *worker = &slot->worker;
@@ -106,6 +123,7 @@ void worker_on_message(void *owner, struct transport_message *message)
 	counter_add(&worker->counters.messages, 1);
 	enum scan_verdict verdict = scan_message(message->data, message->len, &limits, &slot->scan);
 	if (verdict == SCAN_ACCEPT) {
+		note_alias(slot, path);
 		dispatch(slot, path);
 		return;
 	}

@@ -271,6 +271,21 @@ static void ack_to_success_is_sent_and_resent(void **state)
 	buf_free(&sent);
 }
 
+static void response_with_a_second_via_is_not_ours(void **state)
+{
+	struct bench *b = *state;
+	char via[256], whole[BENCH_TEXT_MAX];
+	bench_send(b, "BYE", SIP_UDP);
+	const char *at = strstr(bench_last(b), "Via:");
+	slice_copy((struct slice){at, (size_t)(strchr(at, '\n') - at) + 1}, via, sizeof(via));
+	snprintf(whole, sizeof(whole), "SIP/2.0 200 OK\r\n%sVia: SIP/2.0/UDP other\r\n%s", via,
+		 strstr(bench_last(b), "From:"));
+	bench_receive(b, whole);
+	assert_string_equal(b->heard, "");
+	bench_respond(b, "BYE", 200);
+	assert_string_equal(b->heard, "response 200;");
+}
+
 static void strange_responses_are_counted(void **state)
 {
 	struct bench *b = *state;
@@ -306,6 +321,7 @@ int main(void)
 		T(large_request_stays_where_there_is_no_stream),
 		T(abandoned_transaction_is_silent),
 		T(ack_to_success_is_sent_and_resent),
+		T(response_with_a_second_via_is_not_ours),
 		T(strange_responses_are_counted),
 	};
 	if (message_init())

@@ -5,6 +5,7 @@
 #include <arpa/inet.h>
 #include <dirent.h>
 #include <fcntl.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -409,6 +410,33 @@ static void unusable_destinations_are_refused(void **state)
 	bench_close(&b);
 }
 
+/* Out of descriptors: waiting connections are refused one by one, and the listener comes back. */
+static void running_out_of_descriptors_is_survived(void **state)
+{
+	static struct bench b;
+	struct rlimit before, few;
+	int fds[20];
+	(void)state;
+	bench_open(&b, NULL, 0);
+	for (size_t i = 0; i < 20; i++)
+		fds[i] = bench_connect(&b);
+	assert_int_equal(getrlimit(RLIMIT_NOFILE, &before), 0);
+	few = before;
+	few.rlim_cur = (rlim_t)fds[19] + 1 + 5;
+	assert_int_equal(setrlimit(RLIMIT_NOFILE, &few), 0);
+	bench_run(&b, 50);
+	assert_int_equal(setrlimit(RLIMIT_NOFILE, &before), 0);
+	assert_int_equal(COUNTER(&b, connections), 5);
+	assert_true(COUNTER(&b, refused) >= 15);
+	int again = bench_connect(&b);
+	bench_write(again, options);
+	bench_wait(&b, 1);
+	for (size_t i = 0; i < 20; i++)
+		close(fds[i]);
+	close(again);
+	bench_close(&b);
+}
+
 static void no_descriptor_is_left_behind(void **state)
 {
 	static struct bench b;
@@ -446,6 +474,7 @@ int main(void)
 		cmocka_unit_test(one_source_is_bounded),
 		cmocka_unit_test(port_in_use_is_named),
 		cmocka_unit_test(unusable_destinations_are_refused),
+		cmocka_unit_test(running_out_of_descriptors_is_survived),
 		cmocka_unit_test(no_descriptor_is_left_behind),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);

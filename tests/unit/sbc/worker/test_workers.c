@@ -48,6 +48,19 @@ static void on_command(void *owner, void *command)
 	atomic_store(&((struct command *)command)->answered, core->worker->index + 1u);
 }
 
+/* A request to where the sender says it listens. */
+static void send_back(struct core *core, const struct transport_path *path)
+{
+	static const struct client_handlers none = {NULL, NULL};
+	struct transaction_handle handle;
+	struct client_request request = {
+		.bytes = SLICE("OPTIONS sip:x SIP/2.0\r\n\r\n"), .path = *path, .handlers = &none};
+	request.path.connection = 0;
+	request.path.remote.port = 5099;
+	assert_int_equal(transaction_request(core->worker->transactions, &request, &handle), 0);
+	transaction_abandon(core->worker->transactions, handle);
+}
+
 static void on_request(void *owner, struct transaction_handle handle, const struct message *request,
 		       const struct transport_path *path)
 {
@@ -56,6 +69,8 @@ static void on_request(void *owner, struct transaction_handle handle, const stru
 	(void)path;
 	if (!handle.id)
 		return;
+	if (message_method(request) == METHOD_INFO)
+		send_back(core, path);
 	worker_token(core->worker, TOKEN_TAG, ++core->calls, tag);
 	snprintf(header, sizeof(header), "X-Worker: %u\r\n", core->worker->index);
 	struct reply reply = {
@@ -128,7 +143,7 @@ static int connect_to(const struct bench *b, int type)
 	return fd;
 }
 
-static void bench_open(struct bench *b, uint8_t count)
+static void bench_open_with(struct bench *b, uint8_t count, const struct config_peer *peer)
 {
 	struct buf why;
 
@@ -139,7 +154,10 @@ static void bench_open(struct bench *b, uint8_t count)
 	b->listeners[1] = (struct config_listener){"tcp", CONFIG_TCP, b->addr};
 	b->interface = (struct config_interface){
 		.name = "wan", .listeners = b->listeners, .listener_count = 2};
-	b->config = (struct config){.interfaces = &b->interface, .interface_count = 1};
+	b->config = (struct config){.interfaces = &b->interface,
+				    .interface_count = 1,
+				    .peers = peer,
+				    .peer_count = peer != NULL};
 	struct workers_config config = {
 		.config = &b->config,
 		.log = &b->log,
@@ -160,6 +178,11 @@ static void bench_open(struct bench *b, uint8_t count)
 	assert_int_equal(workers_run(b->workers), 0);
 	for (size_t i = 0; i < SOCKETS; i++)
 		b->fds[i] = connect_to(b, SOCK_DGRAM);
+}
+
+static void bench_open(struct bench *b, uint8_t count)
+{
+	bench_open_with(b, count, NULL);
 }
 
 static void bench_close(struct bench *b)
@@ -283,6 +306,33 @@ static void replies_find_the_connection_of_another_worker(void **state)
 	bench_close(&b);
 }
 
+static void alias_of_a_peer_takes_our_requests(void **state)
+{
+	static const char info[] =
+		"INFO sip:b@h SIP/2.0\r\nVia: SIP/2.0/TCP 127.0.0.1:5099;branch=z9hG4bKx;alias\r\n"
+		"From: <sip:a@b>;tag=1\r\nTo: <sip:a@b>\r\nCall-ID: x\r\nCSeq: 1 INFO\r\n"
+		"Content-Length: 0\r\n\r\n";
+	static struct bench b;
+	struct cidr network;
+	struct config_peer peer = {.name = "pbx", .accept_from = &network, .accept_from_count = 1};
+	char text[2048] = "";
+	size_t len = 0;
+	(void)state;
+	assert_int_equal(cidr_parse(SLICE("127.0.0.0/8"), &network), 0);
+	bench_open_with(&b, 1, &peer);
+	int fd = connect_to(&b, SOCK_STREAM);
+	assert_int_equal(write(fd, info, strlen(info)), (ssize_t)strlen(info));
+	for (int i = 0; i < 10 && !strstr(text, "OPTIONS sip:x"); i++) {
+		ssize_t n = read(fd, text + len, sizeof(text) - 1 - len);
+		assert_true(n > 0);
+		len += (size_t)n;
+		text[len] = '\0';
+	}
+	assert_non_null(strstr(text, "OPTIONS sip:x"));
+	close(fd);
+	bench_close(&b);
+}
+
 static void malformed_requests_are_answered(void **state)
 {
 	static struct bench b;
@@ -329,6 +379,7 @@ int main(void)
 		cmocka_unit_test(calls_stay_on_their_worker_2),
 		cmocka_unit_test(calls_stay_on_their_worker_4),
 		cmocka_unit_test(replies_find_the_connection_of_another_worker),
+		cmocka_unit_test(alias_of_a_peer_takes_our_requests),
 		cmocka_unit_test(malformed_requests_are_answered),
 		cmocka_unit_test(commands_reach_their_worker),
 	};
