@@ -21,8 +21,8 @@ static int close_bench(void **state)
 static void neither_side_sees_the_other(void **state)
 {
 	static const char *const phones[] = {"192.168.7.10", "192.0.2.7", "203.0.113.10", "call-a",
-					     "tag=a",        "secret",    "z9hG4bKinvite"};
-	static const char *const pbxs[] = {"10.0.0.20", "10.0.0.1", "secret", "tag=b"};
+					     "tag=a\r",      "secret",    "z9hG4bKinvite"};
+	static const char *const pbxs[] = {"10.0.0.20", "10.0.0.1", "secret", "tag=b\r"};
 	struct talk talk;
 	(void)state;
 
