@@ -3,6 +3,7 @@
 """Run libFuzzer targets: each for some seconds, or one for as long as asked. What it finds is kept as
 tests/fuzz/corpus/<target>/ files by hand, once understood; crashes are written to build/fuzz/findings."""
 import argparse
+import concurrent.futures
 import os
 import subprocess
 import sys
@@ -31,24 +32,29 @@ def main():
     if not found:
         print("FAIL %s: no such fuzz target" % options.target)
         return 1
-    failed = 0
     findings = os.path.join(options.build, "findings")
     os.makedirs(findings, exist_ok=True)
-    for name, path in sorted(found):
+
+    def run(item):
+        name, path = item
         corpus = os.path.join(TOP, "tests/fuzz/corpus", name)
         with tempfile.TemporaryDirectory() as scratch:
             command = [path, "-max_total_time=%d" % options.seconds, "-timeout=10", "-rss_limit_mb=2048",
                        "-artifact_prefix=%s/%s-" % (findings, name), "-print_final_stats=1", scratch]
             if os.path.isdir(corpus):
                 command.append(corpus)
-            result = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
-                                    errors="replace", timeout=options.seconds + 120)
-        runs = next((l.split()[-1] for l in result.stdout.splitlines() if "number_of_executed_units" in l), "0")
-        good = result.returncode == 0 and int(runs) > 0
-        print("%s %-24s %s runs" % ("ok  " if good else "FAIL", name, runs), flush=True)
-        if not good or not options.count:
-            print("\n".join(result.stdout.splitlines()[-40 if not good else -8:]))
-        failed += not good
+            return subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
+                                  errors="replace", timeout=options.seconds + 120)
+
+    failed = 0
+    with concurrent.futures.ThreadPoolExecutor(os.cpu_count()) as pool:
+        for (name, _), result in zip(sorted(found), pool.map(run, sorted(found))):
+            runs = next((l.split()[-1] for l in result.stdout.splitlines() if "number_of_executed_units" in l), "0")
+            good = result.returncode == 0 and int(runs) > 0
+            print("%s %-24s %s runs" % ("ok  " if good else "FAIL", name, runs), flush=True)
+            if not good or not options.count:
+                print("\n".join(result.stdout.splitlines()[-40 if not good else -8:]))
+            failed += not good
     return 1 if failed else 0
 
 

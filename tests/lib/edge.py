@@ -52,12 +52,13 @@ class Edge:
         wait_until(lambda: not self.live_calls(), seconds, "no call is left")
 
     # --- the end -----------------------------------------------------------------------------------
-    def finish(self, seconds=45):
-        """Phones leave, everything returns to where it started, Postern ends with 0 and no report."""
+    def finish(self, linger=False, seconds=20):
+        """Phones leave, everything returns to where it started, Postern ends with 0 and no sanitizer report.
+        Scenarios that say `linger` also wait for the lingering transactions to go."""
         for phone in (self.home, self.desk):
             if phone:
                 phone.stop()
-        self.postern.check_idle(seconds)
+        self.postern.check_idle(seconds + (40 if linger else 0), linger)
         self.postern.stop()
         if self.wan:
             self.wan.stop()

@@ -114,14 +114,17 @@ class Postern:
         sbc, relay = self.stats(), self.relay_stats()
         return {"fds": self.fds(), "sbc": sbc["held"], "relay": relay.get("resources", {})}
 
-    def check_idle(self, seconds=40):
-        """Everything is back where it started: calls, transactions, timers, ports, flows, mbufs, fds."""
+    def check_idle(self, seconds=20, linger=True):
+        """Everything is back where it started: calls, registrations, ports, flows, mbufs, fds; with `linger`
+        also transactions and their timers, which stay for 64*T1 = 32 s (RFC 3261, timer J)."""
+        lingering = () if linger else ("transactions", "timers")
+
         def idle():
             now = self.resources()
             self.difference = [
                 "%s %s: %s at start, %s now" % (half, key, self.start[half].get(key), value)
                 for half in ("fds", "sbc", "relay") for key, value in now[half].items()
-                if value != self.start[half].get(key)]
+                if value != self.start[half].get(key) and key not in lingering]
             return not self.difference
         try:
             wait_until(idle, seconds, "nothing is left behind", step=0.3)

@@ -9,7 +9,7 @@ def run(lab):
     edge.desk.hangup()
     edge.home.wait_event("CALL_CLOSED", 10)
     edge.wait_no_call()
-    edge.finish()
+    edge.finish(linger=True)
     lan, wan = edge.lan.messages(), edge.wan.messages()
     expect(requests(lan, "CANCEL", destination=LAN), "CANCEL from the PBX")
     expect(replies(lan, 200, "CANCEL", source=LAN), "200 to the CANCEL")

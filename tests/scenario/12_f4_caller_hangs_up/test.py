@@ -10,7 +10,7 @@ def run(lab):
     edge.home.hangup()
     edge.desk.wait_event("CALL_CLOSED", 10)
     edge.wait_no_call()
-    edge.finish()
+    edge.finish(linger=True)
     lan, wan = edge.lan.messages(), edge.wan.messages()
     expect(requests(lan, "BYE", source=LAN), "BYE to the PBX")
     expect(replies(wan, 200, "BYE", source=WAN), "200 to the phone's BYE")

@@ -28,4 +28,4 @@ def run(lab):
     phone.register("example.com", "secret", expires=0)
     phone.close()
     edge.wait_no_call()
-    edge.finish(seconds=60)
+    edge.finish(linger=True)
