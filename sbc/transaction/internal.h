@@ -108,8 +108,8 @@ static inline uint64_t transactions_now(const struct transactions *transactions)
 /* --- key.c --- */
 /* Of the server transaction a request belongs to. `method` INVITE finds that of an ACK or CANCEL.
  */
-void key_of_request(struct transactions *transactions, const struct scan *scan, enum method method,
-		    struct key *out);
+void key_of_request(struct transactions *transactions, const struct scan *scan,
+		    const struct transport_path *path, enum method method, struct key *out);
 void key_of_branch(struct transactions *transactions, struct slice branch, struct slice method,
 		   struct key *out);
 uint64_t hash_of_id(uint64_t id);

@@ -25,12 +25,18 @@ static void finish(struct transactions *transactions, struct key *out)
 	out->check = siphash_nocase(text, &transactions->key[2]);
 }
 
-void key_of_request(struct transactions *transactions, const struct scan *scan, enum method method,
-		    struct key *out)
+void key_of_request(struct transactions *transactions, const struct scan *scan,
+		    const struct transport_path *path, enum method method, struct key *out)
 {
 	struct buf *buf = &transactions->scratch;
+	struct addr source = path->remote;
+	char text[ADDR_TEXT_SIZE];
 
 	buf_clear(buf);
+	/* Whose it is: a branch overheard or guessed cancels nobody else's INVITE. The port may
+	 * change, with a NAT or a new connection. */
+	add_number(buf, path->interface);
+	add_part(buf, slice_from(addr_ip_text(&source, text)));
 	/* An unknown method is told by its name. */
 	add_part(buf, method == METHOD_UNKNOWN ? scan->method_text : method_text(method));
 	add_number(buf, scan->via.port);

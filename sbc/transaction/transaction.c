@@ -98,18 +98,9 @@ static void answer(struct transactions *transactions, struct server *server, uns
 }
 
 /* CANCEL (RFC 3261 9.2): answered here; the upper half only hears that its INVITE is to end. */
-static void received_cancel(struct transactions *transactions, const struct scan *scan,
-			    const struct message *message, struct server *cancel)
+static void received_cancel(struct transactions *transactions, const struct message *message,
+			    struct lingering *base, struct server *cancel)
 {
-	struct key key;
-
-	key_of_request(transactions, scan, METHOD_INVITE, &key);
-	struct lingering *base = server_find(transactions, &key);
-	if (!base) {
-		counter_add(&transactions->counters.cancels_unmatched, 1);
-		answer(transactions, cancel, 481, SLICE_NONE);
-		return;
-	}
 	struct slice tag = SLICE_NONE;
 	if (!base->compact) {
 		struct server *invite = container_of(base, struct server, base);
@@ -124,6 +115,14 @@ static void received_cancel(struct transactions *transactions, const struct scan
 	}
 }
 
+static struct lingering *find_cancelled(struct transactions *transactions, const struct scan *scan,
+					const struct transport_path *path)
+{
+	struct key key;
+	key_of_request(transactions, scan, path, METHOD_INVITE, &key);
+	return server_find(transactions, &key);
+}
+
 static void received_new(struct transactions *transactions, const struct scan *scan,
 			 const struct transport_path *path, const struct key *key)
 {
@@ -131,7 +130,16 @@ static void received_new(struct transactions *transactions, const struct scan *s
 	struct transaction_handle handle = TRANSACTION_NONE;
 	struct message *message;
 	struct server *server = NULL;
+	struct lingering *cancelled = NULL;
 
+	if (scan->method == METHOD_CANCEL) {
+		cancelled = find_cancelled(transactions, scan, path);
+		if (!cancelled) {
+			counter_add(&transactions->counters.cancels_unmatched, 1);
+			refuse(transactions, scan, path, 481); /* anybody's: nothing is kept */
+			return;
+		}
+	}
 	if (counter_get(&transactions->counters.live) >= config->limit) {
 		counter_add(&transactions->counters.refused, 1);
 		refuse(transactions, scan, path, 503);
@@ -148,8 +156,8 @@ static void received_new(struct transactions *transactions, const struct scan *s
 		refuse(transactions, scan, path, 503);
 		return;
 	}
-	if (scan->method == METHOD_CANCEL) {
-		received_cancel(transactions, scan, message, server);
+	if (cancelled) {
+		received_cancel(transactions, message, cancelled, server);
 		return;
 	}
 	if (server)
@@ -168,7 +176,7 @@ static void received_request(struct transactions *transactions, const struct sca
 	struct key key;
 	bool ack = scan->method == METHOD_ACK;
 
-	key_of_request(transactions, scan, ack ? METHOD_INVITE : scan->method, &key);
+	key_of_request(transactions, scan, path, ack ? METHOD_INVITE : scan->method, &key);
 	struct lingering *server = server_find(transactions, &key);
 	if (!server)
 		received_new(transactions, scan, path, &key);
@@ -196,7 +204,8 @@ static void received_response(struct transactions *transactions, const struct sc
 
 	key_of_branch(transactions, scan->via.branch, scan->method_text, &key);
 	struct client *client = client_find(transactions, &key);
-	if (client && has_one_via(scan)) {
+	/* Whoever answers is on the side that was asked. */
+	if (client && has_one_via(scan) && client->path.interface == path->interface) {
 		client_response(client, scan, path);
 		return;
 	}

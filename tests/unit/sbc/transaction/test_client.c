@@ -286,6 +286,22 @@ static void response_with_a_second_via_is_not_ours(void **state)
 	assert_string_equal(b->heard, "response 200;");
 }
 
+static void response_from_another_side_is_not_ours(void **state)
+{
+	struct bench *b = *state;
+	char text[BENCH_TEXT_MAX];
+	struct transport_path path = bench_path(SIP_UDP);
+
+	bench_send(b, "BYE", SIP_UDP);
+	snprintf(text, sizeof(text), "SIP/2.0 200 OK\r\n%s", strstr(bench_last(b), "Via:"));
+	path.interface = 1;
+	bench_receive_path(b, text, &path);
+	assert_string_equal(b->heard, "");
+	path.interface = 0;
+	bench_receive_path(b, text, &path);
+	assert_string_equal(b->heard, "response 200;");
+}
+
 static void strange_responses_are_counted(void **state)
 {
 	struct bench *b = *state;
@@ -322,6 +338,7 @@ int main(void)
 		T(abandoned_transaction_is_silent),
 		T(ack_to_success_is_sent_and_resent),
 		T(response_with_a_second_via_is_not_ours),
+		T(response_from_another_side_is_not_ours),
 		T(strange_responses_are_counted),
 	};
 	if (message_init())

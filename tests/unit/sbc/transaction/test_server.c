@@ -162,6 +162,27 @@ static void cancel_of_nothing_gets_481(void **state)
 	bench_receive(b, bench_request("CANCEL", "1"));
 	assert_string_equal(b->heard, "");
 	assert_int_equal(bench_count(b, "SIP/2.0 481"), 1);
+	/* Nothing is kept: a flood of them must not fill the table. */
+	assert_int_equal(counter_get(&transactions_counters(b->transactions)->live), 0);
+}
+
+static void cancel_of_somebody_else_changes_nothing(void **state)
+{
+	struct bench *b = *state;
+	struct transport_path stranger = bench_path(SIP_UDP), rebound = stranger;
+
+	bench_receive(b, bench_request("INVITE", "1"));
+	bench_forget(b);
+	assert_int_equal(addr_parse(SLICE("198.51.100.66:5060"), 0, &stranger.remote), 0);
+	bench_receive_path(b, bench_request("CANCEL", "1"), &stranger);
+	stranger = bench_path(SIP_UDP);
+	stranger.interface = 1;
+	bench_receive_path(b, bench_request("CANCEL", "1"), &stranger);
+	assert_string_equal(b->heard, "");
+	assert_int_equal(bench_count(b, "SIP/2.0 481"), 2);
+	rebound.remote.port = 40000; /* the same host from another port */
+	bench_receive_path(b, bench_request("CANCEL", "1"), &rebound);
+	assert_string_equal(b->heard, "cancel INVITE;");
 }
 
 static const char *old_invite(const char *call_id)
@@ -227,6 +248,7 @@ int main(void)
 		T(cancel_is_answered_and_told),
 		T(cancel_after_the_answer_changes_nothing),
 		T(cancel_of_nothing_gets_481),
+		T(cancel_of_somebody_else_changes_nothing),
 		T(rfc_2543_requests_match_without_branch),
 		T(full_table_refuses_with_503),
 		T(lost_connection_ends_a_waiting_invite),
