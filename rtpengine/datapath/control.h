@@ -47,6 +47,9 @@ struct device {
 	uint16_t tap_port;
 	int fds[DEVICE_FDS]; /* the driver's sockets (its, not ours to close) */
 	uint16_t fd_count;
+	/* coalesce.c */
+	int timeout_fd, defer_fd;
+	unsigned long timeout_ns, kept_timeout_ns, kept_defer;
 };
 
 struct hops {
@@ -108,6 +111,7 @@ struct device_config {
 	const struct media_address *addresses;
 	uint16_t address_count;
 	struct rte_mempool *pool;
+	uint32_t batch_us;
 	const char *last_error; /* of EAL and its drivers */
 	const struct log *log;
 };
@@ -130,6 +134,10 @@ int why_set(char *why, int err, const char *format, ...) __attribute__((format(p
 MUST_CHECK int af_xdp_open(struct device *device, const struct device_config *config,
 			   uint16_t index, char *why);
 void af_xdp_close(struct device *device);
+/* coalesce.c: take packets in by batches while there are calls. */
+void coalesce_open(struct device *device, uint32_t batch_us);
+void coalesce_set(struct device *device, bool on);
+void coalesce_close(struct device *device);
 MUST_CHECK int af_packet_open(struct device *device, const struct device_config *config,
 			      uint16_t index, char *why);
 void af_packet_close(struct device *device, const struct log *log);

@@ -59,10 +59,20 @@ void datapath_poll(struct datapath *datapath)
 		datapath->on_event(datapath->on_event_owner);
 }
 
+/* With the first call, and after the last. */
+static void coalesce(struct datapath *datapath, bool on)
+{
+	for (uint16_t i = 0; i < datapath->device_count; i++)
+		coalesce_set(&datapath->devices[i], on);
+}
+
 int datapath_flow_open(struct datapath *datapath, const struct addr *local, uint32_t affinity,
 		       struct flow_id *out)
 {
-	return flows_open(&datapath->flows, local, affinity, out);
+	int err = flows_open(&datapath->flows, local, affinity, out);
+	if (!err && datapath->flows.count == 1)
+		coalesce(datapath, true);
+	return err;
 }
 
 int datapath_flow_set(struct datapath *datapath, struct flow_id id, const struct flow_rule *rule)
@@ -75,7 +85,10 @@ int datapath_flow_set(struct datapath *datapath, struct flow_id id, const struct
 
 void datapath_flow_close(struct datapath *datapath, struct flow_id id)
 {
+	uint32_t before = datapath->flows.count;
 	flows_close(&datapath->flows, id);
+	if (before && datapath->flows.count == 0)
+		coalesce(datapath, false);
 }
 
 int datapath_flow_stats(const struct datapath *datapath, struct flow_id id, struct flow_stats *out)

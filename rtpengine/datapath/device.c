@@ -76,7 +76,7 @@ static int read_device(unsigned ifindex, const struct media_address *address, st
 {
 	memset(device, 0, sizeof(*device));
 	device->ifindex = ifindex;
-	device->guard_fd = -1;
+	device->guard_fd = device->timeout_fd = device->defer_fd = -1;
 	int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
 	struct ifreq ifr = {0};
 	int err = 0;
@@ -149,7 +149,7 @@ int devices_find(struct media_address *addresses, uint16_t address_count,
 	*count = 0;
 	if (driver == DATAPATH_PCI) { /* its addresses are on the tap that pci.c makes */
 		memset(&devices[0], 0, sizeof(devices[0]));
-		devices[0].guard_fd = -1;
+		devices[0].guard_fd = devices[0].timeout_fd = devices[0].defer_fd = -1;
 		*count = 1;
 		return 0;
 	}
@@ -278,11 +278,9 @@ static void close_port(struct device *device)
 	device->fd_count = 0;
 }
 
-int device_open(struct device *device, const struct device_config *config, uint16_t index,
-		char *why)
+static int open_kernel_device(struct device *device, const struct device_config *config,
+			      uint16_t index, char *why)
 {
-	if (config->driver == DATAPATH_PCI)
-		return pci_open(device, config, why);
 	int err = take_guard(device, why);
 	if (err)
 		return err;
@@ -298,8 +296,21 @@ int device_open(struct device *device, const struct device_config *config, uint1
 	return af_packet_open(device, config, index, why);
 }
 
+int device_open(struct device *device, const struct device_config *config, uint16_t index,
+		char *why)
+{
+	if (config->driver == DATAPATH_PCI)
+		return pci_open(device, config, why);
+	int err = open_kernel_device(device, config, index, why);
+	if (!err)
+		coalesce_open(device, config->batch_us);
+	return err;
+}
+
 void device_close(struct device *device, const struct log *log)
 {
+	coalesce_set(device, false);
+	coalesce_close(device);
 	pci_close(device);
 	close_port(device);
 	af_xdp_close(device);

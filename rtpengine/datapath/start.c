@@ -254,6 +254,7 @@ static int open_devices(struct datapath *datapath, const struct datapath_config 
 		.addresses = datapath->addresses,
 		.address_count = datapath->address_count,
 		.pool = datapath->pool,
+		.batch_us = config->batch_us,
 		.last_error = eal_last_error(datapath->eal),
 		.log = config->log,
 	};

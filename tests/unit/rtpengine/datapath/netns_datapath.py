@@ -176,6 +176,22 @@ def test_a_flood_leaves_no_mark(r):
     exchange(r, s, ("10.91.1.1", 30000), d, ("10.91.2.1", 30000), 500)
 
 
+def coalescing(device):
+    return sh("ip netns exec %sR sh -c 'cat /sys/class/net/%s/gro_flush_timeout /sys/class/net/%s/napi_defer_hard_irqs'"
+              % (PREFIX, device, device)).split()
+
+
+def test_coalesces_while_there_are_calls(r):
+    eq(coalescing("rlan0"), ["0", "0"])
+    a, b = pair(r, "10.91.1.1:30000", "10.91.1.2:4000", "10.91.2.1:30000", "10.91.2.2:5000")
+    eq(coalescing("rlan0"), ["500000", "1"])
+    r.cmd("close " + a)
+    eq(coalescing("rlan0"), ["500000", "1"])
+    r.cmd("close " + b)
+    eq(coalescing("rlan0"), ["0", "0"])
+    pair(r, "10.91.1.1:30000", "10.91.1.2:4000", "10.91.2.1:30000", "10.91.2.2:5000")  # stop must put it back
+
+
 def test_idle_costs_nothing(r):
     pair(r, "10.91.1.1:30000", "10.91.1.2:4000", "10.91.2.1:30000", "10.91.2.2:5000")
     tasks = ["/proc/%d/task/%s/schedstat" % (r.p.pid, t) for t in os.listdir("/proc/%d/task" % r.p.pid)]
@@ -203,6 +219,7 @@ def with_relay(test, **more):
         finally:
             code = r.stop()
         eq(code, 0, "exit status")
+        eq(set(coalescing("rlan0") + coalescing("rwan0")), {"0"}, "settings put back")
         assert "xdp" not in sh("ip -n %sR link show rlan0" % PREFIX), "a program was left"
         eq(sh("ip netns exec %sR nft list tables" % PREFIX).strip(), "", "tables left")
     return run
