@@ -20,9 +20,23 @@ static uint8_t by_hash(const struct shard *shard, uint64_t hash)
 	return (uint8_t)(hash % shard->workers);
 }
 
-uint8_t shard_of_aor(const struct shard *shard, struct slice uri)
+/* The user alone tells: a phone may register with our address for a domain and be called by a name,
+ * or by the address of the other side, and the registrar takes them for one
+ * (sbc/registration/mask.c). */
+uint8_t shard_of_aor(const struct shard *shard, struct slice text)
 {
-	return by_hash(shard, uri_hash(uri, shard->hash_key));
+	struct uri uri;
+	struct buf user;
+
+	if (uri_parse(text, &uri) || uri.scheme == URI_OTHER || uri.scheme == URI_TEL ||
+	    !uri.user.len)
+		return by_hash(shard, uri_hash(text, shard->hash_key));
+	uri = (struct uri){.scheme = URI_SIP, .user = uri.user};
+	buf_init(&user);
+	int err = uri_canonical(&uri, &user);
+	uint64_t hash = siphash(err ? uri.user : buf_slice(&user), shard->hash_key);
+	buf_free(&user);
+	return by_hash(shard, hash);
 }
 
 static bool by_branch(const struct shard *shard, const struct scan *scan, uint8_t *worker)

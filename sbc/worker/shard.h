@@ -23,5 +23,5 @@ struct shard {
 };
 
 uint8_t shard_of(const struct shard *shard, const struct scan *scan, enum shard_source source);
-/* The worker of an AOR, by the rule's last two lines. */
-uint8_t shard_of_aor(const struct shard *shard, struct slice uri);
+/* The worker of an AOR, by the rule's last two lines: by its user, whatever the host is called. */
+uint8_t shard_of_aor(const struct shard *shard, struct slice text);

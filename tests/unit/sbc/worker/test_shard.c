@@ -126,6 +126,23 @@ static void a_phone_lives_on_one_worker(void **state)
 		assert_in_range(used[i], 25, 80);
 }
 
+/* Registered with our address as the domain, called by the address of the other side. */
+static void a_host_says_nothing_about_the_worker(void **state)
+{
+	char uris[5][64];
+	(void)state;
+	for (int i = 0; i < 50; i++) {
+		snprintf(uris[0], sizeof(uris[0]), "sip:bob%d@203.0.113.10", i);
+		snprintf(uris[1], sizeof(uris[1]), "sip:bob%d@10.0.0.1:5070;transport=tcp", i);
+		snprintf(uris[2], sizeof(uris[2]), "sip:bob%d@example.com", i);
+		snprintf(uris[3], sizeof(uris[3]), "sips:bob%d@[2001:db8::1]", i);
+		snprintf(uris[4], sizeof(uris[4]), "sip:%%62ob%d:secret@203.0.113.10", i);
+		for (size_t k = 1; k < 5; k++)
+			assert_int_equal(shard_of_aor(&shard, slice_from(uris[k])),
+					 shard_of_aor(&shard, slice_from(uris[0])));
+	}
+}
+
 static void a_carrier_is_spread_by_call(void **state)
 {
 	size_t used[4] = {0};
@@ -150,6 +167,7 @@ int main(void)
 		cmocka_unit_test(another_nodes_identifier_is_a_name_like_any),
 		cmocka_unit_test(response_goes_where_the_branch_says),
 		cmocka_unit_test(a_phone_lives_on_one_worker),
+		cmocka_unit_test(a_host_says_nothing_about_the_worker),
 		cmocka_unit_test(a_carrier_is_spread_by_call),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
