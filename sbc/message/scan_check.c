@@ -10,7 +10,7 @@
 static bool contact_is_good(const struct scan *scan, struct slice member)
 {
 	struct name_addr address;
-	struct slice expires, scheme;
+	struct slice expires;
 	struct uri uri;
 	uint32_t seconds;
 
@@ -19,7 +19,7 @@ static bool contact_is_good(const struct scan *scan, struct slice member)
 		return true;
 	if (name_addr_parse(member, &address))
 		return false;
-	if (uri_scheme_of(address.uri, &scheme) != URI_OTHER && uri_parse(address.uri, &uri))
+	if (uri_parse(address.uri, &uri))
 		return false;
 	return !parameter_find(address.parameters, SLICE("expires"), &expires) ||
 	       !slice_to_u32(unquoted(expires), UINT32_MAX, &seconds);
@@ -111,7 +111,7 @@ static void check_list(struct scan *scan, const struct list_rule *rule, struct s
 static void check_address(struct scan *scan, struct slice value, const char *fault,
 			  struct name_addr *out, struct slice *tag)
 {
-	struct slice rest, name, what, scheme;
+	struct slice rest, name, what;
 	struct uri uri;
 	unsigned int tags = 0;
 
@@ -119,9 +119,9 @@ static void check_address(struct scan *scan, struct slice value, const char *fau
 		scan_refuse(scan, 400, fault);
 		return;
 	}
-	/* A scheme that is not ours is not ours to judge (RFC 4475 3.3.4). */
-	if (uri_scheme_of(out->uri, &scheme) != URI_OTHER ? uri_parse(out->uri, &uri) != 0
-							  : scheme.len == 0)
+	/* A scheme that is not ours is not ours to judge (RFC 4475 3.3.4), but a URI it must be:
+	 * what goes into a start line or a log holds no space. */
+	if (uri_parse(out->uri, &uri))
 		scan_refuse(scan, 400, fault);
 	rest = out->parameters;
 	while (parameter_next(&rest, &name, &what)) {

@@ -108,6 +108,24 @@ static void forbidden_octets_are_refused(void **state)
 	assert_int_equal(scan_message(text, sizeof(quoted) - 1, &limits, &scan), SCAN_ACCEPT);
 }
 
+/* What is not a URI of any scheme could not be written again, nor logged as one word. */
+static void addresses_are_uris(void **state)
+{
+	(void)state;
+	assert_int_equal(
+		look("INVITE sip:b@h SIP/2.0\r\nVia: SIP/2.0/UDP 192.0.2.1;branch=z9hG4bK1\r\n"
+		     "From: <isbn:2983792873>;tag=1\r\nTo: <urn:service:sos>\r\nCall-ID: x\r\n"
+		     "CSeq: 1 INVITE\r\nContact: <mailto:a@h>\r\n\r\n"),
+		SCAN_ACCEPT);
+	assert_int_equal(
+		refused("INVITE sip:b@h SIP/2.0\r\nVia: SIP/2.0/UDP 192.0.2.1;branch=z9hG4bK1\r\n"
+			"From: <x:a b call=1>;tag=1\r\nTo: <sip:b@h>\r\nCall-ID: x\r\n"
+			"CSeq: 1 INVITE\r\n\r\n"),
+		400);
+	assert_int_equal(refused(HEAD "Contact: <x:a b>\r\n\r\n"), 400);
+	assert_int_equal(refused(HEAD "Contact: <x:>\r\n\r\n"), 400);
+}
+
 static void numbers_have_ranges(void **state)
 {
 	(void)state;
@@ -298,6 +316,7 @@ int main(void)
 		cmocka_unit_test(what_matters_is_found),
 		cmocka_unit_test(every_spelling_of_a_name_is_one_header),
 		cmocka_unit_test(forbidden_octets_are_refused),
+		cmocka_unit_test(addresses_are_uris),
 		cmocka_unit_test(numbers_have_ranges),
 		cmocka_unit_test(nothing_is_answered_to_an_answer),
 		cmocka_unit_test(size_is_bounded),
