@@ -46,7 +46,8 @@ int path_to_uri(const struct worker *worker, uint16_t interface, struct slice te
 		err = uri_host_addr(&uri, 5060, &remote);
 	if (err)
 		return err;
-	if (addr_is_any(&remote) || addr_is_multicast(&remote) || remote.port == 0)
+	if (addr_is_any(&remote) || addr_is_multicast(&remote) || remote.port == 0 ||
+	    (remote.family == AF_INET && remote.v4.s_addr == INADDR_BROADCAST))
 		return -ERR_MALFORMED;
 	if (uri_parameter(&uri, SLICE("transport"), &value) &&
 	    slice_equal_nocase(value, SLICE("tcp")))
