@@ -107,7 +107,7 @@ class Lab:
         self.prefix = "p%x%x" % (os.getpid(), Lab.counter)
         self.name, self.keep = name, keep
         self.dir = tempfile.mkdtemp(prefix="postern-%s-" % name)
-        os.chmod(self.dir, 0o755)
+        os.chmod(self.dir, 0o777)  # daemons that dropped root write sanitizer reports here
         self.hosts, self.processes = [], []
         self.closed = False
         atexit.register(self.close)

@@ -58,7 +58,7 @@ class Postern:
             wait_until(self.is_up, 20, "Postern is ready")
         except LabError as e:
             raise LabError("%s; it said:\n%s" % (e, self.process.log()[-3000:]))
-        self.start = self.resources()
+        self.start = self.settled()
 
     def command(self):
         return [os.path.join(binaries(), "control/cli/postern"), "run", "-c", self.path]
@@ -109,6 +109,16 @@ class Postern:
             if name in ("postern-sbc", "postern-rtpengine"):
                 count[name] = len(os.listdir("/proc/%d/fd" % pid))
         return count
+
+    def settled(self):
+        """Resources once two looks in a row agree: our own first questions are files too."""
+        last = []
+
+        def agree():
+            last.append(self.resources())
+            return len(last) > 1 and last[-1] == last[-2]
+        wait_until(agree, 10, "what Postern holds at its start settles", step=0.15)
+        return last[-1]
 
     def resources(self):
         sbc, relay = self.stats(), self.relay_stats()
