@@ -216,6 +216,7 @@ int show_create(const struct show_config *config, struct show **out)
 
 	show->config = *config;
 	show->started = time(NULL);
+	json_object_seed(0); /* before there are threads: the workers make objects too */
 	struct stats_server_config server = {
 		.loop = config->loop,
 		.log = config->log,
