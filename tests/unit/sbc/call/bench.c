@@ -51,7 +51,10 @@ static void on_request(void *user, struct transaction_handle handle, const struc
 		       const struct transport_path *path)
 {
 	struct bench *bench = user;
-	calls_receive(bench->calls, handle, request, path);
+	if (message_method(request) == METHOD_REGISTER)
+		registrar_receive(bench->registrar, handle, request, path);
+	else
+		calls_receive(bench->calls, handle, request, path);
 }
 static void on_cancel(void *user, struct transaction_handle handle, const struct message *cancel)
 {
@@ -168,12 +171,15 @@ static void configure(struct bench *bench)
 							 .from_count = 1,
 							 .to = {CONFIG_END_PEER, 1 - i}};
 	}
+	bench->phones = (struct config_phones){.from = PHONE, .registrar = PBX, .contacts = 2};
 	bench->relay = (struct config_endpoint){
 		.transport = CONFIG_UNIX, .path = bench->relay_path, .text = "bench"};
 	bench->config = (struct config){.interfaces = bench->interfaces,
 					.interface_count = 2,
 					.peers = bench->peers,
 					.peer_count = 2,
+					.phones = &bench->phones,
+					.phones_count = 1,
 					.routes = bench->routes,
 					.route_count = 2,
 					.relay = {.control = &bench->relay, .control_count = 1},

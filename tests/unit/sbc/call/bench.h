@@ -39,6 +39,7 @@ struct bench {
 	struct config_route routes[2];
 	struct config_end ends[2];
 	struct config_endpoint relay;
+	struct config_phones phones;
 	struct addr own[2];
 	struct worker worker;
 	struct peers *peer_table;
