@@ -2,8 +2,8 @@
  * retransmissions (T1 0.5 s), done and counted. Receive times are the kernel's.
  *
  * usage: callgen EDGE-IP PHONE-IP PBX-IP RATE CALLS HOLD-MS RING-MS
- * INVITE with SDP, 180, 200 after RING-MS, ACK, BYE after HOLD-MS, 200. One JSON line at the end; exit 0
- * when no call failed. The phone claims a private address (192.168.7.10), as behind a NAT.
+ * INVITE with SDP, 180, 200 after RING-MS, ACK, BYE after HOLD-MS, 200. One JSON line at the end;
+ * exit 0 when no call failed. The phone claims a private address (192.168.7.10), as behind a NAT.
  * SPDX-License-Identifier: Apache-2.0 */
 #include <arpa/inet.h>
 #include <errno.h>
@@ -25,7 +25,15 @@ enum { BURST = 32, MESSAGE = 16384, RETRANSMIT_MAX = 7 };
 #define T2      (4000 * MS)
 #define GIVE_UP (32000 * MS)
 
-enum call_state { CALL_NEW, CALL_INVITED, CALL_RINGING, CALL_TALKING, CALL_ENDING, CALL_DONE, CALL_FAILED };
+enum call_state {
+	CALL_NEW,
+	CALL_INVITED,
+	CALL_RINGING,
+	CALL_TALKING,
+	CALL_ENDING,
+	CALL_DONE,
+	CALL_FAILED
+};
 
 struct call { /* the phone's side */
 	enum call_state state;
@@ -67,11 +75,12 @@ static uint64_t now_ns(void)
 }
 
 /* The value of a header after `from` (NULL = from the top); where it was found goes to *at. */
-static bool header(const char *message, const char *name, const char *from, const char **value, int *len,
-		   const char **at)
+static bool header(const char *message, const char *name, const char *from, const char **value,
+		   int *len, const char **at)
 {
 	size_t n = strlen(name);
-	for (const char *line = strstr(from ? from : message, "\r\n"); line && line[2] && line[2] != '\r';) {
+	for (const char *line = strstr(from ? from : message, "\r\n");
+	     line && line[2] && line[2] != '\r';) {
 		line += 2;
 		const char *end = strstr(line, "\r\n");
 		if (!end)
@@ -117,20 +126,25 @@ static void transmit(int fd, const char *data, size_t len, const struct sockaddr
 
 /* --- the phone --- */
 
-static const char phone_sdp[] = "v=0\r\no=alice 1 1 IN IP4 192.168.7.10\r\ns=-\r\nc=IN IP4 192.168.7.10\r\nt=0 0\r\n"
-				"m=audio 20000 RTP/AVP 8 0 18 101\r\na=rtpmap:8 PCMA/8000\r\na=rtpmap:0 PCMU/8000\r\n"
-				"a=rtpmap:18 G729/8000\r\na=fmtp:18 annexb=no\r\na=rtpmap:101 telephone-event/8000\r\n"
-				"a=fmtp:101 0-16\r\na=ptime:20\r\na=sendrecv\r\n";
+static const char phone_sdp[] =
+	"v=0\r\no=alice 1 1 IN IP4 192.168.7.10\r\ns=-\r\nc=IN IP4 192.168.7.10\r\nt=0 0\r\n"
+	"m=audio 20000 RTP/AVP 8 0 18 101\r\na=rtpmap:8 PCMA/8000\r\na=rtpmap:0 PCMU/8000\r\n"
+	"a=rtpmap:18 G729/8000\r\na=fmtp:18 annexb=no\r\na=rtpmap:101 telephone-event/8000\r\n"
+	"a=fmtp:101 0-16\r\na=ptime:20\r\na=sendrecv\r\n";
 
 static void send_invite(struct generator *g, unsigned i)
 {
 	char out[2048];
 	int n = snprintf(out, sizeof(out),
 			 "INVITE sip:1000@example.net SIP/2.0\r\n"
-			 "Via: SIP/2.0/UDP 192.168.7.10:5060;branch=z9hG4bKg%ux1r%u;rport\r\nMax-Forwards: 70\r\n"
-			 "From: \"Alice\" <sip:alice%u@example.net>;tag=%ua%u\r\nTo: <sip:1000@example.net>\r\n"
-			 "Call-ID: c%u-%u@bench\r\nCSeq: 1 INVITE\r\nContact: <sip:alice@192.168.7.10:5060;transport=udp>\r\n"
-			 "Allow: INVITE, ACK, CANCEL, OPTIONS, BYE, REFER, NOTIFY, INFO, SUBSCRIBE, UPDATE, PRACK\r\n"
+			 "Via: SIP/2.0/UDP "
+			 "192.168.7.10:5060;branch=z9hG4bKg%ux1r%u;rport\r\nMax-Forwards: 70\r\n"
+			 "From: \"Alice\" <sip:alice%u@example.net>;tag=%ua%u\r\nTo: "
+			 "<sip:1000@example.net>\r\n"
+			 "Call-ID: c%u-%u@bench\r\nCSeq: 1 INVITE\r\nContact: "
+			 "<sip:alice@192.168.7.10:5060;transport=udp>\r\n"
+			 "Allow: INVITE, ACK, CANCEL, OPTIONS, BYE, REFER, NOTIFY, INFO, "
+			 "SUBSCRIBE, UPDATE, PRACK\r\n"
 			 "Supported: replaces, timer, path\r\nUser-Agent: BenchPhone 1.0\r\n"
 			 "Content-Type: application/sdp\r\nContent-Length: %d\r\n\r\n%s",
 			 i, g->run, i, g->run, i, i, g->run, (int)strlen(phone_sdp), phone_sdp);
@@ -141,13 +155,16 @@ static void send_in_dialog(struct generator *g, unsigned i, const char *method, 
 {
 	const struct call *call = &g->call[i];
 	char out[4096];
-	int n = snprintf(out, sizeof(out),
-			 "%s %s SIP/2.0\r\nVia: SIP/2.0/UDP 192.168.7.10:5060;branch=z9hG4bKg%ux%ur%u;rport\r\n%s"
-			 "Max-Forwards: 70\r\nFrom: \"Alice\" <sip:alice%u@example.net>;tag=%ua%u\r\n"
-			 "To: <sip:1000@example.net>%s\r\nCall-ID: c%u-%u@bench\r\nCSeq: %u %s\r\nContent-Length: 0\r\n\r\n",
-			 method, call->target ? call->target : "sip:1000@example.net", i,
-			 method[0] == 'A' ? 2 : 3, g->run, call->routes ? call->routes : "", i, g->run, i,
-			 call->to_tag ? call->to_tag : "", i, g->run, cseq, method);
+	int n = snprintf(
+		out, sizeof(out),
+		"%s %s SIP/2.0\r\nVia: SIP/2.0/UDP "
+		"192.168.7.10:5060;branch=z9hG4bKg%ux%ur%u;rport\r\n%s"
+		"Max-Forwards: 70\r\nFrom: \"Alice\" <sip:alice%u@example.net>;tag=%ua%u\r\n"
+		"To: <sip:1000@example.net>%s\r\nCall-ID: c%u-%u@bench\r\nCSeq: %u "
+		"%s\r\nContent-Length: 0\r\n\r\n",
+		method, call->target ? call->target : "sip:1000@example.net", i,
+		method[0] == 'A' ? 2 : 3, g->run, call->routes ? call->routes : "", i, g->run, i,
+		call->to_tag ? call->to_tag : "", i, g->run, cseq, method);
 	transmit(g->phone_fd, out, (size_t)n, &g->edge_addr);
 }
 
@@ -172,7 +189,8 @@ static void learn_dialog(struct call *call, const char *message)
 	size_t used = 0;
 
 	if (header(message, "Contact", NULL, &value, &len, NULL)) {
-		const char *open = memchr(value, '<', (size_t)len), *close = open ? strchr(open, '>') : NULL;
+		const char *open = memchr(value, '<', (size_t)len),
+			   *close = open ? strchr(open, '>') : NULL;
 		if (close)
 			call->target = copy(open + 1, (size_t)(close - open - 1));
 	}
@@ -186,12 +204,14 @@ static void learn_dialog(struct call *call, const char *message)
 		route_len[routes++] = len;
 	}
 	for (int i = routes - 1; i >= 0; i--)
-		used += (size_t)snprintf(out + used, sizeof(out) - used, "Route: %.*s\r\n", route_len[i], route[i]);
+		used += (size_t)snprintf(out + used, sizeof(out) - used, "Route: %.*s\r\n",
+					 route_len[i], route[i]);
 	if (routes)
 		call->routes = copy(out, used);
 }
 
-static void on_invite_reply(struct generator *g, unsigned i, int code, const char *message, uint64_t at)
+static void on_invite_reply(struct generator *g, unsigned i, int code, const char *message,
+			    uint64_t at)
 {
 	struct call *call = &g->call[i];
 
@@ -223,13 +243,15 @@ static void phone_receive(struct generator *g, const char *message, uint64_t at)
 	int len;
 	unsigned i, step, run;
 
-	if (strncmp(message, "SIP/2.0 ", 8) != 0 || !header(message, "Via", NULL, &via, &len, NULL)) {
+	if (strncmp(message, "SIP/2.0 ", 8) != 0 ||
+	    !header(message, "Via", NULL, &via, &len, NULL)) {
 		g->strays++;
 		return;
 	}
 	int code = atoi(message + 8);
 	const char *branch = memmem(via, (size_t)len, "z9hG4bKg", 8);
-	if (!branch || sscanf(branch + 8, "%ux%ur%u", &i, &step, &run) != 3 || run != g->run || i >= g->calls)
+	if (!branch || sscanf(branch + 8, "%ux%ur%u", &i, &step, &run) != 3 || run != g->run ||
+	    i >= g->calls)
 		return;
 	struct call *call = &g->call[i];
 	if (step == 1) {
@@ -242,8 +264,8 @@ static void phone_receive(struct generator *g, const char *message, uint64_t at)
 
 /* --- the PBX --- */
 
-static size_t write_reply(const struct generator *g, char *out, size_t size, const char *request, const char *status,
-			  unsigned tag, const char *body)
+static size_t write_reply(const struct generator *g, char *out, size_t size, const char *request,
+			  const char *status, unsigned tag, const char *body)
 {
 	const char *value, *at = NULL;
 	int len;
@@ -253,7 +275,8 @@ static size_t write_reply(const struct generator *g, char *out, size_t size, con
 		n += (size_t)snprintf(out + n, size - n, "Via: %.*s\r\n", len, value);
 	for (at = NULL; header(request, "Record-Route", at, &value, &len, &at);)
 		n += (size_t)snprintf(out + n, size - n, "Record-Route: %.*s\r\n", len, value);
-	for (const char *const *name = (const char *const[]){ "From", "Call-ID", "CSeq", NULL }; *name; name++)
+	for (const char *const *name = (const char *const[]){"From", "Call-ID", "CSeq", NULL};
+	     *name; name++)
 		if (header(request, *name, NULL, &value, &len, NULL))
 			n += (size_t)snprintf(out + n, size - n, "%s: %.*s\r\n", *name, len, value);
 	if (header(request, "To", NULL, &value, &len, NULL)) {
@@ -261,11 +284,12 @@ static size_t write_reply(const struct generator *g, char *out, size_t size, con
 		if (!memmem(value, (size_t)len, "tag=", 4))
 			n += (size_t)snprintf(out + n, size - n, ";tag=%ub%u", g->run, tag);
 	}
-	n += (size_t)snprintf(out + n, size - n, "\r\nContact: <sip:pbx@%s:5060;transport=udp>\r\n", g->pbx);
+	n += (size_t)snprintf(out + n, size - n, "\r\nContact: <sip:pbx@%s:5060;transport=udp>\r\n",
+			      g->pbx);
 	if (body)
 		n += (size_t)snprintf(out + n, size - n, "Content-Type: application/sdp\r\n");
-	n += (size_t)snprintf(out + n, size - n, "Content-Length: %zu\r\n\r\n%s", body ? strlen(body) : 0,
-			      body ? body : "");
+	n += (size_t)snprintf(out + n, size - n, "Content-Length: %zu\r\n\r\n%s",
+			      body ? strlen(body) : 0, body ? body : "");
 	return n;
 }
 
@@ -294,8 +318,10 @@ static void pbx_invite(struct generator *g, const char *message, uint64_t at)
 	leg->state = LEG_RINGING;
 	leg->answer_at = at + g->ring_ms * MS;
 	snprintf(body, sizeof(body),
-		 "v=0\r\no=pbx 1 1 IN IP4 %s\r\ns=-\r\nc=IN IP4 %s\r\nt=0 0\r\nm=audio 30000 RTP/AVP 8 101\r\n"
-		 "a=rtpmap:8 PCMA/8000\r\na=rtpmap:101 telephone-event/8000\r\na=fmtp:101 0-16\r\na=ptime:20\r\n",
+		 "v=0\r\no=pbx 1 1 IN IP4 %s\r\ns=-\r\nc=IN IP4 %s\r\nt=0 0\r\nm=audio 30000 "
+		 "RTP/AVP 8 101\r\n"
+		 "a=rtpmap:8 PCMA/8000\r\na=rtpmap:101 telephone-event/8000\r\na=fmtp:101 "
+		 "0-16\r\na=ptime:20\r\n",
 		 g->pbx, g->pbx);
 	size_t n = write_reply(g, out, sizeof(out), message, "180 Ringing", k, NULL);
 	transmit(g->pbx_fd, out, n, &g->pbx_side);
@@ -303,7 +329,8 @@ static void pbx_invite(struct generator *g, const char *message, uint64_t at)
 	leg->ok = copy(out, leg->ok_len);
 }
 
-static void pbx_receive(struct generator *g, const char *message, uint64_t at, const struct sockaddr_in *from)
+static void pbx_receive(struct generator *g, const char *message, uint64_t at,
+			const struct sockaddr_in *from)
 {
 	const char *to;
 	int len;
@@ -315,11 +342,15 @@ static void pbx_receive(struct generator *g, const char *message, uint64_t at, c
 		return;
 	}
 	int n = snprintf(mark, sizeof(mark), "tag=%ub", g->run);
-	const char *tag = header(message, "To", NULL, &to, &len, NULL) ? memmem(to, (size_t)len, mark, (size_t)n) : NULL;
+	const char *tag = header(message, "To", NULL, &to, &len, NULL)
+				  ? memmem(to, (size_t)len, mark, (size_t)n)
+				  : NULL;
 	unsigned k = tag ? (unsigned)strtoul(tag + n, NULL, 10) : g->legs;
 	if (k >= g->legs) {
 		if (strncmp(message, "OPTIONS ", 8) == 0) /* health checks of the edge */
-			transmit(g->pbx_fd, out, write_reply(g, out, sizeof(out), message, "200 OK", 0, NULL), from);
+			transmit(g->pbx_fd, out,
+				 write_reply(g, out, sizeof(out), message, "200 OK", 0, NULL),
+				 from);
 		else
 			g->strays++;
 		return;
@@ -331,7 +362,8 @@ static void pbx_receive(struct generator *g, const char *message, uint64_t at, c
 	} else if (strncmp(message, "BYE ", 4) == 0) {
 		g->repeats_seen += leg->state == LEG_ENDED;
 		leg->state = LEG_ENDED;
-		transmit(g->pbx_fd, out, write_reply(g, out, sizeof(out), message, "200 OK", k, NULL), from);
+		transmit(g->pbx_fd, out,
+			 write_reply(g, out, sizeof(out), message, "200 OK", k, NULL), from);
 	}
 }
 
@@ -355,13 +387,15 @@ static void phone_timers(struct generator *g, unsigned i, uint64_t now)
 		send_in_dialog(g, i, "BYE", 2);
 	} else if (call->state == CALL_RINGING && now - call->invited > GIVE_UP) {
 		finish(g, i, false);
-	} else if ((call->state == CALL_INVITED || call->state == CALL_ENDING) && call->retransmit_at <= now) {
+	} else if ((call->state == CALL_INVITED || call->state == CALL_ENDING) &&
+		   call->retransmit_at <= now) {
 		if (++call->retransmissions > RETRANSMIT_MAX) {
 			finish(g, i, false);
 			return;
 		}
-		call->retransmit_at = now + (call->state == CALL_INVITED ? T1 << call->retransmissions :
-									  backoff(call->retransmissions));
+		call->retransmit_at =
+			now + (call->state == CALL_INVITED ? T1 << call->retransmissions
+							   : backoff(call->retransmissions));
 		if (call->state == CALL_INVITED) {
 			g->again_invite++;
 			send_invite(g, i);
@@ -391,7 +425,7 @@ static void pbx_timers(struct generator *g, struct leg *leg, uint64_t now)
 static int open_socket(const char *ip)
 {
 	int fd = socket(AF_INET, SOCK_DGRAM | SOCK_NONBLOCK, 0), size = 8 << 20, one = 1;
-	struct sockaddr_in at = { .sin_family = AF_INET, .sin_port = htons(5060) };
+	struct sockaddr_in at = {.sin_family = AF_INET, .sin_port = htons(5060)};
 
 	setsockopt(fd, SOL_SOCKET, SO_RCVBUFFORCE, &size, sizeof(size));
 	setsockopt(fd, SOL_SOCKET, SO_SNDBUFFORCE, &size, sizeof(size));
@@ -412,9 +446,10 @@ static int receive(struct generator *g, int fd)
 	char control[BURST][64];
 
 	for (int i = 0; i < BURST; i++) {
-		vectors[i] = (struct iovec){ data[i], MESSAGE - 1 };
-		messages[i].msg_hdr = (struct msghdr){ &from[i], sizeof(from[i]), &vectors[i], 1, control[i],
-						       sizeof(control[i]), 0 };
+		vectors[i] = (struct iovec){data[i], MESSAGE - 1};
+		messages[i].msg_hdr = (struct msghdr){&from[i], sizeof(from[i]), &vectors[i],
+						      1,        control[i],      sizeof(control[i]),
+						      0};
 	}
 	int n = recvmmsg(fd, messages, BURST, MSG_DONTWAIT, NULL);
 	for (int i = 0; i < n; i++) {
@@ -439,11 +474,12 @@ static int receive(struct generator *g, int fd)
 static void run(struct generator *g)
 {
 	uint64_t start = now_ns(), scanned = 0, all_started = 0;
-	struct pollfd fds[2] = { { g->phone_fd, POLLIN, 0 }, { g->pbx_fd, POLLIN, 0 } };
+	struct pollfd fds[2] = {{g->phone_fd, POLLIN, 0}, {g->pbx_fd, POLLIN, 0}};
 
 	for (;;) {
 		uint64_t now = now_ns();
-		while (g->started < g->calls && start + (uint64_t)(g->started / g->rate * 1e9) <= now) {
+		while (g->started < g->calls &&
+		       start + (uint64_t)(g->started / g->rate * 1e9) <= now) {
 			struct call *call = &g->call[g->started];
 			call->state = CALL_INVITED;
 			call->invited = now_ns();
@@ -453,7 +489,9 @@ static void run(struct generator *g)
 				g->live_max = g->live;
 		}
 		if (poll(fds, 2, 1) > 0)
-			for (int i = 0; i < 64 && (receive(g, g->pbx_fd) > 0 || receive(g, g->phone_fd) > 0); i++)
+			for (int i = 0;
+			     i < 64 && (receive(g, g->pbx_fd) > 0 || receive(g, g->phone_fd) > 0);
+			     i++)
 				;
 		now = now_ns();
 		if (now - scanned >= MS) {
@@ -488,23 +526,32 @@ static void print_result(struct generator *g)
 			setup[n++] = call->answered - call->invited - g->ring_ms * MS;
 	}
 	qsort(setup, n, sizeof(*setup), compare);
-	printf("{\"calls\": %u, \"ok\": %u, \"failed\": %u, \"live_max\": %u, \"again_invite\": %u, \"again_bye\": %u, "
-	       "\"again_ok\": %u, \"repeats_seen\": %u, \"strays\": %u, \"setup_p50_ms\": %.3f, \"setup_p99_ms\": %.3f}\n",
-	       g->calls, g->ok, g->failed, g->live_max, g->again_invite, g->again_bye, g->again_ok, g->repeats_seen,
-	       g->strays, n ? (double)setup[n / 2] / 1e6 : 0, n ? (double)setup[n * 99 / 100] / 1e6 : 0);
+	printf("{\"calls\": %u, \"ok\": %u, \"failed\": %u, \"live_max\": %u, \"again_invite\": "
+	       "%u, \"again_bye\": %u, "
+	       "\"again_ok\": %u, \"repeats_seen\": %u, \"strays\": %u, \"setup_p50_ms\": %.3f, "
+	       "\"setup_p99_ms\": %.3f}\n",
+	       g->calls, g->ok, g->failed, g->live_max, g->again_invite, g->again_bye, g->again_ok,
+	       g->repeats_seen, g->strays, n ? (double)setup[n / 2] / 1e6 : 0,
+	       n ? (double)setup[n * 99 / 100] / 1e6 : 0);
 	free(setup);
 }
 
 int main(int argc, char **argv)
 {
 	if (argc != 8) {
-		fprintf(stderr, "usage: callgen EDGE-IP PHONE-IP PBX-IP RATE CALLS HOLD-MS RING-MS\n");
+		fprintf(stderr,
+			"usage: callgen EDGE-IP PHONE-IP PBX-IP RATE CALLS HOLD-MS RING-MS\n");
 		return 2;
 	}
-	struct generator g = { .edge = argv[1], .phone = argv[2], .pbx = argv[3], .rate = atof(argv[4]),
-			       .calls = (unsigned)atoi(argv[5]), .hold_ms = (unsigned)atoi(argv[6]),
-			       .ring_ms = (unsigned)atoi(argv[7]), .run = (unsigned)(now_ns() / MS % 100000000) };
-	g.edge_addr = (struct sockaddr_in){ .sin_family = AF_INET, .sin_port = htons(5060) };
+	struct generator g = {.edge = argv[1],
+			      .phone = argv[2],
+			      .pbx = argv[3],
+			      .rate = atof(argv[4]),
+			      .calls = (unsigned)atoi(argv[5]),
+			      .hold_ms = (unsigned)atoi(argv[6]),
+			      .ring_ms = (unsigned)atoi(argv[7]),
+			      .run = (unsigned)(now_ns() / MS % 100000000)};
+	g.edge_addr = (struct sockaddr_in){.sin_family = AF_INET, .sin_port = htons(5060)};
 	inet_aton(g.edge, &g.edge_addr.sin_addr);
 	g.phone_fd = open_socket(g.phone);
 	g.pbx_fd = open_socket(g.pbx);

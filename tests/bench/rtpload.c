@@ -1,13 +1,13 @@
 /* rtpload.c - paced RTP through a relay between two network namespaces, every packet verified.
  *
- * Raw AF_PACKET transmit past the qdisc, TPACKET_V3 rings for receipt. A packet that comes back must
- * carry a known SSRC, come from the relay's announced address and port, go to the right end and hold
- * the payload that was sent. A full transmit ring counts as loss: retrying would hide it.
+ * Raw AF_PACKET transmit past the qdisc, TPACKET_V3 rings for receipt. A packet that comes back
+ * must carry a known SSRC, come from the relay's announced address and port, go to the right end
+ * and hold the payload that was sent. A full transmit ring counts as loss: retrying would hide it.
  *
  * usage: rtpload FLOWS PPS SECONDS CPU  NS:DEVICE:RELAY-MAC (lan)  NS:DEVICE:RELAY-MAC (wan)
- * FLOWS: one call per line: ssrc lan-ip lan-port relay-ip relay-port wan-ip wan-port relay-ip relay-port
- * PPS is per direction. Prints START and STOP around the measured window, then one JSON line.
- * SPDX-License-Identifier: Apache-2.0 */
+ * FLOWS: one call per line: ssrc lan-ip lan-port relay-ip relay-port wan-ip wan-port relay-ip
+ * relay-port PPS is per direction. Prints START and STOP around the measured window, then one JSON
+ * line. SPDX-License-Identifier: Apache-2.0 */
 #include <arpa/inet.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -28,7 +28,13 @@
 #include <time.h>
 #include <unistd.h>
 
-enum { BATCH = 64, PAYLOAD = 160, RTP = 12, HEADERS = 14 + 20 + 8, FRAME = HEADERS + RTP + PAYLOAD };
+enum {
+	BATCH = 64,
+	PAYLOAD = 160,
+	RTP = 12,
+	HEADERS = 14 + 20 + 8,
+	FRAME = HEADERS + RTP + PAYLOAD
+};
 enum { BLOCK = 1 << 18, BLOCKS = 128, LATENCIES = 1 << 22, FILL = 0xd5 };
 #define WARM_NS     1000000000ull
 #define DRAIN_NS    300000000ull
@@ -83,16 +89,17 @@ static void read_calls(struct load *load, const char *path)
 	size_t room = 1024;
 	load->calls = malloc(room * sizeof(*load->calls));
 	for (;;) {
-		struct call call = { 0 };
+		struct call call = {0};
 		char ip[4][32];
 		unsigned port[4];
-		int n = fscanf(file, "%u %31s %u %31s %u %31s %u %31s %u", &call.ssrc, ip[0], &port[0], ip[1],
-			       &port[1], ip[2], &port[2], ip[3], &port[3]);
+		int n = fscanf(file, "%u %31s %u %31s %u %31s %u %31s %u", &call.ssrc, ip[0],
+			       &port[0], ip[1], &port[1], ip[2], &port[2], ip[3], &port[3]);
 		if (n != 9)
 			break;
 		for (int d = 0; d < 2; d++)
-			call.end[d] = (struct end){ inet_addr(ip[d * 2]), inet_addr(ip[d * 2 + 1]),
-						    (uint16_t)port[d * 2], (uint16_t)port[d * 2 + 1] };
+			call.end[d] =
+				(struct end){inet_addr(ip[d * 2]), inet_addr(ip[d * 2 + 1]),
+					     (uint16_t)port[d * 2], (uint16_t)port[d * 2 + 1]};
 		if (load->count == room) {
 			room *= 2;
 			load->calls = realloc(load->calls, room * sizeof(*load->calls));
@@ -111,11 +118,12 @@ static void read_calls(struct load *load, const char *path)
 static void open_tx(struct side *side, int ifindex, const char *device)
 {
 	int one = 1, size = 8 << 20;
-	struct sockaddr_ll at = { .sll_family = AF_PACKET, .sll_ifindex = ifindex };
-	struct ifreq request = { 0 };
+	struct sockaddr_ll at = {.sll_family = AF_PACKET, .sll_ifindex = ifindex};
+	struct ifreq request = {0};
 
 	side->tx = socket(AF_PACKET, SOCK_RAW, 0);
-	if (side->tx < 0 || setsockopt(side->tx, SOL_PACKET, PACKET_QDISC_BYPASS, &one, sizeof(one)))
+	if (side->tx < 0 ||
+	    setsockopt(side->tx, SOL_PACKET, PACKET_QDISC_BYPASS, &one, sizeof(one)))
 		die("transmit socket");
 	setsockopt(side->tx, SOL_SOCKET, SO_SNDBUFFORCE, &size, sizeof(size));
 	if (bind(side->tx, (struct sockaddr *)&at, sizeof(at)))
@@ -129,15 +137,14 @@ static void open_tx(struct side *side, int ifindex, const char *device)
 static void open_rx(struct side *side, int ifindex)
 {
 	int version = TPACKET_V3, one = 1;
-	struct tpacket_req3 ring = { .tp_block_size = BLOCK,
-				     .tp_block_nr = BLOCKS,
-				     .tp_frame_size = 2048,
-				     .tp_frame_nr = BLOCK / 2048 * BLOCKS,
-				     .tp_retire_blk_tov = 5 };
+	struct tpacket_req3 ring = {.tp_block_size = BLOCK,
+				    .tp_block_nr = BLOCKS,
+				    .tp_frame_size = 2048,
+				    .tp_frame_nr = BLOCK / 2048 * BLOCKS,
+				    .tp_retire_blk_tov = 5};
 	/* ETH_P_ALL taps see a packet before the ingress chain that drops it. */
-	struct sockaddr_ll at = { .sll_family = AF_PACKET,
-				  .sll_ifindex = ifindex,
-				  .sll_protocol = htons(ETH_P_ALL) };
+	struct sockaddr_ll at = {
+		.sll_family = AF_PACKET, .sll_ifindex = ifindex, .sll_protocol = htons(ETH_P_ALL)};
 
 	side->rx = socket(AF_PACKET, SOCK_RAW, 0);
 	if (side->rx < 0 ||
@@ -145,8 +152,8 @@ static void open_rx(struct side *side, int ifindex)
 	    setsockopt(side->rx, SOL_PACKET, PACKET_IGNORE_OUTGOING, &one, sizeof(one)) ||
 	    setsockopt(side->rx, SOL_PACKET, PACKET_RX_RING, &ring, sizeof(ring)))
 		die("receive ring");
-	side->ring = mmap(NULL, (size_t)BLOCK * BLOCKS, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_POPULATE,
-			  side->rx, 0);
+	side->ring = mmap(NULL, (size_t)BLOCK * BLOCKS, PROT_READ | PROT_WRITE,
+			  MAP_SHARED | MAP_POPULATE, side->rx, 0);
 	if (side->ring == MAP_FAILED || bind(side->rx, (struct sockaddr *)&at, sizeof(at)))
 		die("receive ring");
 	side->latency_ns = malloc(LATENCIES * sizeof(*side->latency_ns));
@@ -160,8 +167,8 @@ static void open_side(struct side *side, const char *spec)
 	char namespace[64], device[IFNAMSIZ], path[96];
 	unsigned mac[6];
 
-	if (sscanf(spec, "%63[^:]:%15[^:]:%x:%x:%x:%x:%x:%x", namespace, device, &mac[0], &mac[1], &mac[2],
-		   &mac[3], &mac[4], &mac[5]) != 8) {
+	if (sscanf(spec, "%63[^:]:%15[^:]:%x:%x:%x:%x:%x:%x", namespace, device, &mac[0], &mac[1],
+		   &mac[2], &mac[3], &mac[4], &mac[5]) != 8) {
 		fprintf(stderr, "%s: not NAMESPACE:DEVICE:MAC\n", spec);
 		exit(2);
 	}
@@ -199,19 +206,20 @@ static void write_frame(uint8_t *frame, const struct side *side, const struct ca
 {
 	const struct end *end = &call->end[d];
 	uint8_t *rtp = frame + HEADERS;
-	uint32_t ssrc = htonl(call->ssrc + (d ? OTHER_SSRCS : 0)), stamp = htonl((uint32_t)sequence * PAYLOAD);
-	struct iphdr ip = { .version = 4,
-			    .ihl = 5,
-			    .tos = 0xb8,
-			    .tot_len = htons(FRAME - 14),
-			    .frag_off = htons(0x4000),
-			    .ttl = 64,
-			    .protocol = IPPROTO_UDP,
-			    .saddr = end->ip,
-			    .daddr = end->relay_ip };
-	struct udphdr udp = { .source = htons(end->port),
-			      .dest = htons(end->relay_port),
-			      .len = htons(8 + RTP + PAYLOAD) };
+	uint32_t ssrc = htonl(call->ssrc + (d ? OTHER_SSRCS : 0)),
+		 stamp = htonl((uint32_t)sequence * PAYLOAD);
+	struct iphdr ip = {.version = 4,
+			   .ihl = 5,
+			   .tos = 0xb8,
+			   .tot_len = htons(FRAME - 14),
+			   .frag_off = htons(0x4000),
+			   .ttl = 64,
+			   .protocol = IPPROTO_UDP,
+			   .saddr = end->ip,
+			   .daddr = end->relay_ip};
+	struct udphdr udp = {.source = htons(end->port),
+			     .dest = htons(end->relay_port),
+			     .len = htons(8 + RTP + PAYLOAD)};
 
 	memcpy(frame, side->relay_mac, 6);
 	memcpy(frame + 6, side->source_mac, 6);
@@ -229,8 +237,8 @@ static void write_frame(uint8_t *frame, const struct side *side, const struct ca
 	ip.check = htons(fold(sum16(frame + 14, sizeof(ip))));
 	memcpy(frame + 14, &ip, sizeof(ip));
 	memcpy(frame + 34, &udp, sizeof(udp));
-	uint16_t check = fold(sum16(frame + 34, 8 + RTP + PAYLOAD) + sum16(frame + 26, 8) + IPPROTO_UDP + 8 +
-			      RTP + PAYLOAD);
+	uint16_t check = fold(sum16(frame + 34, 8 + RTP + PAYLOAD) + sum16(frame + 26, 8) +
+			      IPPROTO_UDP + 8 + RTP + PAYLOAD);
 	udp.check = htons(check ? check : 0xffff);
 	memcpy(frame + 34, &udp, sizeof(udp));
 }
@@ -238,14 +246,14 @@ static void write_frame(uint8_t *frame, const struct side *side, const struct ca
 static void send_batch(struct load *load, int d, unsigned n)
 {
 	struct side *side = &load->side[d];
-	struct mmsghdr messages[BATCH] = { 0 };
+	struct mmsghdr messages[BATCH] = {0};
 	struct iovec vectors[BATCH];
 	uint64_t sent_ns = now_ns();
 
 	for (unsigned i = 0; i < n; i++) {
 		struct call *call = &load->calls[side->next_call++ % load->count];
 		write_frame(side->frames[i], side, call, d, call->sequence[d]++, sent_ns);
-		vectors[i] = (struct iovec){ side->frames[i], FRAME };
+		vectors[i] = (struct iovec){side->frames[i], FRAME};
 		messages[i].msg_hdr.msg_iov = &vectors[i];
 		messages[i].msg_hdr.msg_iovlen = 1;
 	}
@@ -292,7 +300,8 @@ static void check_packet(struct load *load, int d, const struct tpacket3_hdr *he
 	memcpy(&sent_ns, rtp + 12, 8);
 	uint64_t at_ns = (uint64_t)header->tp_sec * 1000000000ull + header->tp_nsec;
 	if (side->latencies < LATENCIES)
-		side->latency_ns[side->latencies++] = at_ns > sent_ns ? (uint32_t)(at_ns - sent_ns) : 0;
+		side->latency_ns[side->latencies++] =
+			at_ns > sent_ns ? (uint32_t)(at_ns - sent_ns) : 0;
 }
 
 static void drain(struct load *load, int d)
@@ -300,8 +309,10 @@ static void drain(struct load *load, int d)
 	struct side *side = &load->side[d];
 
 	for (;;) {
-		struct tpacket_block_desc *block = (void *)(side->ring + (size_t)side->block * BLOCK);
-		if (!(__atomic_load_n(&block->hdr.bh1.block_status, __ATOMIC_ACQUIRE) & TP_STATUS_USER))
+		struct tpacket_block_desc *block =
+			(void *)(side->ring + (size_t)side->block * BLOCK);
+		if (!(__atomic_load_n(&block->hdr.bh1.block_status, __ATOMIC_ACQUIRE) &
+		      TP_STATUS_USER))
 			return;
 		uint8_t *at = (uint8_t *)block + block->hdr.bh1.offset_to_first_pkt;
 		for (unsigned i = 0; i < block->hdr.bh1.num_pkts; i++) {
@@ -340,7 +351,7 @@ static void run(struct load *load, uint64_t pps, uint64_t seconds)
 		drain(load, 0);
 		drain(load, 1);
 		if (due - done < 16)
-			nanosleep(&(struct timespec){ 0, 200000 }, NULL);
+			nanosleep(&(struct timespec){0, 200000}, NULL);
 	}
 	printf("STOP\n");
 	fflush(stdout);
@@ -356,11 +367,13 @@ static void print_result(struct load *load)
 	struct side *lan = &load->side[0], *wan = &load->side[1];
 	uint64_t sent = lan->sent + wan->sent, received = lan->received + wan->received;
 
-	printf("{\"calls\": %zu, \"sent\": %lu, \"received\": %lu, \"lost\": %lu, \"not_sent\": %lu, \"bad\": %lu",
-	       load->count, sent, received, sent - received, lan->not_sent + wan->not_sent, lan->bad + wan->bad);
+	printf("{\"calls\": %zu, \"sent\": %lu, \"received\": %lu, \"lost\": %lu, \"not_sent\": "
+	       "%lu, \"bad\": %lu",
+	       load->count, sent, received, sent - received, lan->not_sent + wan->not_sent,
+	       lan->bad + wan->bad);
 	for (int d = 0; d < 2; d++) {
 		struct side *side = &load->side[d];
-		struct tpacket_stats_v3 stats = { 0 };
+		struct tpacket_stats_v3 stats = {0};
 		socklen_t size = sizeof(stats);
 		getsockopt(side->rx, SOL_PACKET, PACKET_STATISTICS, &stats, &size);
 		qsort(side->latency_ns, side->latencies, sizeof(uint32_t), compare);
@@ -378,7 +391,8 @@ int main(int argc, char **argv)
 {
 	struct load *load = calloc(1, sizeof(*load));
 	if (argc != 7 || !load) {
-		fprintf(stderr, "usage: rtpload FLOWS PPS SECONDS CPU NS:DEVICE:MAC NS:DEVICE:MAC\n");
+		fprintf(stderr,
+			"usage: rtpload FLOWS PPS SECONDS CPU NS:DEVICE:MAC NS:DEVICE:MAC\n");
 		return 2;
 	}
 	cpu_set_t cpus;

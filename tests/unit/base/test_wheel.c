@@ -59,7 +59,7 @@ static unsigned sleep_until(struct wheel *wheel, uint64_t end_ms)
 static void the_time_told_is_the_time_armed_from(void **state)
 {
 	struct wheel *wheel = make(START);
-	struct probe probe = { 0 };
+	struct probe probe = {0};
 	(void)state;
 
 	wheel_set_now(wheel, START + 700);
