@@ -58,6 +58,13 @@ def scenarios(kind, names):
     process.wait()
 
 
+def formatting():
+    files = subprocess.run(["git", "ls-files", "*.c", "*.h"], cwd=TOP, stdout=subprocess.PIPE, text=True)
+    result = subprocess.run(["clang-format", "--dry-run", "-Werror", *files.stdout.split()], cwd=TOP,
+                            stderr=subprocess.PIPE, text=True)
+    count("formatting (.clang-format)", result.returncode == 0, result.stderr[:2000])
+
+
 def fuzz(seconds):
     say("each fuzz target for %d s" % seconds)
     result = subprocess.run([sys.executable, os.path.join(TOP, "tests/fuzz/fuzz.py"), "--build",
@@ -80,6 +87,7 @@ def main():
             scenarios("asan", options.names)
     else:
         if build("release"):
+            formatting()
             meson_tests("release")
         build("clang")
         if build("fuzz"):
