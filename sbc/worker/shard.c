@@ -65,7 +65,6 @@ uint8_t shard_of(const struct shard *shard, const struct scan *scan, enum shard_
 		return worker;
 	}
 	if (is_ours(shard, TOKEN_TAG, scan->to_tag, &worker) ||
-	    is_ours(shard, TOKEN_CALL_ID, scan->call_id, &worker) ||
 	    by_request_uri(shard, scan, &worker))
 		return worker;
 	if (source == SHARD_PEER_UNTRUSTED)

@@ -1,14 +1,16 @@
-/* shard.h - which worker a message belongs to, from the pre-scan alone.
- *
- * One rule for first transmissions, retransmissions, CANCEL and ACK, so that workers share no
- * table: response                    the worker in the top Via's branch (we made it) request with
- * our To tag     the worker in the tag our Call-ID                 the worker in it Request-URI
- * user is ours    the worker in it (a masked contact: the binding lives there) known peer,
- * untrusted side  hash of the Call-ID (a carrier: nothing but the call to keep together) known
- * peer, trusted side    hash of the Request-URI's AOR anybody else (a phone)      hash of the From
- * AOR; of the To AOR for REGISTER The last two are finer than "by Call-ID": a phone's bindings and
- * the calls it makes and gets meet on one worker, so that the registration table needs no sharing
- * and no second hop. SPDX-License-Identifier: Apache-2.0 */
+/* shard.h - which worker a message belongs to, from the pre-scan alone. One rule for first
+ * transmissions, retransmissions, CANCEL and ACK, so that workers share no table. The first that
+ * fits:
+ *  - a response: the worker in the top Via's branch (we made it);
+ *  - our To tag: the worker in the tag;
+ *  - a Request-URI user of ours (a masked contact): the worker in it, the binding lives there;
+ *  - from a known peer on an untrusted side (a carrier): hash of the Call-ID;
+ *  - from a known peer on a trusted side: hash of the Request-URI's user;
+ *  - from anybody else (a phone): hash of the From user, of the To user for REGISTER.
+ * So a phone's bindings and the calls it makes and gets meet on one worker, and the registration
+ * table needs no sharing. Our Call-ID without our To tag says nothing: a call that a proxy behind us
+ * sends back has it, and belongs to the worker of the phone it goes to.
+ * SPDX-License-Identifier: Apache-2.0 */
 #pragma once
 #include "sbc/message/scan.h"
 #include "sbc/worker/token.h"

@@ -55,12 +55,24 @@ static void our_identifiers_lead_home(void **state)
 	for (uint8_t worker = 0; worker < 4; worker++) {
 		struct parts tag = {.to_tag = token(TOKEN_TAG, worker, 9)};
 		assert_int_equal(shard_of_request(&tag, SHARD_PHONE), worker);
-		struct parts call = {.call_id = token(TOKEN_CALL_ID, worker, 9)};
-		assert_int_equal(shard_of_request(&call, SHARD_PEER_TRUSTED), worker);
 		snprintf(text, sizeof(text), "sip:%s@192.0.2.9:5060",
 			 token(TOKEN_CONTACT, worker, 9));
 		struct parts contact = {.uri = text};
 		assert_int_equal(shard_of_request(&contact, SHARD_PEER_TRUSTED), worker);
+	}
+}
+
+/* It left by one worker with that worker's Call-ID, and goes to a phone of another. */
+static void a_call_that_comes_back_goes_to_its_phone(void **state)
+{
+	char text[64];
+	(void)state;
+	for (uint8_t worker = 0; worker < 4; worker++) {
+		snprintf(text, sizeof(text), "sip:%s@192.0.2.9", token(TOKEN_CONTACT, worker, 9));
+		struct parts spiral = {
+			.uri = text,
+			.call_id = token(TOKEN_CALL_ID, (uint8_t)((worker + 1) % 4), 9)};
+		assert_int_equal(shard_of_request(&spiral, SHARD_PEER_TRUSTED), worker);
 	}
 }
 
@@ -164,6 +176,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(our_identifiers_lead_home),
+		cmocka_unit_test(a_call_that_comes_back_goes_to_its_phone),
 		cmocka_unit_test(another_nodes_identifier_is_a_name_like_any),
 		cmocka_unit_test(response_goes_where_the_branch_says),
 		cmocka_unit_test(a_phone_lives_on_one_worker),
