@@ -167,6 +167,20 @@ static void endless_ringing_is_cancelled(void **state)
 	assert_string_equal(b->heard, "response 180;response 487;");
 }
 
+static void trying_for_ever_is_cancelled(void **state)
+{
+	struct bench *b = *state;
+	bench_send(b, "INVITE", SIP_UDP);
+	for (int i = 0; i < 18; i++) {
+		bench_respond(b, "INVITE", 100);
+		bench_advance(b, 10000);
+	}
+	assert_int_equal(bench_count(b, "CANCEL "), 0);
+	bench_respond(b, "INVITE", 100);
+	bench_advance(b, 1000); /* timer C since the first one */
+	assert_int_equal(bench_count(b, "CANCEL "), 1);
+}
+
 static void transport_error_is_told(void **state)
 {
 	struct bench *b = *state;
@@ -330,6 +344,7 @@ int main(void)
 		T(cancel_waits_for_a_provisional_reply),
 		T(cancel_that_changes_nothing_ends_in_time),
 		T(endless_ringing_is_cancelled),
+		T(trying_for_ever_is_cancelled),
 		T(transport_error_is_told),
 		T(error_at_once_is_returned),
 		T(large_request_goes_by_stream_and_falls_back),
