@@ -16,7 +16,7 @@
 
 /* First words that both halves answer. */
 static const char *const of_both[] = {"interfaces", "stats", "version", "help"};
-static const char *const of_sbc[] = {"calls", "call", "record", "registrations", "peers"};
+static const char *const of_sbc[] = {"calls", "call", "record", "registrations", "peers", "relays"};
 #define COUNT(array) (sizeof(array) / sizeof((array)[0]))
 
 struct question {
@@ -66,8 +66,8 @@ static int read_arguments(int argc, char **argv, struct question *question)
 	}
 	if (!question->first)
 		return cli_usage(
-			"show what? calls, call ID, record ID, registrations, peers, interfaces, "
-			"stats, version");
+			"show what? calls, call ID, record ID, registrations, peers, relays, "
+			"interfaces, stats, version");
 	if (strcmp(question->first, "help") == 0)
 		slice_copy(SLICE("help"), question->command, COMMAND_MAX);
 	return CLI_OK;

@@ -101,10 +101,10 @@ static void take_news(struct ng_relay *relay, const struct ng_value *dict)
 	}
 	if (!known)
 		return;
-	relay->state.calls = 0;
 	log_warn(client->log, "ng.relay-restarted", "relay=%s", relay->name);
 	if (client->restart)
 		client->restart(client->restart_owner, relay->index);
+	relay->state.calls = 0; /* after the owner was told, who may want to say how many */
 }
 
 void ng_relay_ping_done(struct ng_relay *relay, const struct ng_value *dict)
