@@ -56,7 +56,8 @@ static const struct schema_choice identities[] = {
 };
 static const struct schema_choice stores[] = {
 	{"memory", CONFIG_STORE_MEMORY, "this process only"},
-	{"redis", CONFIG_STORE_REDIS, "a server of its own: records are readable there while calls last"},
+	{"redis", CONFIG_STORE_REDIS,
+	 "a server of its own: records are readable there while calls last"},
 	{NULL, 0, NULL},
 };
 static const struct schema_choice hugepages[] = {
