@@ -49,6 +49,7 @@ struct redis {
 	struct timer deadline;
 	struct timer probe;
 	uint64_t failed_puts; /* since on_return was last called */
+	bool is_another;      /* connected anew since then: what it holds is not known */
 	struct store_status status;
 };
 

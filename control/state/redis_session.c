@@ -54,10 +54,12 @@ static void probe_arm(struct redis *redis)
 
 static void owner_return(struct redis *redis)
 {
-	if (!redis->failed_puts || !redis->store.on_return)
+	bool all = redis->is_another;
+	if ((!redis->failed_puts && !all) || !redis->store.on_return)
 		return;
 	redis->failed_puts = 0;
-	redis->store.on_return(redis->store.on_return_owner);
+	redis->is_another = false;
+	redis->store.on_return(redis->store.on_return_owner, all);
 }
 
 static void graves_send(struct redis *redis)
@@ -193,6 +195,7 @@ static void greeted(struct redis *redis)
 {
 	redis->is_ready = true;
 	redis_link_settle(&redis->link);
+	redis->is_another = redis->is_another || redis->status.connects > 0;
 	redis->status.connects++;
 	if (redis->refusal[0])
 		state_set(redis, STORE_REFUSING, redis->refusal);

@@ -19,8 +19,9 @@ struct store_reply {
  * your own state first. Called exactly once for each verb, or never after store_destroy(). */
 typedef void store_done_fn(void *owner, uint64_t handle, const struct store_reply *reply);
 /* The store takes writes again after some failed: put again every record whose last put was not
- * acknowledged. Comes again (paced) as long as puts fail in between. */
-typedef void store_return_fn(void *owner);
+ * acknowledged; with `all`, those that were as well: it may be a server that was started empty, or
+ * a replica that lagged behind. Comes again (paced) as long as puts fail in between. */
+typedef void store_return_fn(void *owner, bool all);
 
 enum store_state {
 	STORE_DOWN,     /* no connection; tried again with back-off */

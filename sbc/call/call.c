@@ -57,13 +57,13 @@ static void on_media_ended(void *owner, struct slice id)
 	call_end(call, CALL_NO_MEDIA, 0, -1, SLICE_NONE);
 }
 
-/* The store takes records again: give it those it does not have. */
-static void on_store_return(void *owner)
+/* The store takes records again: give it those it does not have, or may have lost. */
+static void on_store_return(void *owner, bool all)
 {
 	struct calls *calls = owner;
 
 	for (struct call *call = calls_next(calls, NULL); call; call = calls_next(calls, call))
-		if (call->state == CALL_UP && call->is_stored && !call->is_protected)
+		if (call->state == CALL_UP && call->is_stored && (all || !call->is_protected))
 			record_keep(call, false);
 }
 

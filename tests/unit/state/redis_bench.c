@@ -142,10 +142,11 @@ int get_and_wait(struct bench *b, const char *key)
 	return b->err;
 }
 
-static void on_return(void *owner)
+static void on_return(void *owner, bool all)
 {
 	struct bench *b = owner;
 	b->returns++;
+	b->returned_all = all;
 	if (b->puts_on_return)
 		store_put(b->store, SLICE("call:{again}"), SLICE("v"), 60, on_done, b, 99);
 }

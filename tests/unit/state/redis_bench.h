@@ -19,6 +19,7 @@ struct bench {
 	unsigned ok;
 	int err; /* of the last */
 	unsigned returns;
+	bool returned_all; /* the last time */
 	bool puts_on_return;
 	char value[4096];
 

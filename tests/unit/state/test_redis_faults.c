@@ -56,6 +56,20 @@ static void a_restart_is_survived_and_deletes_are_made_up(void **state)
 	assert_int_equal(status(b).connects, 2);
 }
 
+static void a_server_started_empty_is_given_all_again(void **state)
+{
+	struct bench *b = *state;
+	open_and_connect(b);
+	assert_int_equal(b->returns, 0); /* nothing was there before */
+	assert_int_equal(put_and_wait(b, "call:{a}", "v"), 0);
+	redis_server_kill(&b->server);
+	run(b, is_down, 1000);
+	assert_int_equal(redis_server_start(&b->server, NULL, NULL), 0);
+	run(b, has_returned, 3000); /* although no put had failed */
+	assert_true(b->returned_all);
+	assert_int_equal(b->returns, 1);
+}
+
 static void a_frozen_server_delays_one_burst_only(void **state)
 {
 	struct bench *b = *state;
@@ -77,6 +91,7 @@ static void a_frozen_server_delays_one_burst_only(void **state)
 	kill(b->server.pid, SIGCONT);
 	run(b, has_returned, 2000);
 	assert_true(is_up(b));
+	assert_false(b->returned_all); /* the same connection */
 	run(b, is_idle, 1000);
 	assert_int_equal(status(b).late, 2);
 	assert_int_equal(status(b).connects, 1);
@@ -286,6 +301,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		ABSENT(calls_go_on_without_a_server_and_are_written_when_it_comes),
 		RUNNING(a_restart_is_survived_and_deletes_are_made_up),
+		RUNNING(a_server_started_empty_is_given_all_again),
 		RUNNING(a_frozen_server_delays_one_burst_only),
 		RUNNING(a_server_frozen_for_long_is_left_and_no_orphan_remains),
 		RUNNING(a_full_server_is_named_and_comes_back),
