@@ -1,0 +1,30 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Redis is restarted and has lost everything, while nothing was to be written: the records of living
+calls, acknowledged long ago, are written again within seconds; those of calls that end go as ever."""
+import signal
+
+from lib.edge import Edge, expect
+from lib.lab import wait_until
+from lib.postern import SHORTEST
+from lib.redis import Redis
+
+WORKERS = [2]
+
+
+def run(lab):
+    redis = Redis(lab)
+    edge = Edge(lab, SHORTEST + "state: {store: redis, servers: [\"unix:%s\"]}\n" % redis.socket)
+    edge.establish(edge.home, edge.desk)
+    before = wait_until(lambda: redis.keys("call:*"), 5, "the call has its record")
+    expect(edge.postern.stats()["held"]["calls_unprotected"] == 0, "the call is protected")
+    redis.process.signal(signal.SIGKILL)
+    redis.process.wait(5)
+    again = Redis(lab)
+    after = wait_until(lambda: again.keys("call:*"), 5, "the record is written again")
+    expect(after == before, "the same key: %s, %s" % (before, after))
+    wait_until(lambda: edge.postern.stats()["held"]["calls_unprotected"] == 0, 5, "and acknowledged")
+    edge.home.hangup()
+    edge.desk.wait_event("CALL_CLOSED", 10)
+    edge.wait_no_call()
+    wait_until(lambda: not again.keys("call:*"), 5, "the record is deleted")
+    edge.finish()
