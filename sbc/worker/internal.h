@@ -39,7 +39,8 @@ struct worker_slot {
 	struct buf out;        /* of an answer to a malformed request */
 	pthread_t thread;
 	bool started;
-	_Atomic bool force; /* the time to end in order is over */
+	bool is_empty;      /* its worker said that nothing is left to do */
+	_Atomic bool force; /* end: all workers are empty, or the time for it is over */
 };
 
 /* Everything made from the configuration for transport and guard; lives as long as the workers. */
@@ -61,6 +62,7 @@ struct workers {
 	uint64_t hash_key[2];
 	struct transaction_handlers transaction_handlers;
 	struct worker_slot **slots;
+	_Atomic unsigned int busy; /* while stopping: workers with something left to do */
 };
 
 static inline struct worker_slot *slot_of(struct worker *worker)
@@ -78,5 +80,7 @@ void worker_on_error(void *owner, const struct transport_path *path, uint64_t to
 bool worker_relay(void *owner, const struct transport_path *path, struct slice bytes,
 		  uint64_t token);
 void worker_on_wake(void *owner);
+/* One worker less has something to do; the last one ends them all. */
+void workers_one_empty(struct workers *workers);
 MUST_CHECK int item_push(struct worker_slot *slot, struct ring *ring, const struct item *item,
 			 struct slice data);

@@ -224,6 +224,8 @@ void worker_on_wake(void *owner)
 {
 	struct worker_slot *slot = owner;
 	struct item *item;
+	/* Looked at first: what the others gave us before they were empty is still taken. */
+	bool is_over = atomic_load(&slot->force);
 
 	while ((item = ring_pop(slot->messages))) {
 		taken(slot, item);
@@ -233,7 +235,7 @@ void worker_on_wake(void *owner)
 		taken(slot, item);
 		free(item);
 	}
-	if (atomic_load(&slot->force))
+	if (is_over)
 		loop_stop(slot->worker.loop);
 }
 
@@ -246,9 +248,15 @@ int worker_post(struct worker *worker, void *command)
 	return item_push(slot, slot->commands, &item, SLICE_NONE);
 }
 
+/* It goes on serving: its sockets and connections bring what other workers wait for. */
 void worker_finish(struct worker *worker)
 {
-	loop_stop(worker->loop);
+	struct worker_slot *slot = slot_of(worker);
+
+	if (slot->is_empty)
+		return;
+	slot->is_empty = true;
+	workers_one_empty(worker->all);
 }
 
 void worker_token(const struct worker *worker, enum token_kind kind, uint64_t id,

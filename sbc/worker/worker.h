@@ -87,7 +87,7 @@ struct worker *workers_at(struct workers *workers, uint8_t index);
 
 /* From any thread: on_command() will run in that worker. -ERR_AGAIN: its ring is full. */
 MUST_CHECK int worker_post(struct worker *worker, void *command);
-/* From on_stop or later, in the worker's thread: nothing is left to do. */
+/* From on_stop or later, in the worker's thread: nothing is left to do. It ends with the last. */
 void worker_finish(struct worker *worker);
 
 /* A new identifier of this worker: TOKEN_LENGTH characters. */

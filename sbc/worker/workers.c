@@ -298,11 +298,24 @@ int workers_run(struct workers *workers)
 	return err;
 }
 
+static void end(struct worker_slot *slot)
+{
+	atomic_store(&slot->force, true);
+	loop_wake(slot->worker.loop);
+}
+
+void workers_one_empty(struct workers *workers)
+{
+	if (atomic_fetch_sub(&workers->busy, 1) != 1)
+		return;
+	for (uint8_t i = 0; i < workers->config.count; i++)
+		end(workers->slots[i]);
+}
+
 static void join(struct worker_slot *slot, const struct timespec *until)
 {
 	if (pthread_timedjoin_np(slot->thread, NULL, until)) {
-		atomic_store(&slot->force, true);
-		loop_wake(slot->worker.loop);
+		end(slot);
 		pthread_join(slot->thread, NULL);
 	}
 	slot->started = false;
@@ -312,11 +325,15 @@ void workers_stop(struct workers *workers, uint32_t limit_ms)
 {
 	struct item item = {.kind = ITEM_STOP};
 	struct timespec until;
+	unsigned int busy = 0;
 
+	for (uint8_t i = 0; i < workers->config.count; i++)
+		busy += workers->slots[i]->started;
+	atomic_store(&workers->busy, busy);
 	for (uint8_t i = 0; i < workers->config.count; i++) {
 		struct worker_slot *slot = workers->slots[i];
 		if (slot->started && item_push(slot, slot->commands, &item, SLICE_NONE))
-			atomic_store(&slot->force, true); /* not even that: end it the hard way */
+			workers_one_empty(workers); /* not even that: it is not waited for */
 	}
 	clock_gettime(CLOCK_REALTIME, &until);
 	until.tv_sec += limit_ms / 1000;

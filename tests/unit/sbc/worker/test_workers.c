@@ -9,7 +9,9 @@
 #include <cmocka.h>
 
 #include <arpa/inet.h>
+#include <pthread.h>
 #include <sys/socket.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "sbc/worker/worker.h"
@@ -20,10 +22,13 @@ enum { CALLS = 120, SOCKETS = 24 };
 struct core {
 	struct worker *worker;
 	uint64_t calls;
+	bool is_held; /* has a call that does not end yet */
 };
 
 struct command { /* asked of a worker by the main thread */
 	_Atomic unsigned int answered;
+	bool holds;
+	bool finishes;
 };
 
 static int on_start(struct worker *worker, void **out)
@@ -39,13 +44,20 @@ static int on_start(struct worker *worker, void **out)
 static void on_stop(void *owner)
 {
 	struct core *core = owner;
-	worker_finish(core->worker);
+	if (!core->is_held)
+		worker_finish(core->worker);
 }
 
-static void on_command(void *owner, void *command)
+static void on_command(void *owner, void *posted)
 {
 	struct core *core = owner;
-	atomic_store(&((struct command *)command)->answered, core->worker->index + 1u);
+	struct command *command = posted;
+
+	if (command->holds)
+		core->is_held = true;
+	if (command->finishes)
+		worker_finish(core->worker);
+	atomic_store(&command->answered, core->worker->index + 1u);
 }
 
 /* A request to where the sender says it listens. */
@@ -357,6 +369,14 @@ static void malformed_requests_are_answered(void **state)
 	bench_close(&b);
 }
 
+static void tell(const struct bench *b, uint8_t worker, struct command *command)
+{
+	assert_int_equal(worker_post(workers_at(b->workers, worker), command), 0);
+	for (int j = 0; j < 1000 && !atomic_load(&command->answered); j++)
+		usleep(1000);
+	assert_int_equal(atomic_load(&command->answered), worker + 1);
+}
+
 static void commands_reach_their_worker(void **state)
 {
 	static struct bench b;
@@ -364,11 +384,70 @@ static void commands_reach_their_worker(void **state)
 	bench_open(&b, 4);
 	for (uint8_t i = 0; i < 4; i++) {
 		struct command command = {0};
-		assert_int_equal(worker_post(workers_at(b.workers, i), &command), 0);
-		for (int j = 0; j < 1000 && !atomic_load(&command.answered); j++)
-			usleep(1000);
-		assert_int_equal(atomic_load(&command.answered), i + 1);
+		tell(&b, i, &command);
 	}
+	bench_close(&b);
+}
+
+struct stop {
+	struct workers *workers;
+	uint32_t limit_ms;
+};
+
+static void *stop_workers(void *argument)
+{
+	struct stop *stop = argument;
+	workers_stop(stop->workers, stop->limit_ms);
+	return NULL;
+}
+
+static uint64_t now_ms(void)
+{
+	struct timespec now;
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	return (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000;
+}
+
+static void a_worker_without_calls_serves_until_all_are_empty(void **state)
+{
+	static struct bench b;
+	char tag[TOKEN_LENGTH + 1];
+	struct command hold = {.holds = true}, finish = {.finishes = true};
+	pthread_t thread;
+	(void)state;
+	bench_open(&b, 4);
+	tell(&b, 2, &hold);
+	int stream = connect_to(&b, SOCK_STREAM);
+	send_request(stream, "OPTIONS", 900, NULL);
+	read_reply(stream, "200", 900, tag);
+	struct stop stop = {b.workers, 8000};
+	uint64_t began = now_ms();
+	assert_int_equal(pthread_create(&thread, NULL, stop_workers, &stop), 0);
+	usleep(200000); /* the others have nothing left to do by now */
+	for (int i = 0; i < SOCKETS; i++) {
+		send_request(b.fds[i], "OPTIONS", i, NULL);
+		read_reply(b.fds[i], "200", i, tag);
+	}
+	send_request(stream, "OPTIONS", 901, NULL);
+	read_reply(stream, "200", 901, tag);
+	tell(&b, 2, &finish);
+	assert_int_equal(pthread_join(thread, NULL), 0);
+	assert_true(now_ms() - began < 6000);
+	close(stream);
+	bench_close(&b);
+}
+
+static void the_time_to_end_is_bounded(void **state)
+{
+	static struct bench b;
+	struct command hold = {.holds = true};
+	(void)state;
+	bench_open(&b, 2);
+	tell(&b, 1, &hold);
+	uint64_t began = now_ms();
+	workers_stop(b.workers, 300);
+	uint64_t took = now_ms() - began;
+	assert_true(took >= 290 && took < 3000);
 	bench_close(&b);
 }
 
@@ -382,6 +461,8 @@ int main(void)
 		cmocka_unit_test(alias_of_a_peer_takes_our_requests),
 		cmocka_unit_test(malformed_requests_are_answered),
 		cmocka_unit_test(commands_reach_their_worker),
+		cmocka_unit_test(a_worker_without_calls_serves_until_all_are_empty),
+		cmocka_unit_test(the_time_to_end_is_bounded),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
