@@ -67,8 +67,10 @@ void coalesce_open(struct device *device, uint32_t batch_us)
 		coalesce_close(device);
 		return;
 	}
-	if (device->kept_timeout_ns == device->timeout_ns && device->kept_defer == DEFER)
+	if (device->kept_timeout_ns == device->timeout_ns && device->kept_defer == DEFER) {
 		device->kept_timeout_ns = device->kept_defer = 0; /* of a run that was killed */
+		coalesce_set(device, false);
+	}
 }
 
 void coalesce_set(struct device *device, bool on)

@@ -14,7 +14,7 @@ def test_both_ways_ipv4(r):
     a, b = pair(r, "10.91.1.1:30000", "10.91.1.2:4000", "10.91.2.1:30000", "10.91.2.2:5000")
     exchange(r, udp("L", "10.91.1.2", 4000), ("10.91.1.1", 30000), udp("W", "10.91.2.2", 5000), ("10.91.2.1", 30000))
     st = r.stats(a)
-    eq((st["packets"], st["lost"], st["source"]), ("500", "0", "10.91.1.2:4000"))
+    eq((st["packets"], st["lost"], st["source"]), ("200", "0", "10.91.1.2:4000"))
 
 
 def test_both_ways_ipv6(r):
@@ -144,7 +144,7 @@ def test_the_kernel_keeps_the_rest(r):
         k = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
         k.bind(("10.91.1.1", 5060))
     udp("L", "10.91.1.2", 5060).sendto(b"OPTIONS", ("10.91.1.1", 5060))
-    k.settimeout(2)
+    k.settimeout(5 * SLOW)
     eq(k.recv(100), b"OPTIONS")
     big = os.urandom(4000)  # in fragments
     udp("L", "10.91.1.2", 5061).sendto(big, ("10.91.1.1", 5060))
@@ -173,7 +173,7 @@ def test_a_flood_leaves_no_mark(r):
         s.sendto(rtp(i), ("10.91.1.1", 30000))
         d.sendto(rtp(i), ("10.91.2.1", 30000))
     drain(s), drain(d)
-    exchange(r, s, ("10.91.1.1", 30000), d, ("10.91.2.1", 30000), 500)
+    exchange(r, s, ("10.91.1.1", 30000), d, ("10.91.2.1", 30000), 300)
 
 
 def coalescing(device):
