@@ -84,6 +84,9 @@ void admit(struct calls *calls, const struct message *request, const struct tran
 	uint64_t now = wheel_now_ms(calls->worker->wheel);
 
 	*out = (struct admission){.peer = -1};
+	/* First who it is: a stranger who is told what is wrong knows that somebody is here. */
+	if (!identify(calls, request, path, out))
+		return;
 	unsigned int status = check_request(request, headers);
 	if (!status)
 		status = check_invite(request, headers);
@@ -93,8 +96,6 @@ void admit(struct calls *calls, const struct message *request, const struct tran
 		refuse_with(out, status, buf_slice(headers));
 		return;
 	}
-	if (!identify(calls, request, path, out))
-		return;
 	if (calls->is_stopping) {
 		refuse_with(out, 503, SLICE("Retry-After: 10\r\n"));
 		return;

@@ -3,7 +3,6 @@
 #include <stdlib.h>
 #include "control/state/memory.h"
 #include "control/state/redis.h"
-#include "sbc/route/refuse.h"
 
 static void on_empty(void *owner)
 {
@@ -22,7 +21,7 @@ static void on_request(void *owner, struct transaction_handle handle, const stru
 	} else if (limits_take(core->limits, LIMIT_REGISTER, path,
 			       worker_peer_of(core->worker, path) >= 0,
 			       wheel_now_ms(core->worker->wheel)) != 0) {
-		refuse(core->worker, handle, request, path, 503, SLICE("Retry-After: 10\r\n"));
+		registrar_refuse_limited(core->registrar, handle, request, path);
 	} else {
 		registrar_receive(core->registrar, handle, request, path);
 	}

@@ -336,6 +336,13 @@ static void on_failure(void *owner, uint64_t context, struct transaction_handle 
 	finish(registrar, registering);
 }
 
+void registrar_refuse_limited(struct registrar *registrar, struct transaction_handle handle,
+			      const struct message *request, const struct transport_path *path)
+{
+	counter_add(&registrar->counters.limited, 1);
+	refuse(registrar->worker, handle, request, path, 503, SLICE("Retry-After: 10\r\n"));
+}
+
 /* --- look-ups for calls --- */
 
 bool registrar_is_masked(const struct registrar *registrar, struct slice user)

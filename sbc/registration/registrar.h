@@ -31,6 +31,9 @@ MUST_CHECK int registrar_create(struct worker *worker, struct peers *peers, stru
 void registrar_destroy(struct registrar *registrar); /* NULL is fine */
 void registrar_receive(struct registrar *registrar, struct transaction_handle handle,
 		       const struct message *request, const struct transport_path *path);
+/* Answer 503: over a rate. */
+void registrar_refuse_limited(struct registrar *registrar, struct transaction_handle handle,
+			      const struct message *request, const struct transport_path *path);
 /* The binding a masked contact stands for, from the user part of a Request-URI; NULL = none. */
 const struct binding *registrar_contact(const struct registrar *registrar, struct slice user);
 /* Is this user part a masked contact of ours, bound or not any more? */

@@ -295,6 +295,37 @@ static void stopping_ends_every_call(void **state)
 	assert_true(bench.is_empty);
 }
 
+/* What is wrong with a stranger's INVITE is not told either: it would say that somebody is here. */
+static void a_stranger_is_not_told_what_is_wrong_with_his_invite(void **state)
+{
+	static const char *const faults[] = {
+		"sip:1000@example.net SIP/2.0\r\nMax-Forwards: 70",
+		"sip:1000@example.net SIP/2.0\r\nMax-Forwards: 0",
+		"sips:1000@example.net SIP/2.0\r\nMax-Forwards: 70",
+		"sip:1000@example.net SIP/2.0\r\nMax-Forwards: 70\r\nRequire: x",
+	};
+	struct addr known = bench.servers[PHONE].addr;
+	(void)state;
+
+	for (unsigned i = 0; i < 8; i++) {
+		if (i == 4)
+			assert_int_equal(addr_parse(SLICE("198.51.100.66"), 5060,
+						    &bench.servers[PHONE].addr),
+					 0);
+		if (i == 0) /* a known one's, and in order: not of this test */
+			continue;
+		bench_receive(&bench, PHONE,
+			      "INVITE %s\r\nVia: SIP/2.0/UDP 198.51.100.66;branch=z9hG4bK%u\r\n"
+			      "From: <sip:m@example.net>;tag=m\r\nTo: <sip:1000@example.net>\r\n"
+			      "Call-ID: m%u\r\nCSeq: 1 INVITE\r\nContent-Length: 0\r\n\r\n",
+			      faults[i % 4], i, i);
+		bench_nothing(&bench);
+	}
+	bench.servers[PHONE].addr = known;
+	assert_int_equal(counter_get(&bench.calls->counters.too_many_hops), 1);
+	assert_int_equal(counter_get(&bench.calls->counters.unknown_caller), 4);
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, open_bench, close_bench)
 
 int main(void)
@@ -316,6 +347,7 @@ int main(void)
 		TEST(an_sdp_the_relay_refuses_is_told_as_488),
 		TEST(a_call_without_media_is_ended_on_both_sides),
 		TEST(stopping_ends_every_call),
+		TEST(a_stranger_is_not_told_what_is_wrong_with_his_invite),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
