@@ -39,11 +39,13 @@ enum flow_source_mode {
  * counted as a hijack attempt. Once locked, the lock moves only
  *  - by a rule with another `epoch` (a new offer), or
  *  - in LEARN mode to another port of the same address that goes on with the same SSRC and sequence
- *    after the old one fell silent (a NAT that re-mapped).
+ *    after the old one fell silent (a NAT that re-mapped), or
+ *  - from a source that was only learned to the very address and port of the SDP.
  * A rule replaced with the same epoch and the same expected addresses keeps lock, probation and
  * window. Otherwise all begin anew, and the old source stays admitted for up to 5 s until the new
  * one is confirmed. RTCP needs no probation where its address is that of the locked RTP source
- * (`rtp_of`, or the same port with FLOW_MUX) and its sender SSRC is that source's. */
+ * (`rtp_of`, or the same port with FLOW_MUX) and its sender SSRC is that source's or its port the
+ * next; it takes over from RTCP learned without that. While RTP is locked, no other is learned. */
 #define FLOW_EXPECTED_MAX 2
 struct flow_source {
 	enum flow_source_mode mode;

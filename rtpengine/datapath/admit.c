@@ -63,7 +63,7 @@ bool source_previous_is_valid(const struct flow_state *state, uint64_t now_ns)
 	       now_ns - state->previous.last_ns < PREVIOUS_AGE_NS;
 }
 
-static void lock(struct lcore *lcore, struct packet *packet, unsigned expected)
+static void lock(struct lcore *lcore, struct packet *packet, unsigned expected, bool is_sure)
 {
 	const struct flow *flow = packet->flow;
 	struct flow_state *state = &flow->slot->state;
@@ -75,6 +75,7 @@ static void lock(struct lcore *lcore, struct packet *packet, unsigned expected)
 		.hop = flow->expected_hop[expected],
 		.ssrc = packet->ssrc,
 		.sequence = packet->sequence,
+		.is_sure = is_sure,
 		.last_ns = lcore->now_ns,
 	};
 	state->previous.is_set = false;
@@ -128,7 +129,7 @@ static unsigned find_expected(const struct flow *flow, const struct addr *source
 	for (unsigned i = 0; i < FLOW_EXPECTED_MAX; i++) {
 		if (!flow->expected[i].family || !same_ip(&flow->expected[i], source))
 			continue;
-		if (flow->expected[i].port == source->port) {
+		if (flow->expected[i].port && flow->expected[i].port == source->port) {
 			*exact = true;
 			return i;
 		}
@@ -169,16 +170,22 @@ static bool may_be_remapped(const struct lcore *lcore, const struct packet *pack
 	return ahead >= 1 && ahead <= REMAP_DROPOUT;
 }
 
+/* The locked source of the RTP beside this RTCP, if there is one. */
+static const struct source *locked_rtp(const struct flow *flow)
+{
+	const struct flow *rtp = flow_link_get(&flow->rtp_of);
+	if (!rtp || rtp->lcore != flow->lcore || !rtp->slot->state.locked.is_set)
+		return NULL;
+	return &rtp->slot->state.locked;
+}
+
 /* RTCP on a port of its own is believed when it comes from where the RTP comes from and either
  * names that SSRC or uses the next port. */
 static bool rtp_vouches(const struct packet *packet)
 {
-	const struct flow *rtp = flow_link_get(&packet->flow->rtp_of);
-	if (!rtp || rtp->lcore != packet->flow->lcore)
-		return false;
-	const struct source *locked = &rtp->slot->state.locked;
-	return locked->is_set && same_ip(&locked->addr, &packet->source) &&
-	       (locked->ssrc == packet->ssrc || packet->source.port == locked->addr.port + 1);
+	const struct source *rtp = locked_rtp(packet->flow);
+	return packet->kind == PACKET_RTCP && rtp && same_ip(&rtp->addr, &packet->source) &&
+	       (rtp->ssrc == packet->ssrc || packet->source.port == rtp->addr.port + 1);
 }
 
 static enum drop learn(struct lcore *lcore, struct packet *packet)
@@ -190,23 +197,40 @@ static enum drop learn(struct lcore *lcore, struct packet *packet)
 		return DROP_STRANGER;
 	if (packet->kind == PACKET_RTCP && flow->kind == FLOW_MUX)
 		return exact ? DROP_NONE : DROP_PROBATION; /* RTP decides */
-	bool confirmed = exact || (packet->kind == PACKET_RTCP && rtp_vouches(packet));
-	if (!confirmed && lcore->now_ns > flow->learn_until_ns)
+	bool is_sure = exact || rtp_vouches(packet);
+	if (!is_sure && (lcore->now_ns > flow->learn_until_ns || locked_rtp(flow)))
 		return DROP_STRANGER;
-	if (!confirmed && !candidate_is_confirmed(lcore, packet))
+	if (!is_sure && !candidate_is_confirmed(lcore, packet))
 		return DROP_PROBATION;
-	lock(lcore, packet, expected);
+	lock(lcore, packet, expected, is_sure);
 	return DROP_NONE;
+}
+
+/* Somebody at the same address, behind the same NAT, may have been faster than the side itself. */
+static bool takes_over(struct lcore *lcore, struct packet *packet)
+{
+	const struct flow *flow = packet->flow;
+	bool exact;
+	unsigned expected = find_expected(flow, &packet->source, &exact);
+	if (flow->slot->state.locked.is_sure || expected == FLOW_EXPECTED_MAX ||
+	    (packet->kind == PACKET_RTCP && flow->kind == FLOW_MUX))
+		return false;
+	if (!exact && !rtp_vouches(packet))
+		return false;
+	lock(lcore, packet, expected, true);
+	return true;
 }
 
 static enum drop move(struct lcore *lcore, struct packet *packet)
 {
+	const struct source *locked = &packet->flow->slot->state.locked;
+	if (takes_over(lcore, packet))
+		return DROP_NONE;
 	if (!may_be_remapped(lcore, packet))
 		return DROP_STRANGER;
-	bool confirmed = packet->kind == PACKET_RTCP && rtp_vouches(packet);
-	if (!confirmed && !candidate_is_confirmed(lcore, packet))
+	if (!rtp_vouches(packet) && !candidate_is_confirmed(lcore, packet))
 		return DROP_PROBATION;
-	lock(lcore, packet, packet->flow->slot->state.locked.expected);
+	lock(lcore, packet, locked->expected, locked->is_sure);
 	return DROP_NONE;
 }
 

@@ -69,6 +69,7 @@ struct source {
 	struct hop *hop;
 	uint32_t ssrc;
 	uint16_t sequence;
+	bool is_sure; /* the address of the SDP, or vouched for; otherwise such a one takes over */
 	uint64_t last_ns;
 };
 

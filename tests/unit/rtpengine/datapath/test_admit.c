@@ -243,13 +243,51 @@ static void the_next_port_vouches_too(void **state)
 	assert_int_equal(bench_run(b, rtcp(b, "10.0.0.9:4001", 1234)), DROP_NONE);
 }
 
-static void other_rtcp_needs_two_packets(void **state)
+static void rtcp_before_rtp_needs_two_packets(void **state)
+{
+	struct bench *b = *state;
+	add_rtcp(b);
+	assert_int_equal(bench_run(b, rtcp(b, "10.0.0.9:9999", 8)), DROP_PROBATION);
+	assert_int_equal(bench_run(b, rtcp(b, "10.0.0.9:9999", 8)), DROP_NONE);
+}
+
+static void rtcp_of_another_ssrc_is_not_learned_beside_rtp(void **state)
 {
 	struct bench *b = *state;
 	add_rtcp(b);
 	assert_int_equal(bench_send(b, LAN, TO, 1, 7), DROP_NONE);
-	assert_int_equal(bench_run(b, rtcp(b, "10.0.0.9:9999", 8)), DROP_PROBATION);
-	assert_int_equal(bench_run(b, rtcp(b, "10.0.0.9:9999", 8)), DROP_NONE);
+	for (unsigned i = 0; i < 3; i++)
+		assert_int_equal(bench_run(b, rtcp(b, "10.0.0.9:9999", 8)), DROP_STRANGER);
+}
+
+static void rtcp_learned_early_yields_to_the_one_rtp_vouches_for(void **state)
+{
+	struct bench *b = *state;
+	add_rtcp(b);
+	for (unsigned i = 0; i < 2; i++)
+		bench_run(b, rtcp(b, "10.0.0.9:9999", 8));
+	assert_true(is_locked_to(b, 2, "10.0.0.9:9999"));
+	assert_int_equal(bench_send(b, LAN, TO, 1, 7), DROP_NONE);
+	assert_int_equal(bench_run(b, rtcp(b, "10.0.0.9:6001", 7)), DROP_NONE);
+	assert_true(is_locked_to(b, 2, "10.0.0.9:6001"));
+	assert_int_equal(bench_run(b, rtcp(b, "10.0.0.9:9999", 8)), DROP_STRANGER);
+}
+
+static void a_learned_port_yields_to_that_of_the_sdp(void **state)
+{
+	struct bench *b = *state;
+	assert_int_equal(bench_send(b, "10.0.0.9:7000", TO, 1, 8), DROP_PROBATION);
+	assert_int_equal(bench_send(b, "10.0.0.9:7000", TO, 2, 8), DROP_NONE);
+	assert_int_equal(bench_send(b, LAN, TO, 1, 7), DROP_NONE);
+	assert_true(is_locked_to(b, 0, LAN));
+	assert_int_equal(bench_send(b, "10.0.0.9:7000", TO, 3, 8), DROP_STRANGER);
+}
+
+static void port_0_is_no_port_of_the_sdp(void **state)
+{
+	struct bench *b = *state;
+	make_natted(b);
+	assert_int_equal(bench_send(b, "10.0.0.9:0", TO, 1, 7), DROP_PROBATION);
 }
 
 static void rtcp_follows_its_rtp_through_a_remapping(void **state)
@@ -310,7 +348,11 @@ int main(void)
 		T(the_same_epoch_keeps_the_lock),
 		T(rtcp_is_vouched_for_by_rtp),
 		T(the_next_port_vouches_too),
-		T(other_rtcp_needs_two_packets),
+		T(rtcp_before_rtp_needs_two_packets),
+		T(rtcp_of_another_ssrc_is_not_learned_beside_rtp),
+		T(rtcp_learned_early_yields_to_the_one_rtp_vouches_for),
+		T(a_learned_port_yields_to_that_of_the_sdp),
+		T(port_0_is_no_port_of_the_sdp),
 		T(rtcp_follows_its_rtp_through_a_remapping),
 		T(muxed_rtcp_uses_the_lock_of_rtp_and_makes_none),
 		T(other_payload_is_learned_by_address_alone),
