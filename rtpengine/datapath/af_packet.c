@@ -182,13 +182,18 @@ static bool add_chain(struct device *device, const struct device_config *config)
 		   device->name);
 	for (uint16_t i = 0; i < config->address_count; i++) {
 		const struct media_address *address = &config->addresses[i];
+		bool v4 = address->addr.family == AF_INET;
+		/* what the socket takes and no more; a later fragment has data where the ports were
+		 */
+		const char *plain =
+			v4 ? "ip hdrlength 5 ip frag-off & 0x3fff == 0" : "ip6 nexthdr udp";
 		for (uint16_t r = 0; r < address->range_count; r++)
 			buf_printf(&script,
-				   "add rule netdev postern_%u media %s daddr %s udp dport %u-%u "
-				   "drop\n",
-				   device->ifindex, address->addr.family == AF_INET ? "ip" : "ip6",
-				   addr_ip_text(&address->addr, text), address->ranges[r].first,
-				   address->ranges[r].last);
+				   "add rule netdev postern_%u media %s daddr %s %s "
+				   "udp dport %u-%u drop\n",
+				   device->ifindex, v4 ? "ip" : "ip6",
+				   addr_ip_text(&address->addr, text), plain,
+				   address->ranges[r].first, address->ranges[r].last);
 	}
 	bool done = !buf_failed(&script) && run_nft(script.data);
 	buf_free(&script);
