@@ -152,12 +152,13 @@ def test_the_kernel_keeps_the_rest(r):
 
 
 def test_no_icmp_for_media(r):
-    s = udp("L", "10.91.1.2", 4000)
-    s.connect(("10.91.1.1", 30500))  # a connected socket reports ICMP port unreachable
-    for _ in range(3):
-        s.send(rtp(1))
-        time.sleep(0.05)
-    assert int(r.totals()["drop.no-flow"]) >= 3
+    for peer, ours in (("10.91.1.2", "10.91.1.1"), ("fd91:1::2", "fd91:1::1")):
+        s = udp("L", peer, 4000)
+        s.connect((ours, 30500))  # a connected socket reports ICMP port unreachable
+        for _ in range(3):
+            s.send(rtp(1))
+            time.sleep(0.05)
+    assert int(r.totals()["drop.no-flow"]) >= 6
 
 
 def test_a_flood_leaves_no_mark(r):
