@@ -250,13 +250,17 @@ void stray_end(struct calls *calls, const struct message *response,
 
 	if (!is_ours(calls, response))
 		return;
+	int may = limits_take_stray(calls->limits, message_from_tag(response),
+				    message_to_tag(response), wheel_now_ms(calls->worker->wheel));
+	if (may == -ERR_BUSY)
+		return; /* a true one is repeated until its ACK */
 	int err = stray_dialog(&dialog, response);
 	if (!err && calls->worker->config->interfaces[path->interface].trusted &&
 	    path_to_uri(calls->worker, path->interface, dialog_next_hop(&dialog), &target) == 0)
 		way = target;
 	if (!err)
 		err = stray_send(calls, &dialog, cseq, &way, false);
-	if (!err && with_bye)
+	if (!err && with_bye && may == 0)
 		err = stray_send(calls, &dialog, cseq + 1, &way, true);
 	dialog_free(&dialog);
 	if (err)

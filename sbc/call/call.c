@@ -5,6 +5,8 @@
 #include "sbc/call/verbs.h"
 #include "sbc/topology/owned.h"
 
+/* All records at once would hold up the worker, and its answers behind them in the queue. */
+enum { RECORDS_A_MS = 4 };
 enum { SCRATCH_CHUNK = 65536, SCRATCH_LIMIT = 4 * 1024 * 1024 };
 
 const char *call_cause_text(enum call_cause cause)
@@ -61,15 +63,29 @@ static void on_media_ended(void *owner, struct slice id)
 static void on_store_return(void *owner, bool all)
 {
 	struct calls *calls = owner;
+	uint64_t count = 0;
+
+	for (struct call *call = calls_next(calls, NULL); call; call = calls_next(calls, call)) {
+		if (call->state != CALL_UP || !call->is_stored || (!all && call->is_protected))
+			continue;
+		call->is_protected = false;
+		record_keep_soon(call, count++ / RECORDS_A_MS);
+	}
+}
+
+static void on_relay_restarted(void *owner, int relay)
+{
+	struct calls *calls = owner;
 
 	for (struct call *call = calls_next(calls, NULL); call; call = calls_next(calls, call))
-		if (call->state == CALL_UP && call->is_stored && (all || !call->is_protected))
-			record_keep(call, false);
+		if (call->state == CALL_UP && call->media.is_open && call->media.relay == relay)
+			record_media_lost(call);
 }
 
 int calls_create(const struct calls_config *config, struct calls **out)
 {
-	static const struct media_handlers handlers = {on_media_result, on_media_ended};
+	static const struct media_handlers handlers = {on_media_result, on_media_ended,
+						       on_relay_restarted};
 	struct calls *calls = calloc(1, sizeof(*calls));
 	struct timespec now;
 	if (!calls)

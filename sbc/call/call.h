@@ -170,6 +170,8 @@ struct call {
 	uint32_t reserved_cseq[LEGS]; /* what the record allows a successor to assume */
 	struct timer upkeep;          /* record refreshed, media checked */
 	uint64_t stored_ms;
+	bool is_record_due;    /* at the next upkeep */
+	uint64_t media_due_ms; /* its relay was restarted: from then on it is asked; 0 = no need */
 	struct timer reaper;
 	struct ladder ladder;
 };

@@ -128,6 +128,7 @@ void exchange_send(struct call *call)
 		return;
 	}
 	exchange->client_cseq = ++leg->dialog.local_cseq;
+	record_reserve(call);
 	struct leg_request request = {.method = SLICE("INVITE"),
 				      .cseq = exchange->client_cseq,
 				      .max_forwards = exchange->max_forwards,

@@ -111,6 +111,7 @@ void inside_receive(struct call *call, uint8_t leg, struct transaction_handle ha
 			break;
 		relayed->server = handle;
 		call->pending++;
+		record_reserve(call);
 		return;
 	}
 	answer(call, handle, 500, NULL, leg);

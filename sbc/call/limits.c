@@ -5,6 +5,8 @@
 
 /* Sources remembered; a new one takes the place of what stood there. */
 enum { SOURCES = 8192, KINDS = 2 };
+/* Answers remembered that were ended, and for how long: longer than their retransmissions. */
+enum { STRAYS = 256, STRAY_MS = 40000 };
 
 /* A leaky bucket: it fills by one a request and empties with time. */
 struct bucket {
@@ -22,11 +24,19 @@ struct interface {
 	struct bucket buckets[KINDS];
 };
 
+struct stray {
+	uint64_t key; /* of both tags */
+	uint64_t until_ms;
+};
+
 struct limits {
 	const struct worker *worker;
 	struct interface *interfaces;
 	struct source *sources;
 	uint64_t key[2];
+	struct stray strays[STRAYS];
+	struct bucket stray_ends;
+	struct bucket stray_acks;
 };
 
 int limits_create(const struct worker *worker, struct limits **out)
@@ -130,5 +140,23 @@ int limits_take(struct limits *limits, enum limit_kind kind, const struct transp
 	if (!pour(&limits->interfaces[path->interface].buckets[kind], all, limits->worker->count,
 		  now_ms))
 		return -ERR_BUSY;
+	return 0;
+}
+
+int limits_take_stray(struct limits *limits, struct slice from_tag, struct slice to_tag,
+		      uint64_t now_ms)
+{
+	static const struct config_rate acks = {.count = 200, .period_ms = 1000};
+	static const struct config_rate ends = {.count = 20, .period_ms = 1000};
+	uint64_t key = siphash(from_tag, limits->key) * 3 + siphash(to_tag, limits->key);
+	struct stray *stray = &limits->strays[key % STRAYS];
+
+	if (!pour(&limits->stray_acks, acks, 1, now_ms))
+		return -ERR_BUSY;
+	if (stray->key == key && now_ms < stray->until_ms)
+		return -ERR_EXISTS;
+	if (!pour(&limits->stray_ends, ends, 1, now_ms))
+		return -ERR_BUSY;
+	*stray = (struct stray){.key = key, .until_ms = now_ms + STRAY_MS};
 	return 0;
 }

@@ -19,3 +19,9 @@ uint32_t limits_calls(const struct limits *limits, uint16_t interface);
  */
 MUST_CHECK int limits_take(struct limits *limits, enum limit_kind kind,
 			   const struct transport_path *path, bool is_peer, uint64_t now_ms);
+/* A 2xx came that no call waits for, to the INVITE with this From tag: 0, it is to be ended;
+ * -ERR_EXISTS, that was done a short while ago, an ACK will do; -ERR_BUSY, there are too many.
+ * Whoever once got an INVITE of ours can repeat his answer for ever, in anybody's name: each must
+ * not set off a BYE and its retransmissions. */
+MUST_CHECK int limits_take_stray(struct limits *limits, struct slice from_tag, struct slice to_tag,
+				 uint64_t now_ms);

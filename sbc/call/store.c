@@ -9,8 +9,11 @@
 enum { TTL_S = 7200, REFRESH_MS = 3600000 };
 /* Relays that do not tell when a call ended are asked so often. */
 enum { CHECK_MS = 20000, UPKEEP_MS = 600000 };
-/* CSeq numbers a successor leaves out: so many requests need no new record. */
-enum { CSEQ_BLOCK = 100 };
+/* CSeq numbers a successor leaves out: so many requests need no new record. The next block is
+ * written so many before the end, as the store takes its time. */
+enum { CSEQ_BLOCK = 100, CSEQ_MARGIN = 10 };
+/* As the relay does: a call on hold has no media, and is not ended for that so soon. */
+enum { HELD_MS = 3600000 };
 
 static enum record_transport transport_of(const struct transport_path *path)
 {
@@ -176,6 +179,7 @@ static int put(struct call *call, struct arena *arena)
 		err = -ERR_NO_MEMORY;
 	if (!err) {
 		call->is_stored = true;
+		call->is_record_due = false;
 		call->is_protected = false;
 		call->stored_ms = call_now(call);
 		store_put(calls->store, buf_slice(&key), buf_slice(&value), TTL_S, on_stored, calls,
@@ -217,15 +221,56 @@ void record_drop(struct call *call)
 	buf_free(&key);
 }
 
-/* The block of sequence numbers in the record is nearly used up. */
 void record_reserve(struct call *call)
 {
+	if (call->state != CALL_UP || !call->is_stored)
+		return;
 	for (uint8_t leg = 0; leg < LEGS; leg++) {
-		if (call->legs[leg].dialog.local_cseq + 1 < call->reserved_cseq[leg])
+		if (call->legs[leg].dialog.local_cseq + CSEQ_MARGIN < call->reserved_cseq[leg])
 			continue;
 		record_keep(call, false);
 		return;
 	}
+}
+
+static bool is_on_hold(struct call *call)
+{
+	struct arena *scratch = call->calls->scratch;
+	struct sdp *sdp;
+
+	for (uint8_t leg = 0; leg < LEGS; leg++) {
+		arena_reset(scratch);
+		if (sdp_parse(scratch, call->legs[leg].sdp_received, &sdp, NULL) == 0 &&
+		    sdp_is_hold(sdp))
+			return true;
+	}
+	return false;
+}
+
+/* A call that lost its media goes on, as both phones may be about to make it anew; but nobody else
+ * tells any more that it is silent. So its relay is asked, once the time is over that a silent call
+ * has. The shorter of both sides' is the relay's rule too. */
+void record_media_lost(struct call *call)
+{
+	const struct config *config = call->calls->worker->config;
+	uint32_t idle_ms = 0;
+
+	for (uint8_t leg = 0; leg < LEGS; leg++) {
+		uint32_t one = config->interfaces[call->legs[leg].interface].media.idle_timeout_ms;
+		if (one && (!idle_ms || one < idle_ms))
+			idle_ms = one;
+	}
+	call->media_due_ms = call_now(call) + (idle_ms && !is_on_hold(call) ? idle_ms : HELD_MS);
+	record_upkeep(call);
+}
+
+static bool media_is_due(const struct call *call)
+{
+	if (!call->media.is_open)
+		return false;
+	if (!media_tells_end(call->calls->media, &call->media))
+		return true;
+	return call->media_due_ms && call_now(call) >= call->media_due_ms;
 }
 
 static void on_upkeep_due(struct timer *timer, uint64_t now_ms)
@@ -233,9 +278,9 @@ static void on_upkeep_due(struct timer *timer, uint64_t now_ms)
 	struct call *call = container_of(timer, struct call, upkeep);
 	struct calls *calls = call->calls;
 
-	if (now_ms - call->stored_ms >= REFRESH_MS)
+	if (call->is_record_due || now_ms - call->stored_ms >= REFRESH_MS)
 		record_keep(call, false);
-	if (call->media.is_open && !media_tells_end(calls->media, &call->media))
+	if (media_is_due(call))
 		media_check(calls->media, &call->media);
 	record_upkeep(call);
 }
@@ -243,9 +288,19 @@ static void on_upkeep_due(struct timer *timer, uint64_t now_ms)
 void record_upkeep(struct call *call)
 {
 	struct calls *calls = call->calls;
-	bool is_told = media_tells_end(calls->media, &call->media);
-	uint64_t spread = random_u64(calls->worker->random) % 4000;
+	bool is_told = media_tells_end(calls->media, &call->media) && !call->media_due_ms;
+	uint64_t now = call_now(call);
+	uint64_t due = now + (is_told ? UPKEEP_MS : CHECK_MS);
 
+	if (call->media_due_ms > now)
+		due = call->media_due_ms;
 	wheel_arm(calls->worker->wheel, &call->upkeep,
-		  call_now(call) + (is_told ? UPKEEP_MS : CHECK_MS) + spread, on_upkeep_due);
+		  due + random_u64(calls->worker->random) % 4000, on_upkeep_due);
+}
+
+void record_keep_soon(struct call *call, uint64_t delay_ms)
+{
+	call->is_record_due = true;
+	wheel_arm(call->calls->worker->wheel, &call->upkeep, call_now(call) + delay_ms,
+		  on_upkeep_due);
 }

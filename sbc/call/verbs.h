@@ -122,7 +122,12 @@ void inside_abort(struct call *call);
 void record_keep(struct call *call, bool wait);
 void record_drop(struct call *call);
 void record_upkeep(struct call *call);
+/* The record, `delay_ms` from now. */
+void record_keep_soon(struct call *call, uint64_t delay_ms);
+/* A CSeq number of a leg was used: the record gets a new block when it is nearly used up. */
 void record_reserve(struct call *call);
+/* The call's relay was restarted: the call has no media until its next offer. */
+void record_media_lost(struct call *call);
 
 /* --- cdr.c --- */
 void cdr_log(const struct call *call);

@@ -35,6 +35,7 @@ static void on_restart(void *owner, int relay)
 	log_warn(media->worker->log, "relay.restarted",
 		 "relay=%s calls=%u effect=\"their media is gone until the next offer\"",
 		 state.name, state.calls);
+	media->handlers.on_restarted(media->owner, relay);
 }
 
 static struct ng_endpoint endpoint_of(const struct config_endpoint *config)

@@ -37,6 +37,8 @@ struct media_handlers {
 	void (*on_result)(void *owner, uint64_t handle, const struct media_result *result);
 	/* The relay ended a call by media time-out, or does not know it any more. */
 	void (*on_ended)(void *owner, struct slice id);
+	/* A relay of ours is another process: it has none of the calls it had. */
+	void (*on_restarted)(void *owner, int relay);
 };
 
 #define FOREACH_MEDIA_COUNTER(X)                                                                   \

@@ -121,6 +121,9 @@ static void relay_answers(void *owner, const struct ng_request *request, struct 
 
 	if (slice_equal(request->command, SLICE("ping"))) {
 		ng_dict_add_string(request->arena, reply, "result", SLICE("pong"));
+		if (bench->relay_instance)
+			ng_dict_add_string(request->arena, reply, "instance",
+					   slice_from(bench->relay_instance));
 		return;
 	}
 	snprintf(bench->relay_log + used, sizeof(bench->relay_log) - used, "%.*s ",

@@ -51,8 +51,9 @@ struct bench {
 	char in[BENCH_TEXT_MAX];
 	struct ng_server *relay_server;
 	char relay_path[64];
-	char relay_log[512];       /* commands it got */
-	const char *relay_refuses; /* error-reason of the next one */
+	char relay_log[512];        /* commands it got */
+	const char *relay_refuses;  /* error-reason of the next one */
+	const char *relay_instance; /* in its pings, as one of ours; NULL = another kind */
 	unsigned sent;
 	unsigned seen; /* what bench_next() has shown */
 	char texts[BENCH_SENT_MAX][BENCH_TEXT_MAX];

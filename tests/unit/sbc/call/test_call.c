@@ -281,6 +281,124 @@ static void a_call_without_media_is_ended_on_both_sides(void **state)
 	assert_int_equal(counter_get(&bench.calls->counters.media_timeouts), 1);
 }
 
+static unsigned queries(void)
+{
+	unsigned count = 0;
+	for (const char *at = bench.relay_log; (at = strstr(at, "query")); at++)
+		count++;
+	return count;
+}
+
+static void a_call_goes_on_after_its_relay_was_restarted_but_not_for_ever(void **state)
+{
+	struct talk talk;
+	(void)state;
+
+	bench.relay_instance = "first";
+	bench.interfaces[PHONE].media.idle_timeout_ms = 60000;
+	bench.interfaces[PBX].media.idle_timeout_ms = 90000;
+	bench_talk(&bench, &talk);
+	bench_advance(&bench, 100000);
+	assert_int_equal(queries(), 0); /* it would tell */
+	bench.relay_instance = "second";
+	bench_advance(&bench, 6000);
+	assert_int_equal(counter_get(&media_counters(bench.calls->media)->restarts), 1);
+	bench_advance(&bench, 54000);
+	assert_int_equal(queries(), 0);
+	bench_nothing(&bench);
+	bench.relay_refuses = "Unknown call-id";
+	bench_advance(&bench, 10000);
+	assert_int_equal(queries(), 1);
+	bench_reply(&bench, PHONE, bench_next(&bench, PHONE, "BYE "), "200 OK", "a", NULL);
+	bench_reply(&bench, PBX, bench_next(&bench, PBX, "BYE "), "200 OK", "b", NULL);
+	assert_int_equal(counter_get(&bench.calls->counters.media_timeouts), 1);
+}
+
+static void a_call_that_has_media_again_stays(void **state)
+{
+	struct talk talk;
+	(void)state;
+
+	bench.relay_instance = "first";
+	bench.interfaces[PHONE].media.idle_timeout_ms = 60000;
+	bench_talk(&bench, &talk);
+	bench_advance(&bench, 6000);
+	bench.relay_instance = "second";
+	bench_advance(&bench, 300000); /* the relay says that it has the call */
+	assert_true(queries() > 2);
+	bench_nothing(&bench);
+	bench_hang_up(&bench, &talk, 2);
+}
+
+static void a_call_on_hold_keeps_its_time(void **state)
+{
+	struct talk talk;
+	(void)state;
+
+	bench.relay_instance = "first";
+	bench.interfaces[PHONE].media.idle_timeout_ms = 60000;
+	bench_talk(&bench, &talk);
+	struct call *call = calls_next(bench.calls, NULL);
+	free((void *)(uintptr_t)call->legs[CALLER].sdp_received.data);
+	char held[300];
+	snprintf(held, sizeof(held), "%sa=inactive\r\n", phone_sdp);
+	call->legs[CALLER].sdp_received = slice_from(slice_dup(slice_from(held)));
+	bench_advance(&bench, 6000);
+	bench.relay_instance = "second";
+	bench_advance(&bench, 3500000);
+	assert_int_equal(queries(), 0);
+	bench_hang_up(&bench, &talk, 2);
+}
+
+/* A successor must never use a number again that we have used. */
+static void the_record_is_ahead_of_the_numbers_in_use(void **state)
+{
+	struct talk talk;
+	(void)state;
+
+	bench_talk(&bench, &talk);
+	const struct call *call = calls_next(bench.calls, NULL);
+	for (uint32_t i = 2; i < 252; i++) {
+		bench.sent = bench.seen = 0;
+		bench_receive(
+			&bench, PHONE,
+			"INFO %s SIP/2.0\r\nVia: SIP/2.0/UDP 192.168.7.10;branch=z9hG4bKi%u\r\n"
+			"Max-Forwards: 70\r\nFrom: <sip:alice@example.net>;tag=a\r\nTo: %s\r\n"
+			"Call-ID: call-a\r\nCSeq: %u INFO\r\nContent-Length: 0\r\n\r\n",
+			talk.target, i, talk.to, i);
+		bench_reply(&bench, PBX, bench_next(&bench, PBX, "INFO "), "200 OK", "b", NULL);
+		bench_next(&bench, PHONE, "SIP/2.0 200 ");
+		assert_true(call->legs[CALLEE].dialog.local_cseq < call->reserved_cseq[CALLEE]);
+	}
+	assert_int_equal(bench.store.puts, 3);
+	bench_hang_up(&bench, &talk, 252);
+}
+
+static void records_are_written_again_a_few_at_a_time(void **state)
+{
+	struct talk talk;
+	(void)state;
+
+	bench_talk(&bench, &talk);
+	const struct call *call = calls_next(bench.calls, NULL);
+	assert_true(call->is_protected);
+	bench.store.holds = true;
+	bench.store.store.on_return(bench.store.store.on_return_owner, false);
+	assert_true(call->is_protected);
+	bench.store.store.on_return(bench.store.store.on_return_owner, true);
+	assert_false(call->is_protected); /* nobody knows what the server has kept */
+	assert_int_equal(bench.store.puts, 1);
+	bench_advance(&bench, 2);
+	assert_int_equal(bench.store.puts, 2);
+	assert_false(call->is_protected);
+	bench.store.done(bench.store.owner, bench.store.handle, &(struct store_reply){0});
+	assert_true(call->is_protected);
+	bench_advance(&bench, 25000); /* the timer of its media's checks is the same */
+	assert_int_equal(bench.store.puts, 2);
+	assert_int_equal(queries(), 2);
+	bench_hang_up(&bench, &talk, 2);
+}
+
 static void stopping_ends_every_call(void **state)
 {
 	struct talk talk;
@@ -346,6 +464,11 @@ int main(void)
 		TEST(a_full_relay_is_told_as_503),
 		TEST(an_sdp_the_relay_refuses_is_told_as_488),
 		TEST(a_call_without_media_is_ended_on_both_sides),
+		TEST(a_call_goes_on_after_its_relay_was_restarted_but_not_for_ever),
+		TEST(a_call_that_has_media_again_stays),
+		TEST(a_call_on_hold_keeps_its_time),
+		TEST(the_record_is_ahead_of_the_numbers_in_use),
+		TEST(records_are_written_again_a_few_at_a_time),
 		TEST(stopping_ends_every_call),
 		TEST(a_stranger_is_not_told_what_is_wrong_with_his_invite),
 	};

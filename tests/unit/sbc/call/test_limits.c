@@ -91,12 +91,41 @@ static void one_stranger_does_not_use_up_anothers_share(void **state)
 	limits_destroy(bench.limits);
 }
 
+static void a_replayed_answer_is_ended_once(void **state)
+{
+	struct bench bench = {0};
+	char tag[16];
+	unsigned ended = 0, acknowledged = 0;
+	(void)state;
+
+	bench_open(&bench, 1);
+	assert_int_equal(limits_take_stray(bench.limits, SLICE("ours"), SLICE("a"), 1000), 0);
+	assert_int_equal(limits_take_stray(bench.limits, SLICE("ours"), SLICE("a"), 1500),
+			 -ERR_EXISTS);
+	/* another branch of the fork, another call */
+	assert_int_equal(limits_take_stray(bench.limits, SLICE("ours"), SLICE("b"), 1500), 0);
+	assert_int_equal(limits_take_stray(bench.limits, SLICE("ours2"), SLICE("a"), 1500), 0);
+	assert_int_equal(limits_take_stray(bench.limits, SLICE("ours"), SLICE("a"), 60000), 0);
+	/* a flood of them, each with a tag of its own, for ten seconds */
+	for (unsigned i = 0; i < 10000; i++) {
+		snprintf(tag, sizeof(tag), "%u", i);
+		int err = limits_take_stray(bench.limits, SLICE("ours"), slice_from(tag),
+					    100000 + i);
+		ended += err == 0;
+		acknowledged += err != -ERR_BUSY;
+	}
+	assert_in_range(ended, 100, 220);
+	assert_in_range(acknowledged, ended, 2200);
+	limits_destroy(bench.limits);
+}
+
 int main(void)
 {
 	static const struct CMUnitTest tests[] = {
 		cmocka_unit_test(calls_at_once_are_counted_over_all_workers),
 		cmocka_unit_test(a_rate_is_a_burst_and_then_a_trickle),
 		cmocka_unit_test(one_stranger_does_not_use_up_anothers_share),
+		cmocka_unit_test(a_replayed_answer_is_ended_once),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
