@@ -8,8 +8,8 @@
  *  - from a known peer on a trusted side: hash of the Request-URI's user;
  *  - from anybody else (a phone): hash of the From user, of the To user for REGISTER.
  * So a phone's bindings and the calls it makes and gets meet on one worker, and the registration
- * table needs no sharing. Our Call-ID without our To tag says nothing: a call that a proxy behind us
- * sends back has it, and belongs to the worker of the phone it goes to.
+ * table needs no sharing. Our Call-ID without our To tag says nothing: a call that a proxy behind
+ * us sends back has it, and belongs to the worker of the phone it goes to.
  * SPDX-License-Identifier: Apache-2.0 */
 #pragma once
 #include "sbc/message/scan.h"
