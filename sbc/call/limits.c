@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "sbc/call/limits.h"
 #include <stdlib.h>
+#include "control/base/table.h"
 #include "sbc/route/shared.h"
 
 /* Sources remembered; a new one takes the place of what stood there. */
