@@ -166,6 +166,8 @@ struct datapath {
 	_Atomic bool stop;
 	int epoll_fd, event_fd, timer_fd;
 	bool timer_is_armed;
+	bool is_coalesced;                    /* coalesce.c is on */
+	uint64_t counted_ns, counted_packets; /* at the last tick: the rate */
 	datapath_event_fn *on_event;
 	void *on_event_owner;
 };

@@ -12,6 +12,9 @@
 #define TICK_MS   1000
 /* Routes come in flocks: look them up this long after the first. */
 #define ROUTES_MS 50
+/* Packets a second. Measured on veth: at 40,000 coalescing saves an eighth to a fifth; at 100,000
+ * and more it saves nothing and a device's ring of 256 begins to overflow. */
+#define COALESCE_RATE_MAX 60000
 
 static uint64_t clock_now_ns(void)
 {
@@ -36,6 +39,30 @@ static void arm_timer(struct datapath *datapath, uint32_t ms)
 	datapath->timer_is_armed = ms != 0;
 }
 
+static void coalesce(struct datapath *datapath, bool on)
+{
+	if (on == datapath->is_coalesced)
+		return;
+	datapath->is_coalesced = on;
+	for (uint16_t i = 0; i < datapath->device_count; i++)
+		coalesce_set(&datapath->devices[i], on);
+}
+
+/* While there are calls, up to the rate at which packets come by batches anyway. */
+static void adapt_coalescing(struct datapath *datapath)
+{
+	uint64_t now_ns = clock_now_ns(), packets = 0;
+	for (uint16_t i = 0; i < datapath->lcore_count; i++)
+		packets += counter_get(&datapath->pollers[i]->lcore.rx_packets);
+	uint64_t elapsed_ms = (now_ns - datapath->counted_ns) / NS_PER_MS;
+	if (elapsed_ms < TICK_MS / 2)
+		return;
+	uint64_t rate = (packets - datapath->counted_packets) * 1000 / elapsed_ms;
+	datapath->counted_ns = now_ns;
+	datapath->counted_packets = packets;
+	coalesce(datapath, datapath->flows.count > 0 && rate < COALESCE_RATE_MAX);
+}
+
 static bool was_ready(int fd)
 {
 	uint64_t count;
@@ -50,6 +77,7 @@ void datapath_poll(struct datapath *datapath)
 		if (datapath->hops.is_stale)
 			devices_refresh(datapath->devices, datapath->device_count);
 		hops_tick(&datapath->hops);
+		adapt_coalescing(datapath);
 		arm_timer(datapath, datapath->hops.is_stale ? ROUTES_MS : TICK_MS);
 	} else if (datapath->hops.is_stale && !was_stale) {
 		arm_timer(datapath, ROUTES_MS);
@@ -57,13 +85,6 @@ void datapath_poll(struct datapath *datapath)
 	retire_run(&datapath->retired);
 	if (was_ready(datapath->event_fd) && datapath->on_event)
 		datapath->on_event(datapath->on_event_owner);
-}
-
-/* With the first call, and after the last. */
-static void coalesce(struct datapath *datapath, bool on)
-{
-	for (uint16_t i = 0; i < datapath->device_count; i++)
-		coalesce_set(&datapath->devices[i], on);
 }
 
 int datapath_flow_open(struct datapath *datapath, const struct addr *local, uint32_t affinity,
