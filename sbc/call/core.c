@@ -10,21 +10,28 @@ static void on_empty(void *owner)
 	worker_finish(core->worker);
 }
 
+static enum limit_source who_registers(const struct core *core, const struct message *request,
+				       const struct transport_path *path)
+{
+	if (worker_peer_of(core->worker, path) >= 0)
+		return LIMIT_PEER;
+	return registrar_caller(core->registrar, message_to(request)->uri, path) ? LIMIT_PHONE
+										 : LIMIT_STRANGER;
+}
+
 static void on_request(void *owner, struct transaction_handle handle, const struct message *request,
 		       const struct transport_path *path)
 {
 	struct core *core = owner;
-	bool is_register = message_method(request) == METHOD_REGISTER;
 
-	if (!is_register) {
+	if (message_method(request) != METHOD_REGISTER)
 		calls_receive(core->calls, handle, request, path);
-	} else if (limits_take(core->limits, LIMIT_REGISTER, path,
-			       worker_peer_of(core->worker, path) >= 0,
-			       wheel_now_ms(core->worker->wheel)) != 0) {
+	else if (limits_take(core->limits, LIMIT_REGISTER, path,
+			     who_registers(core, request, path),
+			     wheel_now_ms(core->worker->wheel)) != 0)
 		registrar_refuse_limited(core->registrar, handle, request, path);
-	} else {
+	else
 		registrar_receive(core->registrar, handle, request, path);
-	}
 }
 
 static void on_cancel(void *owner, struct transaction_handle handle, const struct message *cancel)

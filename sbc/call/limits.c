@@ -127,7 +127,7 @@ static struct source *source_of(struct limits *limits, const struct addr *addr)
 }
 
 int limits_take(struct limits *limits, enum limit_kind kind, const struct transport_path *path,
-		bool is_peer, uint64_t now_ms)
+		enum limit_source who, uint64_t now_ms)
 {
 	const struct config_limits *config =
 		&limits->worker->config->interfaces[path->interface].limits;
@@ -135,10 +135,12 @@ int limits_take(struct limits *limits, enum limit_kind kind, const struct transp
 	struct config_rate one = kind == LIMIT_SETUP ? config->per_source.setup_rate
 						     : config->per_source.register_rate;
 
-	if (!is_peer && one.count > 0 &&
+	if (who != LIMIT_PEER && one.count > 0 &&
 	    !pour(&source_of(limits, &path->remote)->buckets[kind], one, 1, now_ms))
 		return -ERR_BUSY;
-	if (!pour(&limits->interfaces[path->interface].buckets[kind], all, limits->worker->count,
+	/* Strangers begin no calls: what they can use up is the registrations. */
+	if (!(kind == LIMIT_REGISTER && who == LIMIT_PHONE) &&
+	    !pour(&limits->interfaces[path->interface].buckets[kind], all, limits->worker->count,
 		  now_ms))
 		return -ERR_BUSY;
 	return 0;

@@ -7,6 +7,9 @@
 struct limits;
 
 enum limit_kind { LIMIT_SETUP, LIMIT_REGISTER };
+/* A peer has no rate of its own. A registered phone has, but its registrations are not shut out by
+ * those of strangers, who use up the interface's. */
+enum limit_source { LIMIT_STRANGER, LIMIT_PHONE, LIMIT_PEER };
 
 MUST_CHECK int limits_create(const struct worker *worker, struct limits **out);
 void limits_destroy(struct limits *limits); /* NULL is fine */
@@ -18,7 +21,8 @@ uint32_t limits_calls(const struct limits *limits, uint16_t interface);
 /* One more of a kind now: -ERR_BUSY when the interface or (no peer's) the source is over its rate.
  */
 MUST_CHECK int limits_take(struct limits *limits, enum limit_kind kind,
-			   const struct transport_path *path, bool is_peer, uint64_t now_ms);
+			   const struct transport_path *path, enum limit_source who,
+			   uint64_t now_ms);
 /* A 2xx came that no call waits for, to the INVITE with this From tag: 0, it is to be ended;
  * -ERR_EXISTS, that was done a short while ago, an ACK will do; -ERR_BUSY, there are too many.
  * Whoever once got an INVITE of ours can repeat his answer for ever, in anybody's name: each must

@@ -30,13 +30,14 @@ static void bench_open(struct bench *bench, uint8_t workers)
 	assert_int_equal(limits_create(&bench->worker, &bench->limits), 0);
 }
 
-static unsigned taken(struct bench *bench, const char *source, bool is_peer, uint64_t now_ms)
+static unsigned taken(struct bench *bench, const char *source, enum limit_source who,
+		      uint64_t now_ms)
 {
 	struct transport_path path = {0};
 	unsigned count = 0;
 
 	assert_int_equal(addr_parse(slice_from(source), 5060, &path.remote), 0);
-	while (count < 1000 && limits_take(bench->limits, LIMIT_SETUP, &path, is_peer, now_ms) == 0)
+	while (count < 1000 && limits_take(bench->limits, LIMIT_SETUP, &path, who, now_ms) == 0)
 		count++;
 	return count;
 }
@@ -71,10 +72,10 @@ static void a_rate_is_a_burst_and_then_a_trickle(void **state)
 	(void)state;
 
 	bench_open(&bench, 1);
-	assert_int_equal(taken(&bench, "10.0.0.1", true, 5000), 10);
-	assert_int_equal(taken(&bench, "10.0.0.1", true, 5099), 0);
-	assert_int_equal(taken(&bench, "10.0.0.1", true, 5200), 2);
-	assert_int_equal(taken(&bench, "10.0.0.1", true, 60000), 10);
+	assert_int_equal(taken(&bench, "10.0.0.1", LIMIT_PEER, 5000), 10);
+	assert_int_equal(taken(&bench, "10.0.0.1", LIMIT_PEER, 5099), 0);
+	assert_int_equal(taken(&bench, "10.0.0.1", LIMIT_PEER, 5200), 2);
+	assert_int_equal(taken(&bench, "10.0.0.1", LIMIT_PEER, 60000), 10);
 	limits_destroy(bench.limits);
 }
 
@@ -84,10 +85,37 @@ static void one_stranger_does_not_use_up_anothers_share(void **state)
 	(void)state;
 
 	bench_open(&bench, 1);
-	assert_int_equal(taken(&bench, "198.51.100.1:1000", false, 5000), 2);
-	assert_int_equal(taken(&bench, "198.51.100.1:2000", false, 5000), 0);
-	assert_int_equal(taken(&bench, "198.51.100.2", false, 5000), 2);
-	assert_int_equal(taken(&bench, "198.51.100.3", true, 5000), 1000); /* a peer */
+	assert_int_equal(taken(&bench, "198.51.100.1:1000", LIMIT_PHONE, 5000), 2);
+	assert_int_equal(taken(&bench, "198.51.100.1:2000", LIMIT_PHONE, 5000), 0);
+	assert_int_equal(taken(&bench, "198.51.100.2", LIMIT_PHONE, 5000), 2);
+	assert_int_equal(taken(&bench, "198.51.100.3", LIMIT_PEER, 5000), 1000); /* a peer */
+	limits_destroy(bench.limits);
+}
+
+static void strangers_do_not_shut_out_registered_phones(void **state)
+{
+	struct bench bench = {0};
+	struct transport_path path = {0};
+	unsigned count = 0;
+	(void)state;
+
+	bench.interface.limits.register_rate = (struct config_rate){10, 1000};
+	bench.interface.limits.per_source.register_rate = (struct config_rate){5, 1000};
+	bench_open(&bench, 1);
+	for (unsigned i = 0; i < 100; i++) {
+		char text[32];
+		snprintf(text, sizeof(text), "198.51.100.%u", i);
+		assert_int_equal(addr_parse(slice_from(text), 5060, &path.remote), 0);
+		count += limits_take(bench.limits, LIMIT_REGISTER, &path, LIMIT_STRANGER, 1000) == 0;
+	}
+	assert_int_equal(count, 10);
+	assert_int_equal(addr_parse(SLICE("192.0.2.1"), 5060, &path.remote), 0);
+	assert_int_not_equal(
+		limits_take(bench.limits, LIMIT_REGISTER, &path, LIMIT_STRANGER, 1000), 0);
+	for (count = 0; count < 100; count++)
+		if (limits_take(bench.limits, LIMIT_REGISTER, &path, LIMIT_PHONE, 5000) != 0)
+			break;
+	assert_int_equal(count, 5); /* its own rate */
 	limits_destroy(bench.limits);
 }
 
@@ -125,6 +153,7 @@ int main(void)
 		cmocka_unit_test(calls_at_once_are_counted_over_all_workers),
 		cmocka_unit_test(a_rate_is_a_burst_and_then_a_trickle),
 		cmocka_unit_test(one_stranger_does_not_use_up_anothers_share),
+		cmocka_unit_test(strangers_do_not_shut_out_registered_phones),
 		cmocka_unit_test(a_replayed_answer_is_ended_once),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
