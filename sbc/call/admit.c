@@ -108,8 +108,8 @@ void admit(struct calls *calls, const struct message *request, const struct tran
 	find_way(calls, request, out);
 	if (out->status)
 		return;
-	if (limits_take(calls->limits, LIMIT_SETUP, path,
-			out->peer >= 0 ? LIMIT_PEER : LIMIT_PHONE, now) != 0 ||
+	if (limits_take(calls->limits, LIMIT_SETUP, path, out->peer >= 0 ? LIMIT_PEER : LIMIT_PHONE,
+			now) != 0 ||
 	    limits_enter(calls->limits, path->interface) != 0) {
 		counter_add(&calls->counters.limited, 1);
 		refuse_with(out, 503, SLICE("Retry-After: 5\r\n"));

@@ -26,8 +26,7 @@ static void on_request(void *owner, struct transaction_handle handle, const stru
 
 	if (message_method(request) != METHOD_REGISTER)
 		calls_receive(core->calls, handle, request, path);
-	else if (limits_take(core->limits, LIMIT_REGISTER, path,
-			     who_registers(core, request, path),
+	else if (limits_take(core->limits, LIMIT_REGISTER, path, who_registers(core, request, path),
 			     wheel_now_ms(core->worker->wheel)) != 0)
 		registrar_refuse_limited(core->registrar, handle, request, path);
 	else

@@ -247,7 +247,8 @@ static bool invite_response(struct client *client, const struct scan *response)
 		break;
 	}
 	if (status < 200) {
-		/* A 100 says nothing new: it does not keep an INVITE alive (RFC 3261 16.7 step 2). */
+		/* A 100 says nothing new: it does not keep an INVITE alive (RFC 3261 16.7 step 2).
+		 */
 		bool is_news = status > 100 || client->state == CLIENT_CALLING;
 		client->state = CLIENT_PROCEEDING;
 		client->resend_ms = UINT64_MAX;

@@ -106,12 +106,13 @@ static void strangers_do_not_shut_out_registered_phones(void **state)
 		char text[32];
 		snprintf(text, sizeof(text), "198.51.100.%u", i);
 		assert_int_equal(addr_parse(slice_from(text), 5060, &path.remote), 0);
-		count += limits_take(bench.limits, LIMIT_REGISTER, &path, LIMIT_STRANGER, 1000) == 0;
+		count +=
+			limits_take(bench.limits, LIMIT_REGISTER, &path, LIMIT_STRANGER, 1000) == 0;
 	}
 	assert_int_equal(count, 10);
 	assert_int_equal(addr_parse(SLICE("192.0.2.1"), 5060, &path.remote), 0);
-	assert_int_not_equal(
-		limits_take(bench.limits, LIMIT_REGISTER, &path, LIMIT_STRANGER, 1000), 0);
+	assert_int_not_equal(limits_take(bench.limits, LIMIT_REGISTER, &path, LIMIT_STRANGER, 1000),
+			     0);
 	for (count = 0; count < 100; count++)
 		if (limits_take(bench.limits, LIMIT_REGISTER, &path, LIMIT_PHONE, 5000) != 0)
 			break;
@@ -137,8 +138,8 @@ static void a_replayed_answer_is_ended_once(void **state)
 	/* a flood of them, each with a tag of its own, for ten seconds */
 	for (unsigned i = 0; i < 10000; i++) {
 		snprintf(tag, sizeof(tag), "%u", i);
-		int err = limits_take_stray(bench.limits, SLICE("ours"), slice_from(tag),
-					    100000 + i);
+		int err =
+			limits_take_stray(bench.limits, SLICE("ours"), slice_from(tag), 100000 + i);
 		ended += err == 0;
 		acknowledged += err != -ERR_BUSY;
 	}
