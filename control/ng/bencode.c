@@ -215,10 +215,3 @@ int bencode_scan_more(struct bencode_scanner *scanner, struct slice text, size_t
 	}
 	return -ERR_AGAIN;
 }
-
-int bencode_scan(struct slice text, size_t *out_len)
-{
-	struct bencode_scanner scanner = {.at = 0};
-
-	return bencode_scan_more(&scanner, text, out_len);
-}

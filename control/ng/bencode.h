@@ -18,6 +18,3 @@ struct bencode_scanner {
 /* 0 and the length of the value; -ERR_AGAIN = not yet whole; -ERR_MALFORMED; -ERR_TOO_LARGE. */
 MUST_CHECK int bencode_scan_more(struct bencode_scanner *scanner, struct slice text,
 				 size_t *out_len);
-/* Where the value at the start of a stream ends. 0 and its length; -ERR_AGAIN = not yet whole;
- * -ERR_MALFORMED; -ERR_TOO_LARGE. */
-MUST_CHECK int bencode_scan(struct slice text, size_t *out_len);

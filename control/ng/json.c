@@ -123,6 +123,39 @@ int ng_json_read(struct arena *arena, struct slice text, struct ng_value **out)
 	return 0;
 }
 
+static void scan_in_string(struct ng_json_scanner *scanner, char c)
+{
+	if (scanner->is_escaped)
+		scanner->is_escaped = false;
+	else if (c == '\\')
+		scanner->is_escaped = true;
+	else if (c == '"')
+		scanner->in_string = false;
+}
+
+int ng_json_scan_more(struct ng_json_scanner *scanner, struct slice text, size_t *out_len)
+{
+	while (scanner->at < text.len) {
+		char c = text.data[scanner->at++];
+
+		if (scanner->at > NG_MAX_BYTES)
+			return -ERR_TOO_LARGE;
+		if (scanner->in_string)
+			scan_in_string(scanner, c);
+		else if (c == '"')
+			scanner->in_string = true;
+		else if ((c == '{' || c == '[') && ++scanner->depth > NG_MAX_DEPTH)
+			return -ERR_TOO_LARGE;
+		else if ((c == '}' || c == ']') && --scanner->depth == 0) {
+			*out_len = scanner->at;
+			return 0;
+		}
+		if (!scanner->depth)
+			return -ERR_MALFORMED;
+	}
+	return -ERR_AGAIN;
+}
+
 /* Length of the well-formed UTF-8 sequence (RFC 3629) at the start; 0 = none. */
 static size_t utf8_length(const unsigned char *s, size_t left)
 {

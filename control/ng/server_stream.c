@@ -1,8 +1,9 @@
-/* server_stream.c - NG over TCP and Unix stream sockets. Bencode only, because the end of a message
- * is found by scanning it. A peer that reads slowly is answered slowly: nothing more is read from
- * it until its answers are gone. SPDX-License-Identifier: Apache-2.0 */
+/* server_stream.c - NG over TCP and Unix stream sockets, in both encodings: the end of a message is
+ * found by scanning it. A peer that reads slowly is answered slowly: nothing more is read from it
+ * until its answers are gone. SPDX-License-Identifier: Apache-2.0 */
 #include "control/ng/serving.h"
 #include "control/ng/bencode.h"
+#include "control/ng/json.h"
 #include <errno.h>
 #include <netinet/tcp.h>
 #include <stdlib.h>
@@ -29,9 +30,10 @@ struct ng_connection {
 	struct buf out;
 	size_t document_at; /* where the document of the message in `in` starts; its cookie is known
 			     */
-	bool framed;        /* document_at and scanner are valid */
+	bool framed;        /* document_at and the scanners are valid */
 	bool closing;       /* after what is in `out` */
-	struct bencode_scanner scanner;
+	struct bencode_scanner bencode;
+	struct ng_json_scanner json;
 };
 
 static void connection_close(struct ng_connection *connection)
@@ -57,13 +59,15 @@ static void on_idle(struct timer *timer, uint64_t now_ms)
 	connection_close(container_of(timer, struct ng_connection, idle));
 }
 
-/* "d7:command..." with nothing before it. A cookie may start with a 'd' too, but has no ':' after
- * digits. */
+/* "d7:command..." or "{..." with nothing before it. A cookie may start with a 'd' too, but has no
+ * ':' after digits. */
 static bool starts_plain(struct slice text, bool *unsure)
 {
 	size_t i = 1;
 
 	*unsure = false;
+	if (text.len && text.data[0] == '{')
+		return true;
 	if (!text.len || text.data[0] != 'd')
 		return false;
 	while (i < text.len && text.data[i] >= '0' && text.data[i] <= '9')
@@ -85,7 +89,8 @@ static int frame_start(struct ng_connection *connection)
 	text = buf_slice(&connection->in);
 	if (!text.len)
 		return -ERR_AGAIN;
-	connection->scanner = (struct bencode_scanner){.at = 0};
+	connection->bencode = (struct bencode_scanner){.at = 0};
+	connection->json = (struct ng_json_scanner){.at = 0};
 	if (starts_plain(text, &unsure)) {
 		connection->document_at = 0;
 		connection->framed = true;
@@ -120,16 +125,14 @@ static void answer_message(struct ng_connection *connection, size_t document_len
 	wheel_cancel(server->wheel, &connection->idle);
 }
 
-/* What is no bencode cannot be stepped over: say so once, then close. */
+/* What has no end that can be found cannot be stepped over: say so once, then close. */
 static void answer_malformed(struct ng_connection *connection)
 {
 	struct slice text = buf_slice(&connection->in);
 	size_t at = connection->framed ? connection->document_at : 0;
 	struct slice document = slice_sub(text, at, text.len - at);
 
-	/* Not through the cache, and never a document that would be run. */
-	if (document.len && document.data[0] == '{')
-		document = SLICE("-");
+	/* Not through the cache. It cannot be run: a whole document is never malformed. */
 	if (at)
 		buf_add(&connection->out, slice_sub(text, 0, at));
 	ng_server_answer_plain(connection->server, &connection->source, document, REPLY_MAX,
@@ -149,10 +152,12 @@ static int next_message(struct ng_connection *connection)
 		struct slice document = slice_sub(text, connection->document_at,
 						  text.len - connection->document_at);
 
-		if (document.len && document.data[0] != 'd')
+		if (document.len && document.data[0] == '{')
+			err = ng_json_scan_more(&connection->json, document, &len);
+		else if (document.len && document.data[0] != 'd')
 			err = -ERR_MALFORMED;
 		else
-			err = bencode_scan_more(&connection->scanner, document, &len);
+			err = bencode_scan_more(&connection->bencode, document, &len);
 	}
 	if (!err) {
 		answer_message(connection, len);

@@ -246,11 +246,38 @@ static void a_stream_may_come_in_any_pieces(void **state)
 	}
 }
 
+static void a_stream_may_speak_json(void **state)
+{
+	static const char text[] = "a {\"command\":\"count\",\"s\":\"}\\\"{\"}\r\n"
+				   "{\"command\":\"count\",\"l\":[{\"x\":1}]}"
+				   "b d7:command5:counte";
+	struct bench *bench = *state;
+
+	for (size_t piece = 1; piece < sizeof(text); piece += 5) {
+		int fd = bench_socket(SOCK_STREAM, "127.0.0.1", &bench->tcp);
+		char got[256] = "";
+
+		bench->handled = 0;
+		clock_advance(&bench->clock, 120000);
+		for (size_t at = 0; at < sizeof(text) - 1; at += piece) {
+			size_t left = sizeof(text) - 1 - at;
+
+			strcat(got, ask(bench, fd, text + at, left < piece ? left : piece));
+		}
+		assert_string_equal(got, "a {\"count\":1}{\"count\":2}b d5:counti3ee");
+		assert_string_equal(ask_text(bench, fd, "{]"),
+				    "{\"result\":\"error\",\"error-reason\":"
+				    "\"Failed to parse JSON document\"}");
+		close(fd);
+		clock_turn(&bench->clock, 3);
+	}
+}
+
 static void a_malformed_stream_is_answered_and_closed(void **state)
 {
 	static const char *const rows[][2] = {
 		{"a dxyz", ERROR_REPLY("a", "35", "Could not decode bencode dictionary")},
-		{"b {\"command\":\"ping\"}", ERROR_REPLY("b", "22", "Invalid NG data format")},
+		{"b xyz", ERROR_REPLY("b", "22", "Invalid NG data format")},
 		{"c l4:pinge", ERROR_REPLY("c", "22", "Invalid NG data format")},
 	};
 	struct bench *bench = *state;
@@ -443,6 +470,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(strangers_are_not_answered, open_allowing,
 						close_bench),
 		TEST(a_stream_may_come_in_any_pieces),
+		TEST(a_stream_may_speak_json),
 		TEST(a_malformed_stream_is_answered_and_closed),
 		TEST(half_a_message_is_not_waited_for_forever),
 		TEST(a_reader_that_stalls_is_bounded_and_harms_nobody),
