@@ -5,7 +5,7 @@
 #pragma once
 #include "control/base/table.h"
 #include "control/state/store.h"
-#include "sbc/call/dialog.h"
+#include "sbc/dialog/dialog.h"
 #include "sbc/call/ladder.h"
 #include "sbc/call/limits.h"
 #include "sbc/media/media.h"

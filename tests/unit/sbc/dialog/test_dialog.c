@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "sbc/call/dialog.h"
+#include "sbc/dialog/dialog.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
