@@ -111,14 +111,16 @@ class Postern:
         return count
 
     def settled(self):
-        """Resources once two looks in a row agree: our own first questions are files too."""
+        """Resources once two looks in a row agree. Our own questions are files too, closed when a busy machine
+        comes to it: what a few looks have at least is what was there before we asked."""
         last = []
 
         def agree():
             last.append(self.resources())
-            return len(last) > 1 and last[-1] == last[-2]
-        wait_until(agree, 10, "what Postern holds at its start settles", step=0.15)
-        return last[-1]
+            return len(last) > 4 and last[-1] == last[-2]
+        wait_until(agree, 10, "what Postern holds at its start settles", step=0.1)
+        fds = [looked["fds"] for looked in last]
+        return dict(last[-1], fds={name: min(one.get(name, count) for one in fds) for name, count in fds[-1].items()})
 
     def resources(self):
         sbc, relay = self.stats(), self.relay_stats()
