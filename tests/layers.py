@@ -37,7 +37,9 @@ LIBRARIES = [
     (r"rte_.*", ["rtpengine/"]),
     (r"(bpf|xdp)/.*", ["rtpengine/datapath/"]),
     (r"libmnl/.*", ["rtpengine/datapath/"]),
-    (r"openssl/.*", []),
+    (r"microhttpd\.h", ["control/ng/server_http.c"]),
+    (r"wslay/.*", ["control/ng/server_ws.c"]),
+    (r"openssl/.*", ["control/ng/server_http.c"]),
     (r"cmocka.*", []),
 ]
 

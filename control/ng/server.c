@@ -158,6 +158,8 @@ static int open_listener(struct ng_server *server, const struct ng_endpoint *end
 	listener->endpoint.path = NULL;
 	if (endpoint->transport == NG_UDP)
 		return ng_udp_listen(listener);
+	if (endpoint->transport == NG_HTTP)
+		return ng_http_listen(listener);
 	if (endpoint->transport == NG_UNIX) {
 		if (!endpoint->path)
 			return -ERR_INVALID;
@@ -171,7 +173,7 @@ static int open_listener(struct ng_server *server, const struct ng_endpoint *end
 static void log_listener(const struct ng_server *server, const struct ng_listener *listener,
 			 int err)
 {
-	static const char *const names[] = {"udp", "tcp", "unix"};
+	static const char *const names[] = {"udp", "tcp", "unix", "http"};
 	char text[ADDR_TEXT_SIZE];
 	const char *where =
 		listener->endpoint.path
@@ -235,9 +237,11 @@ void ng_server_destroy(struct ng_server *server)
 	if (!server)
 		return;
 	ng_stream_close_all(server);
+	ng_websocket_close_all(server);
 	for (unsigned i = 0; i < server->listener_count; i++) {
 		struct ng_listener *listener = &server->listeners[i];
 
+		ng_http_close(listener);
 		wheel_cancel(server->wheel, &listener->rest);
 		loop_io_remove(listener->io);
 		if (listener->fd >= 0) {

@@ -1,6 +1,6 @@
-/* server.h - answers NG clients (Kamailio, OpenSIPS, our signalling half) over UDP, TCP and Unix
- * stream sockets. Framing, both encodings, the reply cache for retransmissions, and the errors are
- * here; the commands are the handler's. One per control thread.
+/* server.h - answers NG clients (Kamailio, OpenSIPS, our signalling half) over UDP, TCP, Unix
+ * stream sockets, HTTP and WebSockets. Framing, both encodings, the reply cache for
+ * retransmissions, and the errors are here; the commands are the handler's. One per control thread.
  * SPDX-License-Identifier: Apache-2.0 */
 #pragma once
 #include "control/base/addr.h"
@@ -11,12 +11,12 @@
 
 struct ng_server;
 
-enum ng_transport { NG_UDP, NG_TCP, NG_UNIX };
+enum ng_transport { NG_UDP, NG_TCP, NG_UNIX, NG_HTTP /* WebSocket too */ };
 
 /* Where NG is spoken: an address with port, or the path of a Unix stream socket. */
 struct ng_endpoint {
 	enum ng_transport transport;
-	struct addr addr; /* NG_UDP, NG_TCP */
+	struct addr addr; /* NG_UDP, NG_TCP, NG_HTTP */
 	const char *path; /* NG_UNIX */
 };
 
@@ -43,7 +43,7 @@ struct ng_server_config {
 	unsigned unix_mode;       /* of the socket files; 0 = 0660 */
 	uint32_t cache_ms;        /* a generation of the reply cache; 0 = 30 s */
 	size_t cache_bytes;       /* bound of the reply cache; 0 = 32 MiB */
-	unsigned max_connections; /* TCP and Unix together; 0 = 256 */
+	unsigned max_connections; /* TCP, Unix and WebSocket together; 0 = 256 */
 	uint32_t idle_ms;         /* a connection that holds half a message; 0 = 10 s */
 	ng_handler_fn *handler;
 	void *owner;

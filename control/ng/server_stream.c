@@ -381,7 +381,7 @@ static int bind_address(struct ng_listener *listener)
 	return 0;
 }
 
-int ng_stream_listen(struct ng_listener *listener)
+int ng_stream_bind(struct ng_listener *listener)
 {
 	bool is_unix = listener->endpoint.transport == NG_UNIX;
 	int family = is_unix ? AF_UNIX : listener->endpoint.addr.family;
@@ -392,14 +392,21 @@ int ng_stream_listen(struct ng_listener *listener)
 	int err = is_unix ? bind_path(listener) : bind_address(listener);
 	if (!err && listen(listener->fd, BACKLOG))
 		err = err_from_errno(errno);
-	if (!err)
-		err = loop_io_add(listener->server->loop, listener->fd, LOOP_READ, on_acceptable,
-				  listener, &listener->io);
 	if (err) {
 		/* A path that another process serves is not ours to remove. */
 		close(listener->fd);
 		listener->fd = -1;
 	}
+	return err;
+}
+
+int ng_stream_listen(struct ng_listener *listener)
+{
+	int err = ng_stream_bind(listener);
+
+	if (!err)
+		err = loop_io_add(listener->server->loop, listener->fd, LOOP_READ, on_acceptable,
+				  listener, &listener->io);
 	return err;
 }
 

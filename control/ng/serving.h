@@ -2,6 +2,8 @@
  *   server.c         lifecycle, and a message turned into its reply
  *   server_udp.c     datagrams in bursts, answered from the address they were sent to
  *   server_stream.c  connections over TCP and Unix sockets
+ *   server_http.c    requests over HTTP, and the handshake of WebSockets
+ *   server_ws.c      messages over WebSockets
  * SPDX-License-Identifier: Apache-2.0 */
 #pragma once
 #include "control/base/buf.h"
@@ -12,6 +14,8 @@
 
 struct ng_udp;
 struct ng_connection;
+struct ng_http;
+struct ng_websocket;
 
 struct ng_listener {
 	struct ng_server *server;
@@ -20,6 +24,7 @@ struct ng_listener {
 	int fd; /* -1 = not open */
 	struct loop_io *io;
 	struct timer rest; /* no descriptor free: try to accept again then */
+	struct ng_http *http;
 };
 
 struct ng_server {
@@ -40,7 +45,8 @@ struct ng_server {
 	unsigned listener_count;
 	struct ng_udp *udp; /* room for a burst, shared by the UDP listeners */
 	struct ng_connection *connections;
-	unsigned connection_count;
+	struct ng_websocket *websockets;
+	unsigned connection_count; /* of both */
 	unsigned max_connections;
 	struct ng_server_counters counters;
 };
@@ -64,3 +70,16 @@ MUST_CHECK int ng_udp_listen(struct ng_listener *listener);
 
 MUST_CHECK int ng_stream_listen(struct ng_listener *listener);
 void ng_stream_close_all(struct ng_server *server);
+/* A socket in listener->fd, bound and listening. */
+MUST_CHECK int ng_stream_bind(struct ng_listener *listener);
+
+MUST_CHECK int ng_http_listen(struct ng_listener *listener);
+void ng_http_close(struct ng_listener *listener);
+/* Give the socket of a WebSocket back to be closed. */
+void ng_http_release(struct ng_listener *listener, void *handle);
+
+/* `fd` and `early` (what was read past the handshake) are those of an HTTP connection, which
+ * `handle` names. */
+MUST_CHECK int ng_websocket_open(struct ng_listener *listener, int fd, const struct addr *source,
+				 bool is_plain, struct slice early, void *handle);
+void ng_websocket_close_all(struct ng_server *server);
