@@ -30,6 +30,8 @@ enum flow_source_mode {
 	FLOW_SOURCE_CLOSED, /* nobody is admitted (no SDP from that side yet) */
 	FLOW_SOURCE_EXACT,  /* only an expected address with its port (or port 0, see below) */
 	FLOW_SOURCE_LEARN,  /* the same, and other ports of an expected address after probation */
+	FLOW_SOURCE_SECURE, /* anybody whose packet passes SRTP authentication; needs srtp_in */
+	FLOW_SOURCE_ICE,    /* who the control thread names, and the expected ones (valid pairs) */
 };
 
 /* Who may send to a flow. An expected address with a port (what the SDP says) is admitted and
@@ -45,13 +47,78 @@ enum flow_source_mode {
  * window. Otherwise all begin anew, and the old source stays admitted for up to 5 s until the new
  * one is confirmed. RTCP needs no probation where its address is that of the locked RTP source
  * (`rtp_of`, or the same port with FLOW_MUX) and its sender SSRC is that source's or its port the
- * next; it takes over from RTCP learned without that. While RTP is locked, no other is learned. */
+ * next; it takes over from RTCP learned without that. While RTP is locked, no other is learned.
+ *
+ * Where srtp_in is set, a packet is authenticated and fresh before it changes anything: no counter,
+ * lock or learning moves for one that is not; and one that is needs no probation. In SECURE mode
+ * any address may send such packets; where we send to follows once the old source fell silent. In
+ * ICE mode nothing that packets say locks or moves: datapath_flow_lock() does, and outlives rules
+ * of the same epoch; packets from the expected addresses are admitted beside the locked one. */
 #define FLOW_EXPECTED_MAX 2
 struct flow_source {
 	enum flow_source_mode mode;
 	struct addr expected[FLOW_EXPECTED_MAX]; /* family 0 = unused; port 0 = not known */
 	uint32_t window_ms; /* learning ends this long after this epoch's first rule; 0 = never */
 	uint32_t epoch;     /* any number; another one than before = learn again */
+};
+
+/* How packets of one direction are protected (RFC 3711, 6188, 7714). Order: as FOREACH_SUITE. */
+enum flow_srtp_suite {
+	FLOW_SRTP_NONE, /* plain RTP and RTCP */
+	FLOW_SRTP_AES_CM_128_HMAC_SHA1_80,
+	FLOW_SRTP_AES_CM_128_HMAC_SHA1_32, /* its RTCP tag has 80 bits too (RFC 4568 6.2.2) */
+	FLOW_SRTP_AES_192_CM_HMAC_SHA1_80,
+	FLOW_SRTP_AES_192_CM_HMAC_SHA1_32,
+	FLOW_SRTP_AES_256_CM_HMAC_SHA1_80,
+	FLOW_SRTP_AES_256_CM_HMAC_SHA1_32,
+	FLOW_SRTP_AEAD_AES_128_GCM,
+	FLOW_SRTP_AEAD_AES_256_GCM,
+	FLOW_SRTP_SUITES
+};
+
+/* What is fixed by a suite; lengths in bytes. */
+struct flow_srtp_info {
+	const char *name; /* as in a=crypto; "" for FLOW_SRTP_NONE */
+	uint8_t key_len;
+	uint8_t salt_len;
+	uint8_t rtp_tag;
+	uint8_t rtcp_tag;
+	uint16_t dtls_profile; /* RFC 5764 4.1.2, 7714 14.2; 0 = not for DTLS-SRTP */
+	bool is_aead;
+};
+const struct flow_srtp_info *flow_srtp_info(enum flow_srtp_suite suite); /* never NULL */
+
+/* How far one SSRC has come under a key. */
+struct flow_srtp_index {
+	uint32_t ssrc;
+	uint32_t rtcp; /* SRTCP index of its last packet, 31 bits; 0 = none yet */
+	uint64_t rtp;  /* rollover counter << 16 | sequence, 48 bits */
+};
+
+#define FLOW_SRTP_KEY_MAX     32
+#define FLOW_SRTP_SALT_MAX    14
+#define FLOW_SRTP_MKI_MAX     128 /* RFC 4568 section 6.1 */
+#define FLOW_SRTP_INITIAL_MAX 4
+
+/* Keys of one direction. Rollover counters, indexes and replay windows go on from rule to rule as
+ * long as suite, key, salt and MKI stay; they begin anew when one of these changes (re-keying), and
+ * what still comes under the old key is taken for 5 s more. Wipe it (explicit_bzero) after use. */
+struct flow_srtp {
+	enum flow_srtp_suite suite;
+	uint8_t key[FLOW_SRTP_KEY_MAX];
+	uint8_t salt[FLOW_SRTP_SALT_MAX];
+	uint8_t mki_len; /* 0 = packets carry none */
+	uint8_t mki[FLOW_SRTP_MKI_MAX];
+	/* A restored session: where to go on, when the key is new to this flow. Incoming, nothing
+	 * up to there is taken again; outgoing SRTCP skips ahead of it. */
+	uint8_t initial_count;
+	struct flow_srtp_index initial[FLOW_SRTP_INITIAL_MAX];
+};
+
+/* What a peer may send at most, on the average and 1 s in a burst; 0 = no limit. */
+struct flow_limit {
+	uint32_t packets_per_s;
+	uint32_t bytes_per_s; /* of UDP payload */
 };
 
 struct flow_rule {
@@ -67,6 +134,19 @@ struct flow_rule {
 				 * flow;  none = counted, not relayed (hold, one-way) */
 	struct flow_id rtcp_to; /* the same for RTCP (FLOW_RTCP, FLOW_MUX) */
 	struct flow_id rtp_of;  /* FLOW_RTCP: the flow with the RTP of the same peer, if any */
+	/* STUN, or DTLS records, that arrive here are given to the control thread, whoever sent
+	 * them (RFC 7983; not with FLOW_OTHER); without the flag they are dropped. */
+	bool has_ice;
+	bool has_dtls;
+	/* Between us and the peer of this flow: `in` is the peer's key, `out` is ours. RTP and RTCP
+	 * of one peer get the same on both flows. Packets are relayed from any kind of flow to any:
+	 * opened on the way in, sealed anew on the way out. With FLOW_OTHER there is none. */
+	struct flow_srtp srtp_in, srtp_out;
+	/* DTLS-SRTP before the handshake is through: admit and send no RTP or RTCP in clear. */
+	bool needs_srtp;
+	struct flow_limit limit; /* of what arrives here */
+	/* Payload types the SDP allows to arrive here, a bit each; all zero = any. */
+	uint64_t payload_types[2];
 };
 
 /* Why a packet was dropped: one reason each, in the order in which the stages look. */
@@ -91,6 +171,13 @@ struct flow_rule {
 	X(RTCP_HEADER, "rtcp-header", "malformed RTCP")                                            \
 	X(CLOSED, "closed", "nobody may send here yet")                                            \
 	X(STRANGER, "stranger", "source is not the peer")                                          \
+	X(RATE, "rate", "more than the session's limit")                                           \
+	X(PUNT, "punt", "too many STUN or DTLS packets for the control thread")                    \
+	X(SRTP_KEY, "srtp-key", "no key for SRTP yet, or none with its MKI")                       \
+	X(SRTP_AUTH, "srtp-auth", "SRTP authentication failed")                                    \
+	X(SRTP_REPLAY, "srtp-replay", "SRTP packet seen before, or too old")                       \
+	X(SRTP_SSRC, "srtp-ssrc", "more SSRCs than one SRTP key serves")                           \
+	X(PAYLOAD_TYPE, "payload-type", "RTP payload type that the SDP does not name")             \
 	X(PROBATION, "probation", "first packet of a source that is being learned")                \
 	X(HELD, "held", "stream is held or one-way")                                               \
 	X(NO_DESTINATION, "no-destination", "peer's address is not known yet")                     \

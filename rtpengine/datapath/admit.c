@@ -37,15 +37,40 @@ static void publish_lock(struct flow_state *state)
 	atomic_store_explicit(&state->locked_source.value, value, memory_order_relaxed);
 }
 
-void source_follow_epoch(struct flow_state *state, const struct flow *flow, uint64_t now_ns)
+static struct hop *source_hop(const struct flow *flow, unsigned expected)
 {
-	if (state->epoch_is_set && state->epoch == flow->epoch)
+	return expected == SOURCE_NAMED ? flow->named_hop : flow->expected_hop[expected];
+}
+
+/* What the control thread names is locked, whoever was. */
+static void follow_named(struct flow_state *state, const struct flow *flow, uint64_t now_ns)
+{
+	state->named_count = flow->named_count;
+	if (!flow->named.family)
 		return;
+	state->locked = (struct source){
+		.is_set = true,
+		.expected = SOURCE_NAMED,
+		.addr = flow->named,
+		.hop = flow->named_hop,
+		.ssrc = state->locked.ssrc,
+		.sequence = state->locked.sequence,
+		.is_sure = true,
+		.last_ns = now_ns,
+	};
+	state->previous.is_set = false;
+	publish_lock(state);
+}
+
+static void follow_epoch(struct flow_state *state, const struct flow *flow, uint64_t now_ns)
+{
 	if (state->locked.is_set) {
 		state->previous = state->locked;
 		state->previous.last_ns = now_ns; /* its age counts from the new offer */
 		state->previous.hop = NULL;       /* the old rule's, gone with it */
 	}
+	if (state->previous.is_set && same_ip(&flow->named, &state->previous.addr))
+		state->previous.hop = flow->named_hop;
 	for (unsigned i = 0; i < FLOW_EXPECTED_MAX; i++)
 		if (state->previous.is_set && same_ip(&flow->expected[i], &state->previous.addr))
 			state->previous.hop = flow->expected_hop[i];
@@ -55,6 +80,14 @@ void source_follow_epoch(struct flow_state *state, const struct flow *flow, uint
 	state->epoch_is_set = true;
 	state->hijack_reported = false;
 	publish_lock(state);
+}
+
+void source_follow_rule(struct flow_state *state, const struct flow *flow, uint64_t now_ns)
+{
+	if (!state->epoch_is_set || state->epoch != flow->epoch)
+		follow_epoch(state, flow, now_ns);
+	if (state->named_count != flow->named_count)
+		follow_named(state, flow, now_ns);
 }
 
 bool source_previous_is_valid(const struct flow_state *state, uint64_t now_ns)
@@ -72,7 +105,7 @@ static void lock(struct lcore *lcore, struct packet *packet, unsigned expected, 
 		.is_set = true,
 		.expected = (uint8_t)expected,
 		.addr = packet->source,
-		.hop = flow->expected_hop[expected],
+		.hop = source_hop(flow, expected),
 		.ssrc = packet->ssrc,
 		.sequence = packet->sequence,
 		.is_sure = is_sure,
@@ -195,6 +228,8 @@ static enum drop learn(struct lcore *lcore, struct packet *packet)
 	unsigned expected = find_expected(flow, &packet->source, &exact);
 	if (expected == FLOW_EXPECTED_MAX)
 		return DROP_STRANGER;
+	if (flow->mode == FLOW_SOURCE_ICE)
+		return exact ? DROP_NONE : DROP_STRANGER;
 	if (packet->kind == PACKET_RTCP && flow->kind == FLOW_MUX)
 		return exact ? DROP_NONE : DROP_PROBATION; /* RTP decides */
 	bool is_sure = exact || rtp_vouches(packet);
@@ -240,7 +275,7 @@ static enum drop admit(struct lcore *lcore, struct packet *packet)
 	struct flow_state *state = &flow->slot->state;
 	if (flow->mode == FLOW_SOURCE_CLOSED)
 		return DROP_CLOSED;
-	source_follow_epoch(state, flow, lcore->now_ns);
+	source_follow_rule(state, flow, lcore->now_ns);
 	struct source *locked = &state->locked;
 	if (locked->is_set && same_source(&locked->addr, &packet->source)) {
 		if (packet->kind == PACKET_RTP) {
@@ -251,7 +286,8 @@ static enum drop admit(struct lcore *lcore, struct packet *packet)
 			locked->last_ns = lcore->now_ns;
 		return DROP_NONE;
 	}
-	enum drop why = locked->is_set ? move(lcore, packet) : learn(lcore, packet);
+	enum drop why = locked->is_set && flow->mode != FLOW_SOURCE_ICE ? move(lcore, packet)
+									: learn(lcore, packet);
 	if (why == DROP_NONE)
 		return DROP_NONE;
 	if (source_previous_is_valid(state, lcore->now_ns) &&

@@ -135,6 +135,16 @@ static bool rtp_fits(const uint8_t *rtp, uint16_t len)
 	return need <= len;
 }
 
+/* STUN and DTLS are the control thread's, where the rule says so. */
+static enum drop demux_control(struct packet *packet, uint8_t first)
+{
+	bool is_stun = first <= 3;
+	packet->kind = is_stun ? PACKET_STUN : PACKET_DTLS;
+	if (is_stun)
+		return packet->flow->has_ice ? DROP_NONE : DROP_STUN;
+	return packet->flow->has_dtls ? DROP_NONE : DROP_DTLS;
+}
+
 static enum drop demux(struct packet *packet)
 {
 	const uint8_t *payload = packet_payload(packet);
@@ -143,10 +153,8 @@ static enum drop demux(struct packet *packet)
 	if (flow_kind == FLOW_OTHER)
 		return DROP_NONE;
 	uint8_t first = packet->payload_len ? payload[0] : 0xff;
-	if (first <= 3)
-		return DROP_STUN;
-	if (first >= 20 && first <= 63)
-		return DROP_DTLS;
+	if (first <= 3 || (first >= 20 && first <= 63))
+		return demux_control(packet, first);
 	if (first < 128 || first > 191) /* version 2 is 10xxxxxx */
 		return DROP_DEMUX;
 	/* RFC 5761 section 4: payload types 64 to 95 with the marker bit are RTCP 192 to 223 */
@@ -270,6 +278,18 @@ uint16_t stage_classify(struct lcore *lcore, struct packet *packets, uint16_t n)
 	return stage_demux(lcore, packets, kept);
 }
 
+/* True when the packet has gone there, or nowhere. */
+static bool punt(struct lcore *lcore, struct packet *packet)
+{
+	if (packet->kind != PACKET_STUN && packet->kind != PACKET_DTLS)
+		return false;
+	if (lcore->ops->punt(lcore, packet))
+		lcore->ops->release(lcore, packet);
+	else
+		packet_drop(lcore, packet, DROP_PUNT);
+	return true;
+}
+
 uint16_t stage_demux(struct lcore *lcore, struct packet *packets, uint16_t n)
 {
 	uint16_t kept = 0;
@@ -279,6 +299,8 @@ uint16_t stage_demux(struct lcore *lcore, struct packet *packets, uint16_t n)
 			packet_drop(lcore, &packets[i], why);
 			continue;
 		}
+		if (punt(lcore, &packets[i]))
+			continue;
 		__builtin_prefetch(packets[i].flow->rtp_to.slot);
 		if (kept != i)
 			packets[kept] = packets[i];

@@ -101,6 +101,7 @@ MUST_CHECK int flows_open(struct flows *flows, const struct addr *local, uint32_
 			  struct flow_id *out);
 MUST_CHECK int flows_set(struct flows *flows, struct flow_id id, const struct flow_rule *rule,
 			 uint64_t now_ns);
+MUST_CHECK int flows_lock(struct flows *flows, struct flow_id id, const struct addr *source);
 void flows_close(struct flows *flows, struct flow_id id);
 MUST_CHECK int flows_stats(const struct flows *flows, struct flow_id id, struct flow_stats *out);
 

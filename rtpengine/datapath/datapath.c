@@ -104,6 +104,11 @@ int datapath_flow_set(struct datapath *datapath, struct flow_id id, const struct
 	return err;
 }
 
+int datapath_flow_lock(struct datapath *datapath, struct flow_id id, const struct addr *source)
+{
+	return flows_lock(&datapath->flows, id, source);
+}
+
 void datapath_flow_close(struct datapath *datapath, struct flow_id id)
 {
 	uint32_t before = datapath->flows.count;

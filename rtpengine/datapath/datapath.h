@@ -64,6 +64,11 @@ MUST_CHECK int datapath_flow_open(struct datapath *datapath, const struct addr *
 /* -ERR_INVALID: contradictory rule; -ERR_NOT_FOUND: a flow id in it (or `id`) is not open. */
 MUST_CHECK int datapath_flow_set(struct datapath *datapath, struct flow_id id,
 				 const struct flow_rule *rule);
+/* The peer's source, as the control thread knows it (ICE): `source` is locked from here on, in any
+ * mode, until the rule's epoch changes, another call, or what the mode itself lets move it. It
+ * needs no place among the expected ones. -ERR_INVALID: not an address of the flow's family. */
+MUST_CHECK int datapath_flow_lock(struct datapath *datapath, struct flow_id id,
+				  const struct addr *source);
 /* Flows that still point at it drop what they receive (held). FLOW_NONE is fine. */
 void datapath_flow_close(struct datapath *datapath, struct flow_id id);
 MUST_CHECK int datapath_flow_stats(const struct datapath *datapath, struct flow_id id,

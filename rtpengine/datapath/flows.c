@@ -26,6 +26,8 @@ struct flow_control {
 	struct endpoint *endpoint;
 	struct flow_source source; /* of the last rule */
 	bool source_is_set;
+	struct addr named; /* by flows_lock(), of this epoch */
+	uint16_t named_count;
 	uint32_t epoch;
 	uint64_t learn_until_ns;
 	struct retired retired;
@@ -58,6 +60,7 @@ static void free_entry(struct flow_entry *entry)
 	for (unsigned i = 0; i < FLOW_EXPECTED_MAX; i++)
 		hop_put(entry->hops, entry->flow.expected_hop[i]);
 	hop_put(entry->hops, entry->flow.remote_hop);
+	hop_put(entry->hops, entry->flow.named_hop);
 	free(entry);
 }
 
@@ -194,7 +197,9 @@ static bool rule_is_valid(const struct flow_rule *rule, const struct addr *local
 			return false;
 	if (rule->remote.family && rule->remote.port && !address_is_usable(&rule->remote, local))
 		return false;
-	return rule->dscp <= 63 && rule->kind <= FLOW_OTHER && source->mode <= FLOW_SOURCE_LEARN;
+	return rule->dscp <= 63 && rule->kind <= FLOW_OTHER && source->mode <= FLOW_SOURCE_ICE &&
+	       source->mode != FLOW_SOURCE_SECURE && rule->srtp_in.suite == FLOW_SRTP_NONE &&
+	       rule->srtp_out.suite == FLOW_SRTP_NONE;
 }
 
 static int compile(const struct flows *flows, const struct flow_rule *rule, struct flow *flow)
@@ -209,15 +214,25 @@ static int compile(const struct flows *flows, const struct flow_rule *rule, stru
 	flow->traffic_class = (uint8_t)(rule->dscp << 2);
 	flow->symmetric = rule->symmetric;
 	flow->clock_hz = rule->clock_hz;
-	for (unsigned i = 0; i < FLOW_EXPECTED_MAX && !err; i++) {
-		flow->expected[i] = rule->source.expected[i];
+	flow->has_ice = rule->has_ice;
+	flow->has_dtls = rule->has_dtls;
+	memcpy(flow->expected, rule->source.expected, sizeof(flow->expected));
+	flow->remote = rule->remote;
+	return err;
+}
+
+/* How to reach the addresses that the flow names. */
+static int compile_hops(const struct flows *flows, struct flow *flow)
+{
+	int err = 0;
+	for (unsigned i = 0; i < FLOW_EXPECTED_MAX && !err; i++)
 		if (flow->expected[i].family)
 			err = hop_get(flows->hops, &flow->expected[i], &flow->local,
 				      &flow->expected_hop[i]);
-	}
-	flow->remote = rule->remote;
-	if (!err && rule->remote.family && rule->remote.port)
+	if (!err && flow->remote.family && flow->remote.port)
 		err = hop_get(flows->hops, &flow->remote, &flow->local, &flow->remote_hop);
+	if (!err && flow->named.family)
+		err = hop_get(flows->hops, &flow->named, &flow->local, &flow->named_hop);
 	return err;
 }
 
@@ -232,6 +247,22 @@ static bool source_is_same(const struct flow_source *a, const struct flow_source
 	return true;
 }
 
+/* A successor of what is published, with the same identity and no rule yet. */
+static struct flow_entry *entry_create(const struct flows *flows, const struct flow *old)
+{
+	struct flow_entry *entry = aligned_alloc(64, (sizeof(*entry) + 63) / 64 * 64);
+	if (!entry)
+		return NULL;
+	memset(entry, 0, sizeof(*entry));
+	entry->hops = flows->hops;
+	entry->flow.slot = old->slot;
+	entry->flow.id = old->id;
+	entry->flow.generation = old->generation;
+	entry->flow.lcore = old->lcore;
+	entry->flow.local = old->local;
+	return entry;
+}
+
 int flows_set(struct flows *flows, struct flow_id id, const struct flow_rule *rule, uint64_t now_ns)
 {
 	retire_run(flows->retired);
@@ -241,23 +272,23 @@ int flows_set(struct flows *flows, struct flow_id id, const struct flow_rule *ru
 	const struct flow *old = &control->entry->flow;
 	if (!rule_is_valid(rule, &old->local))
 		return -ERR_INVALID;
-	struct flow_entry *entry = aligned_alloc(64, (sizeof(*entry) + 63) / 64 * 64);
+	struct flow_entry *entry = entry_create(flows, old);
 	if (!entry)
 		return -ERR_NO_MEMORY;
-	memset(entry, 0, sizeof(*entry));
-	entry->hops = flows->hops;
-	entry->flow.slot = old->slot;
-	entry->flow.id = old->id;
-	entry->flow.generation = old->generation;
-	entry->flow.lcore = old->lcore;
-	entry->flow.local = old->local;
+	bool is_new = !control->source_is_set || !source_is_same(&control->source, &rule->source);
 	int err = compile(flows, rule, &entry->flow);
+	entry->flow.named_count = control->named_count;
+	if (!is_new)
+		entry->flow.named = control->named;
+	if (!err)
+		err = compile_hops(flows, &entry->flow);
 	if (err) {
 		free_entry(entry);
 		return err;
 	}
-	if (!control->source_is_set || !source_is_same(&control->source, &rule->source)) {
+	if (is_new) {
 		control->epoch++;
+		control->named = (struct addr){0};
 		control->learn_until_ns = UINT64_MAX;
 		if (rule->source.window_ms)
 			control->learn_until_ns = now_ns + rule->source.window_ms * NS_PER_MS;
@@ -266,6 +297,35 @@ int flows_set(struct flows *flows, struct flow_id id, const struct flow_rule *ru
 	control->source_is_set = true;
 	entry->flow.epoch = control->epoch;
 	entry->flow.learn_until_ns = control->learn_until_ns;
+	publish(flows, control, entry);
+	return 0;
+}
+
+int flows_lock(struct flows *flows, struct flow_id id, const struct addr *source)
+{
+	retire_run(flows->retired);
+	struct flow_control *control = find(flows, id);
+	if (!control)
+		return -ERR_NOT_FOUND;
+	const struct flow *old = &control->entry->flow;
+	if (!source->port || !address_is_usable(source, &old->local))
+		return -ERR_INVALID;
+	struct flow_entry *entry = entry_create(flows, old);
+	if (!entry)
+		return -ERR_NO_MEMORY;
+	entry->flow = *old;
+	entry->flow.remote_hop = NULL;
+	memset(entry->flow.expected_hop, 0, sizeof(entry->flow.expected_hop));
+	entry->flow.named_hop = NULL;
+	entry->flow.named = *source;
+	entry->flow.named_count++;
+	int err = compile_hops(flows, &entry->flow);
+	if (err) {
+		free_entry(entry);
+		return err;
+	}
+	control->named = *source;
+	control->named_count = entry->flow.named_count;
 	publish(flows, control, entry);
 	return 0;
 }
@@ -288,10 +348,11 @@ static void read_source(const struct flow_control *control, const struct flow_st
 	uint64_t expected = value >> 16 & 0xff;
 	/* of the rule that the lcore saw when it locked; a newer one says nothing about it */
 	if (!(value >> 63) || (uint32_t)(value >> 24) != control->epoch ||
-	    expected >= FLOW_EXPECTED_MAX)
+	    (expected >= FLOW_EXPECTED_MAX && expected != SOURCE_NAMED))
 		return;
 	out->source_is_locked = true;
-	out->source = control->source.expected[expected];
+	out->source =
+		expected == SOURCE_NAMED ? control->named : control->source.expected[expected];
 	out->source.port = (uint16_t)value;
 }
 

@@ -77,6 +77,14 @@ static void op_release(struct lcore *lcore, struct packet *packet)
 	poller_release((struct poller *)lcore, packet->mbuf);
 }
 
+/* Nobody on the control thread takes them yet. */
+static bool op_punt(struct lcore *lcore, const struct packet *packet)
+{
+	(void)lcore;
+	(void)packet;
+	return false;
+}
+
 static bool op_to_kernel(struct lcore *lcore, struct packet *packet)
 {
 	struct poller *poller = (struct poller *)lcore;
@@ -86,7 +94,7 @@ static bool op_to_kernel(struct lcore *lcore, struct packet *packet)
 	return true;
 }
 
-const struct lcore_ops poller_ops = {op_hand_over, op_report, op_to_kernel, op_release};
+const struct lcore_ops poller_ops = {op_hand_over, op_report, op_punt, op_to_kernel, op_release};
 
 /* What other lcores gave us: packets of our flows, and finished ones for our devices. */
 static uint16_t serve_inbox(struct poller *poller)

@@ -46,8 +46,9 @@ struct flow {
 	uint32_t generation;
 	uint32_t epoch; /* the datapath's own count: expected[] is constant within one */
 	uint16_t lcore;
-	uint8_t kind;          /* enum flow_kind */
-	uint8_t mode;          /* enum flow_source_mode */
+	uint8_t kind; /* enum flow_kind */
+	uint8_t mode; /* enum flow_source_mode */
+	bool has_ice, has_dtls;
 	uint8_t traffic_class; /* DSCP << 2 */
 	bool symmetric;
 	uint32_t clock_hz;
@@ -59,12 +60,18 @@ struct flow {
 	struct addr expected[FLOW_EXPECTED_MAX];
 	struct hop *expected_hop[FLOW_EXPECTED_MAX];
 	struct flow_link rtp_of;
+	struct addr named; /* by the control thread, to be locked; family 0 = none */
+	struct hop *named_hop;
+	uint16_t named_count; /* another one than before: lock it */
 } __attribute__((aligned(64)));
+
+/* Of a source: its address is flow->named. */
+#define SOURCE_NAMED 0xff
 
 /* A source that is, or was, admitted. */
 struct source {
 	bool is_set;
-	uint8_t expected; /* index into flow->expected at the time */
+	uint8_t expected; /* index into flow->expected at the time, or SOURCE_NAMED */
 	struct addr addr;
 	struct hop *hop;
 	uint32_t ssrc;
@@ -99,7 +106,8 @@ struct sequence_state {
 
 /* What the owning lcore remembers of a flow; survives the replacement of its rule. */
 struct flow_state {
-	uint32_t epoch; /* first cache line, with `current` before it: the source */
+	uint32_t epoch;       /* first cache line, with `current` before it: the source */
+	uint16_t named_count; /* of flow->named_count, the last that was followed */
 	bool epoch_is_set;
 	bool hijack_reported;
 	struct source locked;
@@ -138,6 +146,8 @@ struct lcore_ops {
 	bool (*hand_over)(struct lcore *lcore, uint16_t to, struct packet *packet);
 	/* event->flow is filled in from `flow` */
 	void (*report)(struct lcore *lcore, const struct flow *flow, struct datapath_event *event);
+	/* STUN or DTLS (packet->kind) for the control thread. True: copied there. */
+	bool (*punt)(struct lcore *lcore, const struct packet *packet);
 	/* A packet that is not for us at all. True: it went to the kernel (a bound NIC has no
 	 * other way there), which is no drop. */
 	bool (*to_kernel)(struct lcore *lcore, struct packet *packet);
@@ -185,7 +195,7 @@ const struct flow *lcore_flow(const struct lcore *lcore, const struct addr *loca
 /* Whether address and port are ours to serve, flow or not. */
 bool lcore_endpoint_has(const struct lcore *lcore, const struct addr *local);
 
-/* admit.c; rewrite needs it too: bring the state to the epoch of the rule. */
-void source_follow_epoch(struct flow_state *state, const struct flow *flow, uint64_t now_ns);
+/* admit.c; rewrite needs it too: bring the state to the rule's epoch and named source. */
+void source_follow_rule(struct flow_state *state, const struct flow *flow, uint64_t now_ns);
 /* The source before the last offer still counts for a while. */
 bool source_previous_is_valid(const struct flow_state *state, uint64_t now_ns);

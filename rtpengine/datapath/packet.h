@@ -15,7 +15,7 @@ struct rte_mbuf;
 /* How often one packet may turn around inside us: a stream whose peer is a media port of ours. */
 #define PACKET_TURNS_MAX 4
 
-enum packet_kind { PACKET_RTP, PACKET_RTCP, PACKET_OTHER };
+enum packet_kind { PACKET_RTP, PACKET_RTCP, PACKET_OTHER, PACKET_STUN, PACKET_DTLS };
 
 struct packet {
 	uint8_t *data;            /* the Ethernet header; after rewrite, the new one */

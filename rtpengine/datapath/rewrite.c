@@ -12,7 +12,7 @@ enum { ETHERNET_LEN = 14, IPV4_LEN = 20, IPV6_LEN = 40, UDP_LEN = 8, HOP_LIMIT =
 static const struct addr *destination(const struct flow *out, uint64_t now_ns, struct hop **hop)
 {
 	struct flow_state *state = &out->slot->state;
-	source_follow_epoch(state, out, now_ns);
+	source_follow_rule(state, out, now_ns);
 	if (out->symmetric && state->locked.is_set) {
 		*hop = state->locked.hop;
 		return &state->locked.addr;

@@ -63,7 +63,14 @@ static void release(struct lcore *lcore, struct packet *packet)
 	((struct rig *)lcore)->gone++;
 }
 
-static const struct lcore_ops ops = {hand_over, report, to_kernel, release};
+static bool punt(struct lcore *lcore, const struct packet *packet)
+{
+	(void)lcore;
+	(void)packet;
+	return true;
+}
+
+static const struct lcore_ops ops = {hand_over, report, punt, to_kernel, release};
 
 static struct addr addr_of(const char *text)
 {

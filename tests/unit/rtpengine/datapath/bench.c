@@ -34,7 +34,15 @@ static void release(struct lcore *lcore, struct packet *packet)
 	((struct bench *)lcore)->released++;
 }
 
-static const struct lcore_ops ops = {hand_over, report, to_kernel, release};
+static bool punt(struct lcore *lcore, const struct packet *packet)
+{
+	struct bench *bench = (struct bench *)lcore;
+	(void)packet;
+	bench->punted += !bench->punts_full;
+	return !bench->punts_full;
+}
+
+static const struct lcore_ops ops = {hand_over, report, punt, to_kernel, release};
 
 struct addr bench_addr(const char *text)
 {

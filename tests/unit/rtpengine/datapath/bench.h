@@ -22,10 +22,10 @@ struct bench {
 	struct flow flows[BENCH_FLOWS];
 	struct hop hop;
 	struct egress egress;
-	unsigned handed_over, released;
+	unsigned handed_over, punted, released;
 	unsigned event_count;
 	struct datapath_event events[64];
-	bool kernel_takes;
+	bool kernel_takes, punts_full;
 	unsigned to_kernel;
 	uint8_t buffer[BURST][2048];
 	struct packet packets[BURST];

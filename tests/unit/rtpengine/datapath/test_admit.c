@@ -327,6 +327,45 @@ static void other_payload_is_learned_by_address_alone(void **state)
 	assert_int_equal(bench_run(b, p), DROP_NONE);
 }
 
+static void name_source(struct bench *b, const char *text)
+{
+	b->flows[0].named = bench_addr(text);
+	b->flows[0].named_hop = &b->hop;
+	b->flows[0].named_count++;
+}
+
+static void with_ice_only_the_control_thread_locks(void **state)
+{
+	struct bench *b = *state;
+	b->flows[0].mode = FLOW_SOURCE_ICE;
+	for (uint16_t i = 0; i < 4; i++)
+		assert_int_equal(bench_send(b, "10.0.0.9:4444", TO, i, 7), DROP_STRANGER);
+	assert_int_equal(bench_send(b, LAN, TO, 5, 7), DROP_NONE); /* a valid pair: no lock */
+	assert_false(state_of(b, 0)->locked.is_set);
+	name_source(b, "10.9.9.9:999");
+	assert_int_equal(bench_send(b, "10.9.9.9:999", TO, 6, 7), DROP_NONE);
+	assert_true(is_locked_to(b, 0, "10.9.9.9:999"));
+	bench_advance_ms(b, 1000);
+	assert_int_equal(bench_send(b, LAN, TO, 7, 7), DROP_NONE);
+	assert_int_equal(bench_send(b, "10.9.9.9:998", TO, 8, 7), DROP_STRANGER);
+	assert_true(is_locked_to(b, 0, "10.9.9.9:999"));
+	name_source(b, "10.9.9.8:999");
+	assert_int_equal(bench_send(b, "10.9.9.9:999", TO, 9, 7), DROP_STRANGER);
+	assert_true(is_locked_to(b, 0, "10.9.9.8:999"));
+}
+
+static void a_named_source_may_be_remapped_where_the_mode_learns(void **state)
+{
+	struct bench *b = *state;
+	name_source(b, "10.9.9.9:999");
+	assert_int_equal(bench_send(b, "10.9.9.9:999", TO, 6, 7), DROP_NONE);
+	bench_advance_ms(b, 400);
+	assert_int_equal(bench_send(b, "10.9.9.9:998", TO, 7, 7), DROP_PROBATION);
+	assert_int_equal(bench_send(b, "10.9.9.9:998", TO, 8, 7), DROP_NONE);
+	assert_true(is_locked_to(b, 0, "10.9.9.9:998"));
+	assert_ptr_equal(state_of(b, 0)->locked.hop, &b->hop);
+}
+
 int main(void)
 {
 #define T(name) cmocka_unit_test_setup_teardown(name, bench_setup, bench_teardown)
@@ -355,6 +394,8 @@ int main(void)
 		T(port_0_is_no_port_of_the_sdp),
 		T(rtcp_follows_its_rtp_through_a_remapping),
 		T(muxed_rtcp_uses_the_lock_of_rtp_and_makes_none),
+		T(with_ice_only_the_control_thread_locks),
+		T(a_named_source_may_be_remapped_where_the_mode_learns),
 		T(other_payload_is_learned_by_address_alone),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);

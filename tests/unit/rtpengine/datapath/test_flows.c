@@ -234,6 +234,41 @@ static void a_locked_source_is_read_back_for_its_epoch_only(void **state)
 	assert_false(stats.source_is_locked);
 }
 
+static void a_named_source_lasts_as_long_as_its_epoch(void **state)
+{
+	struct rig *rig = *state;
+	struct flow_id id = open_port(rig, 30000);
+	struct addr source = bench_addr("10.0.0.77:4004");
+	struct addr other_family = bench_addr("[2001:db8::1]:4004");
+	struct flow_rule rule = {.source = {.mode = FLOW_SOURCE_ICE, .epoch = 1}};
+	assert_int_equal(flows_set(&rig->flows, id, &rule, 1), 0);
+	assert_int_equal(flows_lock(&rig->flows, FLOW_NONE, &source), -ERR_NOT_FOUND);
+	assert_int_equal(flows_lock(&rig->flows, id, &other_family), -ERR_INVALID);
+	assert_int_equal(flows_lock(&rig->flows, id, &source), 0);
+	const struct flow *flow = atomic_load(&rig->endpoint.ports[0]);
+	assert_true(addr_equal(&flow->named, &source));
+	assert_ptr_equal(flow->named_hop, &the_hop);
+	uint16_t count = flow->named_count;
+	assert_int_not_equal(count, 0);
+	rule.dscp = 46;
+	assert_int_equal(flows_set(&rig->flows, id, &rule, 2), 0);
+	flow = atomic_load(&rig->endpoint.ports[0]);
+	assert_int_equal(flow->named_count, count);
+	assert_true(addr_equal(&flow->named, &source));
+
+	struct flow_state *seen = &flow->slot->state;
+	atomic_store(&seen->locked_source.value,
+		     1ull << 63 | (uint64_t)flow->epoch << 24 | SOURCE_NAMED << 16 | 4004);
+	struct flow_stats stats;
+	assert_int_equal(flows_stats(&rig->flows, id, &stats), 0);
+	assert_true(stats.source_is_locked && addr_equal(&stats.source, &source));
+	rule.source.epoch = 2;
+	assert_int_equal(flows_set(&rig->flows, id, &rule, 3), 0);
+	flow = atomic_load(&rig->endpoint.ports[0]);
+	assert_int_equal(flow->named.family, 0);
+	assert_int_equal(flow->named_count, count);
+}
+
 static void a_new_tenant_finds_clean_numbers(void **state)
 {
 	struct rig *rig = *state;
@@ -259,6 +294,7 @@ int main(void)
 		T(a_source_rule_that_changes_begins_another_epoch),
 		T(nothing_goes_before_the_lcores_are_done),
 		T(a_locked_source_is_read_back_for_its_epoch_only),
+		T(a_named_source_lasts_as_long_as_its_epoch),
 		T(a_new_tenant_finds_clean_numbers),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
