@@ -31,6 +31,8 @@ AGREEMENTS = ["rtpengine/flow.h"]
 LIBRARIES = [
     (r"ev\.h|ev\+\+\.h", ["control/base/loop.c"]),
     (r"libfyaml.*", ["config/yaml.c"]),
+    (r"ares.*", ["sbc/dns/"]),
+    (r"pcre2\.h", ["sbc/dns/enum.c"]),
     (r"hiredis.*", ["control/state/redis.c", "control/state/redis_private.h"]),
     (r"osip.*", ["sbc/message/"]),
     (r"jansson\.h", ["control/ng/json.c", "control/stats/", "control/cli/"]),
