@@ -95,14 +95,14 @@ static bool is_gone(const struct choice *choice, const struct sdp_media *media, 
 static void choose(const struct sdp_media *media, const struct sdp_codec_rules *rules,
 		   struct choice *out)
 {
-	for (unsigned i = 0; i < media->format_count; i++)
-		if (!is_named(media, media->formats[i], &rules->strip) ||
-		    is_named(media, media->formats[i], &rules->except))
-			keep(out, media->formats[i]);
 	for (unsigned name = 0; name < rules->offer.count; name++)
 		for (unsigned i = 0; i < media->format_count; i++)
 			if (rank(media, media->formats[i], &rules->offer) == name)
 				keep(out, media->formats[i]);
+	for (unsigned i = 0; i < media->format_count; i++)
+		if (!is_named(media, media->formats[i], &rules->strip) ||
+		    is_named(media, media->formats[i], &rules->except))
+			keep(out, media->formats[i]);
 	unsigned kept = 0;
 	for (unsigned i = 0; i < out->count; i++)
 		if (!is_gone(out, media, out->kept[i]))
@@ -114,7 +114,7 @@ int sdp_media_filter_codecs(struct sdp_media *media, const struct sdp_codec_rule
 {
 	struct choice choice = {.count = 0};
 
-	if (!sdp_media_is_rtp(media) || !rules->strip.count)
+	if (!sdp_media_is_rtp(media))
 		return 0;
 	choose(media, rules, &choice);
 	if (!choice.count)
@@ -130,21 +130,4 @@ int sdp_media_filter_codecs(struct sdp_media *media, const struct sdp_codec_rule
 		media->formats[i] = choice.kept[i];
 	media->format_count = choice.count;
 	return 0;
-}
-
-void sdp_media_prefer_codecs(struct sdp_media *media, const struct sdp_codec_names *names)
-{
-	struct choice choice = {.count = 0};
-
-	if (!sdp_media_is_rtp(media))
-		return;
-	for (unsigned name = 0; name < names->count; name++)
-		for (unsigned i = 0; i < media->format_count; i++)
-			if (rank(media, media->formats[i], names) == name)
-				keep(&choice, media->formats[i]);
-	for (unsigned i = 0; i < media->format_count; i++)
-		keep(&choice, media->formats[i]);
-	for (unsigned i = 0; i < choice.count; i++)
-		media->formats[i] = choice.kept[i];
-	media->format_count = choice.count;
 }

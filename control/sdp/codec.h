@@ -15,7 +15,7 @@ struct sdp_codec_names {
 struct sdp_codec_rules {
 	struct sdp_codec_names strip;  /* taken off ... */
 	struct sdp_codec_names except; /* ... but for these */
-	struct sdp_codec_names offer;  /* of those taken off, put back in this order, at the end */
+	struct sdp_codec_names offer;  /* ... and for these, which come first, in this order */
 };
 
 /* `names` is full: -ERR_TOO_MANY. */
@@ -25,5 +25,3 @@ MUST_CHECK int sdp_codec_names_add(struct sdp_codec_names *names, struct slice n
  * 0. */
 MUST_CHECK int sdp_media_filter_codecs(struct sdp_media *media,
 				       const struct sdp_codec_rules *rules);
-/* Those named come first, in the order of their names; the others after them as they were. */
-void sdp_media_prefer_codecs(struct sdp_media *media, const struct sdp_codec_names *names);
