@@ -240,6 +240,8 @@ int enum_walk(struct dns *dns, struct slice number, struct slice zone, struct lo
 
 	out->count = 0;
 	int err = name_of(number, zone, text);
+	if (err)
+		return err;
 	struct slice name = slice_from(text);
 	for (int i = 0; !err && name.len > 0 && i < STEPS_MAX; i++) {
 		err = cache_get(dns, DNS_NAPTR, name, lookup, &known);
