@@ -12,7 +12,6 @@ unsigned sdp_line_rank(char type);
 /* Put a line behind `after`; NULL = first. */
 void sdp_line_link(struct sdp_section *section, struct sdp_line *after, struct sdp_line *line);
 
-bool sdp_is_token(struct slice s); /* RFC 8866 token; not empty */
 bool sdp_is_digits(struct slice s);
 /* Of an m= line's protocol: RTP/AVP, RTP/SAVPF, UDP/TLS/RTP/SAVP ... */
 bool sdp_protocol_is_rtp(struct slice protocol);

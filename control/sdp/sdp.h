@@ -92,5 +92,6 @@ MUST_CHECK int sdp_create(struct arena *arena, const struct sdp_origin *origin,
 MUST_CHECK int sdp_add_media(struct sdp *sdp, struct slice type, uint32_t port,
 			     struct slice protocol, struct slice formats, struct sdp_media **out);
 
+bool sdp_is_token(struct slice s); /* RFC 8866 token, such as the name of an attribute; not empty */
 /* Session version as a number, UINT64_MAX when it does not fit. */
 uint64_t sdp_origin_version(const struct sdp_origin *origin);

@@ -115,9 +115,22 @@ int command_sdp(struct command *command, struct sdp **out)
 	struct sdp_error why = {0, 0, ""};
 	int err = sdp_parse(command->request->arena, command->options.sdp, out, &why);
 
-	if (err)
+	if (err) {
 		command_error(command, "SDP line %u, column %u: %s", why.line, why.column,
 			      why.reason);
+		return err;
+	}
+	/* What is taken off is as if it had never been there. */
+	for (unsigned i = 0; i < (*out)->media_count && !err; i++) {
+		struct sdp_media *media = &(*out)->media[i];
+
+		if (edits_remove_media(&command->options.edits, media->type))
+			sdp_media_reject(media);
+		else
+			err = edits_apply_codecs(&command->options.edits, media);
+	}
+	if (err)
+		command_error(command, "%s", err_text(err));
 	return err;
 }
 

@@ -1,142 +1,17 @@
-/* One row per name. Keys carry their value to a reader; flags (members of the lists, the words of
- * rtpp-flags) set a bit, are passed over, or are refused. What is refused is what would change the
- * meaning of the call if it were left undone (transcoding, encryption, recording); hints are passed
- * over. SPDX-License-Identifier: Apache-2.0 */
+/* options.c - one row per key. Keys carry their value to a reader, or are lists whose words are
+ * flags (options_flags.c). SPDX-License-Identifier: Apache-2.0 */
 #include "rtpengine/session/options.h"
 
 #include <stdio.h>
-
-struct reader {
-	const struct log *log;
-	struct options *options;
-	const char *list; /* prefix of the words of the list being read; NULL = "flags" */
-};
+#include "rtpengine/session/options_flags.h"
 
 enum { PASS_OVER = 1, REFUSE };
 
-struct flag {
-	const char *name;
-	uint32_t bit; /* 0 = see `what` */
-	int what;
-};
-
-/* clang-format off */
-static const struct flag flags[] = {
-	{ "replace-origin", OPTION_REPLACE_ORIGIN, 0 },
-	{ "replace-origin-full", OPTION_REPLACE_ORIGIN_FULL, 0 },
-	{ "replace-username", OPTION_REPLACE_USERNAME, 0 },
-	{ "replace-session-name", OPTION_REPLACE_SESSION_NAME, 0 },
-	{ "replace-sdp-version", OPTION_REPLACE_VERSION, 0 },
-	{ "replace-force-increment-sdp-ver", OPTION_REPLACE_VERSION | OPTION_FORCE_INCREMENT, 0 },
-	{ "replace-force-increment", OPTION_REPLACE_VERSION | OPTION_FORCE_INCREMENT, 0 },
-	{ "force-increment-sdp-ver", OPTION_REPLACE_VERSION | OPTION_FORCE_INCREMENT, 0 },
-	{ "replace-zero-address", OPTION_REPLACE_ZERO, 0 },
-	{ "replace-session-connection", 0, PASS_OVER }, /* always done */
-	{ "sip-source-address", OPTION_SIP_SOURCE, 0 },
-	{ "trust-address", 0, PASS_OVER },
-	{ "asymmetric", OPTION_ASYMMETRIC, 0 },
-	{ "symmetric", 0, PASS_OVER },
-	{ "strict-source", OPTION_STRICT_SOURCE, 0 },
-	{ "media-handover", 0, PASS_OVER }, /* the source rule says when a source may move */
-	{ "endpoint-learning-off", OPTION_ASYMMETRIC | OPTION_STRICT_SOURCE, 0 },
-	{ "endpoint-learning-immediate", 0, PASS_OVER },
-	{ "endpoint-learning-delayed", 0, PASS_OVER },
-	{ "endpoint-learning-heuristic", 0, PASS_OVER },
-	{ "port-latching", 0, PASS_OVER }, /* always done */
-	{ "no-port-latching", OPTION_NO_LATCHING, 0 },
-	{ "no-rtcp-attribute", OPTION_NO_RTCP_ATTRIBUTE, 0 },
-	{ "full-rtcp-attribute", OPTION_FULL_RTCP_ATTRIBUTE, 0 },
-	{ "rtcp-mux-offer", OPTION_MUX_OFFER, 0 },
-	{ "rtcp-mux-require", OPTION_MUX_REQUIRE, 0 },
-	{ "rtcp-mux-demux", OPTION_MUX_DEMUX, 0 },
-	{ "rtcp-mux-accept", OPTION_MUX_ACCEPT, 0 },
-	{ "rtcp-mux-reject", OPTION_MUX_REJECT, 0 },
-	{ "to-tag", OPTION_TO_TAG, 0 },
-	{ "fatal", OPTION_FATAL, 0 },
-	{ "fast", OPTION_FAST, 0 },
-	{ "all", OPTION_ALL, 0 },
-	{ "new-branch", OPTION_NEW_BRANCH, 0 },
-	{ "sdes-off", OPTION_SDES_OFF, 0 },
-	{ "sdes-no", OPTION_SDES_OFF, 0 },
-	{ "sdes-disable", OPTION_SDES_OFF, 0 },
-	{ "ice-remove", 0, PASS_OVER }, /* always done: media is anchored here */
-	{ "ice-default", 0, PASS_OVER },
-	{ "ice-optional", 0, PASS_OVER },
-	{ "ice-force", 0, REFUSE },
-	{ "ice-force-relay", 0, REFUSE },
-	{ "reject-ice", 0, PASS_OVER },
-	{ "trickle-ice", 0, PASS_OVER },
-	{ "fragment", 0, REFUSE },
-	{ "webrtc", 0, REFUSE },
-	{ "osrtp-offer", 0, REFUSE },
-	{ "osrtp-offer-legacy", 0, REFUSE },
-	{ "osrtp-accept", 0, PASS_OVER },
-	{ "osrtp-accept-legacy", 0, PASS_OVER },
-	{ "dtls-off", 0, PASS_OVER },
-	{ "dtls-no", 0, PASS_OVER },
-	{ "dtls-disable", 0, PASS_OVER },
-	{ "dtls-passive", 0, PASS_OVER }, /* a hint on DTLS, which is refused by itself */
-	{ "dtls-active", 0, PASS_OVER },
-	{ "recrypt", 0, REFUSE },
-	{ "bundle-offer", 0, REFUSE },
-	{ "bundle-require", 0, REFUSE },
-	{ "bundle-strict", 0, REFUSE },
-	{ "bundle-accept", 0, PASS_OVER },
-	{ "bundle-reject", 0, PASS_OVER }, /* always done */
-	{ "generate-mid", 0, REFUSE },
-	{ "generate-rtcp", 0, REFUSE },
-	{ "rtcp-mirror", 0, REFUSE },
-	{ "allow-transcoding", 0, PASS_OVER },
-	{ "always-transcode", 0, REFUSE },
-	{ "force-transcoding", 0, REFUSE },
-	{ "record-call", 0, REFUSE },
-	{ "siprec", 0, REFUSE },
-	{ "audio-player", 0, REFUSE },
-	{ "block-dtmf", 0, REFUSE },
-	{ "inject-dtmf", 0, REFUSE },
-	{ "detect-dtmf", 0, REFUSE },
-	{ "early-media", 0, PASS_OVER },
-	{ "provisional", 0, PASS_OVER },
-	{ "original-sendrecv", 0, PASS_OVER }, /* directions are passed as they are */
-	{ "unidirectional", 0, PASS_OVER },
-	{ "bidirectional", 0, PASS_OVER },
-	{ "directional", 0, PASS_OVER },
-	{ "allow-asymmetric-codecs", 0, PASS_OVER },
-	{ "asymmetric-codecs", 0, PASS_OVER },
-	{ "symmetric-codecs", 0, PASS_OVER },
-	{ "reuse-codecs", 0, PASS_OVER },
-	{ "reorder-codecs", 0, PASS_OVER },
-	{ "allow-no-codec-media", 0, PASS_OVER },
-	{ "single-codec", 0, REFUSE },
-	{ "strip-extmap", 0, REFUSE },
-	{ "loop-protect", 0, PASS_OVER },
-	{ "pierce-nat", 0, PASS_OVER },
-	{ "nat-wait", 0, PASS_OVER },
-	{ "no-redis-update", 0, PASS_OVER },
-	{ "no-jitter-buffer", 0, PASS_OVER },
-	{ "no-passthrough", 0, PASS_OVER },
-	{ "passthrough", 0, PASS_OVER },
-	{ "no-player", 0, PASS_OVER },
-	{ "no-tls-id", 0, PASS_OVER },
-	{ "pad-crypto", 0, PASS_OVER },
-	{ "reset", 0, PASS_OVER },
-	{ "debug", 0, PASS_OVER },
-	{ "discard-recording", 0, PASS_OVER },
-	{ "exclude-recording", 0, PASS_OVER },
-	{ "skip-recording-db", 0, PASS_OVER },
-	{ "auto-detect-rtp", 0, PASS_OVER },
-};
-/* clang-format on */
-
-/* Words that begin so are refused whatever follows: each needs what this relay cannot do. */
-static const char *const refused_prefixes[] = {
-	"transcode-",    "codec-transcode-",
-	"codec-mask-",   "codec-set-",
-	"codec-accept-", "codec-consume-",
-	"codec-strip-",  "codec-offer-",
-	"codec-except-", "codec-ignore-",
-	"sdp-attr-",     "t38-",
-	"t.38-",         "sdes-",
+struct reader {
+	const struct log *log;
+	struct arena *arena;
+	struct options *options;
+	const char *list; /* prefix of the words of the list being read; NULL = "flags" */
 };
 
 static void refuse(struct options *options, const char *list, struct slice word)
@@ -146,21 +21,6 @@ static void refuse(struct options *options, const char *list, struct slice word)
 	snprintf(options->refused, sizeof(options->refused), "%s%s%.*s is not supported",
 		 list ? list : "", list ? "=" : "", (int)(word.len < 64 ? word.len : 64),
 		 word.data ? word.data : "");
-}
-
-static const struct flag *flag_find(struct slice word)
-{
-	for (size_t i = 0; i < sizeof(flags) / sizeof(flags[0]); i++) {
-		if (ng_name_equal(word, slice_from(flags[i].name)))
-			return &flags[i];
-	}
-	return NULL;
-}
-
-static bool name_starts(struct slice word, const char *prefix)
-{
-	size_t len = strlen(prefix);
-	return word.len >= len && ng_name_equal(slice_sub(word, 0, len), slice_from(prefix));
 }
 
 static void read_transport(struct reader *reader, struct slice word)
@@ -178,26 +38,55 @@ static void read_transport(struct reader *reader, struct slice word)
 	refuse(reader->options, "transport-protocol", word);
 }
 
+/* What an edit asks for and cannot have is refused by its name. */
+static void check_edit(struct reader *reader, const char *list, struct slice word, int err)
+{
+	if (err == -ERR_INVALID && !reader->options->refused[0])
+		snprintf(reader->options->refused, sizeof(reader->options->refused),
+			 "%s: \"%.*s\" is not understood", list,
+			 (int)(word.len < 64 ? word.len : 64), word.data ? word.data : "");
+	else if (err)
+		refuse(reader->options, list, word);
+}
+
+/* "codec-strip-PCMU", "sdp-attr-remove-audio-ssrc:": edits written as flags. */
+static bool apply_edit_flag(struct reader *reader, struct slice word)
+{
+	struct edits *edits = &reader->options->edits;
+
+	if (option_word_starts(word, "sdp-attr-")) {
+		struct slice rest = slice_sub(word, strlen("sdp-attr-"), word.len);
+
+		check_edit(reader, "sdp-attr", rest,
+			   edits_add_attribute_flag(edits, reader->arena, rest));
+		return true;
+	}
+	if (option_word_starts(word, "codec-")) {
+		struct slice rest = slice_sub(word, strlen("codec-"), word.len);
+		size_t end = slice_find(rest, '-');
+
+		check_edit(reader, "codec", rest,
+			   edits_add_codec(edits, slice_sub(rest, 0, end),
+					   slice_sub(rest, end + 1, rest.len)));
+		return true;
+	}
+	return false;
+}
+
 static void apply_flag(struct reader *reader, struct slice word)
 {
-	const struct flag *flag = flag_find(word);
-
-	if (flag && flag->bit) {
-		reader->options->bits |= flag->bit;
+	switch (option_flag(word, &reader->options->bits)) {
+	case OPTION_SETS:
+	case OPTION_PASSED_OVER:
 		return;
-	}
-	if (flag && flag->what == PASS_OVER)
-		return;
-	if (flag) {
+	case OPTION_REFUSED:
 		refuse(reader->options, NULL, word);
 		return;
+	case OPTION_UNKNOWN:
+		break;
 	}
-	for (size_t i = 0; i < sizeof(refused_prefixes) / sizeof(refused_prefixes[0]); i++) {
-		if (name_starts(word, refused_prefixes[i])) {
-			refuse(reader->options, NULL, word);
-			return;
-		}
-	}
+	if (apply_edit_flag(reader, word))
+		return;
 	if (slice_find(word, '/') < word.len) /* "RTP/AVP" among the words of rtpp-flags */
 		read_transport(reader, word);
 	else
@@ -312,76 +201,108 @@ static void read_service(struct reader *reader, struct slice word, const char *n
 	refuse(reader->options, name, word);
 }
 
+static void each_removed_media(void *owner, struct slice word)
+{
+	struct reader *reader = owner;
+
+	check_edit(reader, "sdp-media-remove", word,
+		   edits_add_removed_media(&reader->options->edits, word));
+}
+
+static void read_removed_media(struct reader *reader, const struct ng_value *value)
+{
+	ng_each_string(value, each_removed_media, reader);
+}
+
+static void read_attributes(struct reader *reader, const struct ng_value *value)
+{
+	check_edit(reader, "sdp-attr", SLICE("dictionary"),
+		   edits_add_attributes(&reader->options->edits, value));
+}
+
+/* Dictionary of lists: verb -> names. */
+static void read_codecs(struct reader *reader, const struct ng_value *value)
+{
+	for (const struct ng_value *verb = ng_first(value); verb; verb = verb->next)
+		for (const struct ng_value *name = ng_first(verb); name; name = name->next)
+			check_edit(reader, "codec", verb->key,
+				   name->type == NG_STRING
+					   ? edits_add_codec(&reader->options->edits, verb->key,
+							     name->string)
+					   : -ERR_INVALID);
+}
+
 struct key {
 	const char *name;
 	const char *list; /* a list whose words are flags "list-word" */
 	void (*text)(struct reader *reader, struct slice word);
+	void (*value)(struct reader *reader, const struct ng_value *value);
 	int what; /* PASS_OVER, REFUSE */
 };
 
 /* clang-format off */
 static const struct key keys[] = {
-	{ "flags", "", NULL, 0 },
-	{ "replace", "replace", NULL, 0 },
-	{ "rtcp-mux", "rtcp-mux", NULL, 0 },
-	{ "SDES", "SDES", NULL, 0 },
-	{ "DTLS", "DTLS", NULL, 0 },
-	{ "DTLS-reverse", "DTLS", NULL, 0 },
-	{ "OSRTP", "OSRTP", NULL, 0 },
-	{ "bundle", "bundle", NULL, 0 },
-	{ "ICE", "ICE", NULL, 0 },
-	{ "T.38", "T38", NULL, 0 },
-	{ "endpoint-learning", "endpoint-learning", NULL, 0 },
-	{ "address-family", NULL, read_family, 0 },
-	{ "media-address", NULL, read_media_address, 0 },
-	{ "transport-protocol", NULL, read_transport, 0 },
-	{ "from-interface", NULL, read_from_interface, 0 },
-	{ "to-interface", NULL, read_to_interface, 0 },
-	{ "interface", NULL, read_interface, 0 },
-	{ "TOS", NULL, read_tos, 0 },
-	{ "delete-delay", NULL, read_delete_delay, 0 },
-	{ "codec", NULL, NULL, REFUSE },
-	{ "sdp-attr", NULL, NULL, REFUSE },
-	{ "sdp-media-remove", NULL, NULL, REFUSE },
-	{ "extmap", NULL, NULL, REFUSE },
-	{ "ptime", NULL, NULL, REFUSE },
-	{ "ptime-reverse", NULL, NULL, REFUSE },
-	{ "record-call", NULL, NULL, REFUSE },
-	{ "generate-RTCP", NULL, NULL, REFUSE },
-	{ "media-echo", NULL, NULL, REFUSE },
-	{ "drop-traffic", NULL, NULL, REFUSE },
-	{ "delay-buffer", NULL, NULL, REFUSE },
-	{ "audio-player", NULL, NULL, REFUSE },
-	{ "moh", NULL, NULL, REFUSE },
-	{ "inbound-peer", NULL, NULL, REFUSE },
-	{ "outbound-peer", NULL, NULL, REFUSE },
-	{ "peer", NULL, NULL, REFUSE },
-	{ "template", NULL, NULL, REFUSE },
-	{ "DTMF-security", NULL, NULL, REFUSE },
-	{ "DTMF-delay", NULL, NULL, REFUSE },
-	{ "command", NULL, NULL, PASS_OVER },
-	{ "call-id", NULL, NULL, PASS_OVER }, /* these are taken by name below */
-	{ "from-tag", NULL, NULL, PASS_OVER },
-	{ "to-tag", NULL, NULL, PASS_OVER },
-	{ "via-branch", NULL, NULL, PASS_OVER },
-	{ "sdp", NULL, NULL, PASS_OVER },
-	{ "supports", NULL, NULL, PASS_OVER },
-	{ "direction", NULL, NULL, PASS_OVER },
-	{ "received-from", NULL, NULL, PASS_OVER },
-	{ "rtpp-flags", NULL, NULL, PASS_OVER },
-	{ "sip-message-type", NULL, NULL, PASS_OVER },
-	{ "sip-code", NULL, NULL, PASS_OVER },
-	{ "label", NULL, NULL, PASS_OVER },
-	{ "from-label", NULL, NULL, PASS_OVER },
-	{ "set-label", NULL, NULL, PASS_OVER },
-	{ "to-label", NULL, NULL, PASS_OVER },
-	{ "metadata", NULL, NULL, PASS_OVER },
-	{ "DTLS-fingerprint", NULL, NULL, PASS_OVER },
-	{ "ICE-lite", NULL, NULL, PASS_OVER },
-	{ "xmlrpc-callback", NULL, NULL, PASS_OVER },
-	{ "passthrough", NULL, NULL, PASS_OVER },
-	{ "limit", NULL, NULL, PASS_OVER },
-	{ "since", NULL, NULL, PASS_OVER },
+	{ "flags", "", NULL, NULL, 0 },
+	{ "replace", "replace", NULL, NULL, 0 },
+	{ "rtcp-mux", "rtcp-mux", NULL, NULL, 0 },
+	{ "SDES", "SDES", NULL, NULL, 0 },
+	{ "DTLS", "DTLS", NULL, NULL, 0 },
+	{ "DTLS-reverse", "DTLS", NULL, NULL, 0 },
+	{ "OSRTP", "OSRTP", NULL, NULL, 0 },
+	{ "bundle", "bundle", NULL, NULL, 0 },
+	{ "ICE", "ICE", NULL, NULL, 0 },
+	{ "T.38", "T38", NULL, NULL, 0 },
+	{ "endpoint-learning", "endpoint-learning", NULL, NULL, 0 },
+	{ "address-family", NULL, read_family, NULL, 0 },
+	{ "media-address", NULL, read_media_address, NULL, 0 },
+	{ "transport-protocol", NULL, read_transport, NULL, 0 },
+	{ "from-interface", NULL, read_from_interface, NULL, 0 },
+	{ "to-interface", NULL, read_to_interface, NULL, 0 },
+	{ "interface", NULL, read_interface, NULL, 0 },
+	{ "TOS", NULL, read_tos, NULL, 0 },
+	{ "delete-delay", NULL, read_delete_delay, NULL, 0 },
+	{ "codec", NULL, NULL, read_codecs, 0 },
+	{ "sdp-attr", NULL, NULL, read_attributes, 0 },
+	{ "sdp-media-remove", NULL, NULL, read_removed_media, 0 },
+	{ "extmap", NULL, NULL, NULL, REFUSE },
+	{ "ptime", NULL, NULL, NULL, REFUSE },
+	{ "ptime-reverse", NULL, NULL, NULL, REFUSE },
+	{ "record-call", NULL, NULL, NULL, REFUSE },
+	{ "generate-RTCP", NULL, NULL, NULL, REFUSE },
+	{ "media-echo", NULL, NULL, NULL, REFUSE },
+	{ "drop-traffic", NULL, NULL, NULL, REFUSE },
+	{ "delay-buffer", NULL, NULL, NULL, REFUSE },
+	{ "audio-player", NULL, NULL, NULL, REFUSE },
+	{ "moh", NULL, NULL, NULL, REFUSE },
+	{ "inbound-peer", NULL, NULL, NULL, REFUSE },
+	{ "outbound-peer", NULL, NULL, NULL, REFUSE },
+	{ "peer", NULL, NULL, NULL, REFUSE },
+	{ "template", NULL, NULL, NULL, REFUSE },
+	{ "DTMF-security", NULL, NULL, NULL, REFUSE },
+	{ "DTMF-delay", NULL, NULL, NULL, REFUSE },
+	{ "command", NULL, NULL, NULL, PASS_OVER },
+	{ "call-id", NULL, NULL, NULL, PASS_OVER }, /* these are taken by name below */
+	{ "from-tag", NULL, NULL, NULL, PASS_OVER },
+	{ "to-tag", NULL, NULL, NULL, PASS_OVER },
+	{ "via-branch", NULL, NULL, NULL, PASS_OVER },
+	{ "sdp", NULL, NULL, NULL, PASS_OVER },
+	{ "supports", NULL, NULL, NULL, PASS_OVER },
+	{ "direction", NULL, NULL, NULL, PASS_OVER },
+	{ "received-from", NULL, NULL, NULL, PASS_OVER },
+	{ "rtpp-flags", NULL, NULL, NULL, PASS_OVER },
+	{ "sip-message-type", NULL, NULL, NULL, PASS_OVER },
+	{ "sip-code", NULL, NULL, NULL, PASS_OVER },
+	{ "label", NULL, NULL, NULL, PASS_OVER },
+	{ "from-label", NULL, NULL, NULL, PASS_OVER },
+	{ "set-label", NULL, NULL, NULL, PASS_OVER },
+	{ "to-label", NULL, NULL, NULL, PASS_OVER },
+	{ "metadata", NULL, NULL, NULL, PASS_OVER },
+	{ "DTLS-fingerprint", NULL, NULL, NULL, PASS_OVER },
+	{ "ICE-lite", NULL, NULL, NULL, PASS_OVER },
+	{ "xmlrpc-callback", NULL, NULL, NULL, PASS_OVER },
+	{ "passthrough", NULL, NULL, NULL, PASS_OVER },
+	{ "limit", NULL, NULL, NULL, PASS_OVER },
+	{ "since", NULL, NULL, NULL, PASS_OVER },
 };
 /* clang-format on */
 
@@ -414,6 +335,8 @@ static void read_key(struct reader *reader, const struct ng_value *value)
 	} else if (key->list) {
 		reader->list = key->list;
 		ng_each_string(value, key->list[0] ? each_listed : each_flag, reader);
+	} else if (key->value) {
+		key->value(reader, value);
 	} else if (key->text) {
 		key->text(reader, value_text(value, number));
 	} else if (key->what == REFUSE && (value->type == NG_LIST || value->type == NG_DICT)) {
@@ -457,7 +380,7 @@ static void read_flags_string(struct reader *reader, struct slice text)
 void options_read(const struct log *log, const struct ng_request *request, struct options *out)
 {
 	const struct ng_value *dict = request->dict;
-	struct reader reader = {.log = log, .options = out};
+	struct reader reader = {.log = log, .arena = request->arena, .options = out};
 
 	memset(out, 0, sizeof(*out));
 	out->dscp = -1;

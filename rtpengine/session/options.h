@@ -5,6 +5,7 @@
 #pragma once
 #include "control/base/log.h"
 #include "control/ng/server.h"
+#include "rtpengine/session/edits.h"
 
 enum options_bit {
 	OPTION_REPLACE_ORIGIN = 1u << 0,      /* o= carries our address */
@@ -32,6 +33,7 @@ enum options_bit {
 	OPTION_SDES_OFF = 1u << 22,
 	OPTION_NEW_BRANCH = 1u << 23,
 	OPTION_ALL = 1u << 24,
+	OPTION_SINGLE_CODEC = 1u << 25, /* an answer names one codec */
 };
 
 #define OPTIONS_REFUSED_SIZE 160
@@ -48,6 +50,7 @@ struct options {
 	int64_t delete_delay_s;    /* -1 = not given */
 	uint32_t bits;             /* enum options_bit */
 	unsigned direction_count;
+	struct edits edits;
 	char refused[OPTIONS_REFUSED_SIZE]; /* "" = nothing; else why the request is refused */
 };
 

@@ -138,6 +138,8 @@ static int rewrite_media(const struct rewriting *r, struct stream *stream, struc
 		err = sdp_media_set_connection(media, &address);
 	if (!err)
 		err = rewrite_protocol(r, side, media);
+	if (r->is_answer && option(r->options, OPTION_SINGLE_CODEC))
+		edits_keep_first_codec(media);
 	if (!err && is_rtp)
 		err = rewrite_mux(r, side, media);
 	if (!err && is_rtp)
@@ -238,6 +240,8 @@ int rewrite(struct dialog *dialog, int to, struct sdp *sdp, const struct options
 	}
 	for (unsigned i = 0; i < sdp->media_count && !err; i++)
 		err = rewrite_media(&r, dialog->streams[i], &sdp->media[i], session_address);
+	if (!err)
+		err = edits_apply_attributes(&options->edits, sdp);
 	if (!err && option(options, OPTION_REPLACE_VERSION))
 		err = rewrite_version(&r, out);
 	if (err)

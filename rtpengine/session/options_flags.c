@@ -1,0 +1,138 @@
+/* options_flags.c - one row per word. What is refused is what would change the meaning of the call
+ * if it were left undone (transcoding, encryption, recording); hints are passed over.
+ * SPDX-License-Identifier: Apache-2.0 */
+#include "rtpengine/session/options_flags.h"
+
+/* clang-format off */
+static const struct option_flag flags[] = {
+	{ "replace-origin", OPTION_REPLACE_ORIGIN, OPTION_SETS },
+	{ "replace-origin-full", OPTION_REPLACE_ORIGIN_FULL, OPTION_SETS },
+	{ "replace-username", OPTION_REPLACE_USERNAME, OPTION_SETS },
+	{ "replace-session-name", OPTION_REPLACE_SESSION_NAME, OPTION_SETS },
+	{ "replace-sdp-version", OPTION_REPLACE_VERSION, OPTION_SETS },
+	{ "replace-force-increment-sdp-ver", OPTION_REPLACE_VERSION | OPTION_FORCE_INCREMENT, OPTION_SETS },
+	{ "replace-force-increment", OPTION_REPLACE_VERSION | OPTION_FORCE_INCREMENT, OPTION_SETS },
+	{ "force-increment-sdp-ver", OPTION_REPLACE_VERSION | OPTION_FORCE_INCREMENT, OPTION_SETS },
+	{ "replace-zero-address", OPTION_REPLACE_ZERO, OPTION_SETS },
+	{ "replace-session-connection", 0, OPTION_PASSED_OVER }, /* always done */
+	{ "sip-source-address", OPTION_SIP_SOURCE, OPTION_SETS },
+	{ "trust-address", 0, OPTION_PASSED_OVER },
+	{ "asymmetric", OPTION_ASYMMETRIC, OPTION_SETS },
+	{ "symmetric", 0, OPTION_PASSED_OVER },
+	{ "strict-source", OPTION_STRICT_SOURCE, OPTION_SETS },
+	{ "media-handover", 0, OPTION_PASSED_OVER }, /* the source rule says when a source may move */
+	{ "endpoint-learning-off", OPTION_ASYMMETRIC | OPTION_STRICT_SOURCE, OPTION_SETS },
+	{ "endpoint-learning-immediate", 0, OPTION_PASSED_OVER },
+	{ "endpoint-learning-delayed", 0, OPTION_PASSED_OVER },
+	{ "endpoint-learning-heuristic", 0, OPTION_PASSED_OVER },
+	{ "port-latching", 0, OPTION_PASSED_OVER }, /* always done */
+	{ "no-port-latching", OPTION_NO_LATCHING, OPTION_SETS },
+	{ "no-rtcp-attribute", OPTION_NO_RTCP_ATTRIBUTE, OPTION_SETS },
+	{ "full-rtcp-attribute", OPTION_FULL_RTCP_ATTRIBUTE, OPTION_SETS },
+	{ "rtcp-mux-offer", OPTION_MUX_OFFER, OPTION_SETS },
+	{ "rtcp-mux-require", OPTION_MUX_REQUIRE, OPTION_SETS },
+	{ "rtcp-mux-demux", OPTION_MUX_DEMUX, OPTION_SETS },
+	{ "rtcp-mux-accept", OPTION_MUX_ACCEPT, OPTION_SETS },
+	{ "rtcp-mux-reject", OPTION_MUX_REJECT, OPTION_SETS },
+	{ "to-tag", OPTION_TO_TAG, OPTION_SETS },
+	{ "fatal", OPTION_FATAL, OPTION_SETS },
+	{ "fast", OPTION_FAST, OPTION_SETS },
+	{ "all", OPTION_ALL, OPTION_SETS },
+	{ "new-branch", OPTION_NEW_BRANCH, OPTION_SETS },
+	{ "sdes-off", OPTION_SDES_OFF, OPTION_SETS },
+	{ "sdes-no", OPTION_SDES_OFF, OPTION_SETS },
+	{ "sdes-disable", OPTION_SDES_OFF, OPTION_SETS },
+	{ "ice-remove", 0, OPTION_PASSED_OVER }, /* always done: media is anchored here */
+	{ "ice-default", 0, OPTION_PASSED_OVER },
+	{ "ice-optional", 0, OPTION_PASSED_OVER },
+	{ "ice-force", 0, OPTION_REFUSED },
+	{ "ice-force-relay", 0, OPTION_REFUSED },
+	{ "reject-ice", 0, OPTION_PASSED_OVER },
+	{ "trickle-ice", 0, OPTION_PASSED_OVER },
+	{ "fragment", 0, OPTION_REFUSED },
+	{ "webrtc", 0, OPTION_REFUSED },
+	{ "osrtp-offer", 0, OPTION_REFUSED },
+	{ "osrtp-offer-legacy", 0, OPTION_REFUSED },
+	{ "osrtp-accept", 0, OPTION_PASSED_OVER },
+	{ "osrtp-accept-legacy", 0, OPTION_PASSED_OVER },
+	{ "dtls-off", 0, OPTION_PASSED_OVER },
+	{ "dtls-no", 0, OPTION_PASSED_OVER },
+	{ "dtls-disable", 0, OPTION_PASSED_OVER },
+	{ "dtls-passive", 0, OPTION_PASSED_OVER }, /* a hint on DTLS, which is refused by itself */
+	{ "dtls-active", 0, OPTION_PASSED_OVER },
+	{ "recrypt", 0, OPTION_REFUSED },
+	{ "bundle-offer", 0, OPTION_REFUSED },
+	{ "bundle-require", 0, OPTION_REFUSED },
+	{ "bundle-strict", 0, OPTION_REFUSED },
+	{ "bundle-accept", 0, OPTION_PASSED_OVER },
+	{ "bundle-reject", 0, OPTION_PASSED_OVER }, /* always done */
+	{ "generate-mid", 0, OPTION_REFUSED },
+	{ "generate-rtcp", 0, OPTION_REFUSED },
+	{ "rtcp-mirror", 0, OPTION_REFUSED },
+	{ "allow-transcoding", 0, OPTION_PASSED_OVER },
+	{ "always-transcode", 0, OPTION_REFUSED },
+	{ "force-transcoding", 0, OPTION_REFUSED },
+	{ "record-call", 0, OPTION_REFUSED },
+	{ "siprec", 0, OPTION_REFUSED },
+	{ "audio-player", 0, OPTION_REFUSED },
+	{ "block-dtmf", 0, OPTION_REFUSED },
+	{ "inject-dtmf", 0, OPTION_REFUSED },
+	{ "detect-dtmf", 0, OPTION_REFUSED },
+	{ "early-media", 0, OPTION_PASSED_OVER },
+	{ "provisional", 0, OPTION_PASSED_OVER },
+	{ "original-sendrecv", 0, OPTION_PASSED_OVER }, /* directions are passed as they are */
+	{ "unidirectional", 0, OPTION_PASSED_OVER },
+	{ "bidirectional", 0, OPTION_PASSED_OVER },
+	{ "directional", 0, OPTION_PASSED_OVER },
+	{ "allow-asymmetric-codecs", 0, OPTION_PASSED_OVER },
+	{ "asymmetric-codecs", 0, OPTION_PASSED_OVER },
+	{ "symmetric-codecs", 0, OPTION_PASSED_OVER },
+	{ "reuse-codecs", 0, OPTION_PASSED_OVER },
+	{ "reorder-codecs", 0, OPTION_PASSED_OVER },
+	{ "allow-no-codec-media", 0, OPTION_PASSED_OVER },
+	{ "single-codec", OPTION_SINGLE_CODEC, OPTION_SETS },
+	{ "strip-extmap", 0, OPTION_REFUSED },
+	{ "loop-protect", 0, OPTION_PASSED_OVER },
+	{ "pierce-nat", 0, OPTION_PASSED_OVER },
+	{ "nat-wait", 0, OPTION_PASSED_OVER },
+	{ "no-redis-update", 0, OPTION_PASSED_OVER },
+	{ "no-jitter-buffer", 0, OPTION_PASSED_OVER },
+	{ "no-passthrough", 0, OPTION_PASSED_OVER },
+	{ "passthrough", 0, OPTION_PASSED_OVER },
+	{ "no-player", 0, OPTION_PASSED_OVER },
+	{ "no-tls-id", 0, OPTION_PASSED_OVER },
+	{ "pad-crypto", 0, OPTION_PASSED_OVER },
+	{ "reset", 0, OPTION_PASSED_OVER },
+	{ "debug", 0, OPTION_PASSED_OVER },
+	{ "discard-recording", 0, OPTION_PASSED_OVER },
+	{ "exclude-recording", 0, OPTION_PASSED_OVER },
+	{ "skip-recording-db", 0, OPTION_PASSED_OVER },
+	{ "auto-detect-rtp", 0, OPTION_PASSED_OVER },
+};
+/* clang-format on */
+
+/* Words that begin so are refused whatever follows: each needs what this relay cannot do. */
+static const char *const refused_prefixes[] = {
+	"transcode-", "codec-transcode-", "t38-", "t.38-", "sdes-",
+};
+
+bool option_word_starts(struct slice word, const char *prefix)
+{
+	size_t len = strlen(prefix);
+
+	return word.len >= len && ng_name_equal(slice_sub(word, 0, len), slice_from(prefix));
+}
+
+enum option_verdict option_flag(struct slice word, uint32_t *bits)
+{
+	for (size_t i = 0; i < sizeof(flags) / sizeof(flags[0]); i++) {
+		if (!ng_name_equal(word, slice_from(flags[i].name)))
+			continue;
+		*bits |= flags[i].bit;
+		return flags[i].verdict;
+	}
+	for (size_t i = 0; i < sizeof(refused_prefixes) / sizeof(refused_prefixes[0]); i++)
+		if (option_word_starts(word, refused_prefixes[i]))
+			return OPTION_REFUSED;
+	return OPTION_UNKNOWN;
+}
