@@ -9,14 +9,21 @@
 
 static const char *transport_name(enum config_transport transport)
 {
-	return transport == CONFIG_UDP ? "udp" : transport == CONFIG_TCP ? "tcp" : "unix";
+	static const char *const names[] = {"udp", "tcp", "unix", "tls", "ws", "wss", "stun"};
+
+	return names[transport];
+}
+
+static bool is_datagram(enum config_transport transport)
+{
+	return transport == CONFIG_UDP || transport == CONFIG_STUN;
 }
 
 /* Place of the entry of `listen` (or, by default, of the interface) that made this listener. */
 static struct place listener_place(const struct loaded *loaded,
 				   const struct raw_interface *interface, size_t listener)
 {
-	const struct raw_listen *listen = &interface->listen[listener % interface->listen_count];
+	const struct raw_listen *listen = &interface->listen[interface->listener_of[listener]];
 
 	return value_place(loaded, listen, interface->node);
 }
@@ -28,7 +35,10 @@ static void listeners_check_pair(struct loaded *loaded, const struct raw_interfa
 	const struct config_listener *second = &b->public.listeners[j];
 	char text[ADDR_TEXT_SIZE];
 
-	if (first->transport != second->transport || !addr_equal(&first->addr, &second->addr))
+	bool group = addr_is_set(&first->group) || addr_is_set(&second->group);
+	if (is_datagram(first->transport) != is_datagram(second->transport) ||
+	    !addr_equal(&first->addr, &second->addr) ||
+	    (group && !addr_equal(&first->group, &second->group)))
 		return;
 	finding_error(&loaded->findings, listener_place(loaded, b, j), "%s %s is listened on twice",
 		      transport_name(second->transport), addr_text(&second->addr, text));
@@ -36,32 +46,48 @@ static void listeners_check_pair(struct loaded *loaded, const struct raw_interfa
 		     a->public.name);
 }
 
+static struct place ports_place(const struct loaded *loaded, const struct raw_interface *interface,
+				const struct config_ports *ports)
+{
+	return value_place(loaded, ports, interface->node);
+}
+
+static const struct addr *shared_address(const struct config_media *a, const struct config_media *b)
+{
+	for (size_t i = 0; i < a->address_count; i++)
+		for (size_t j = 0; j < b->address_count; j++)
+			if (addr_equal_ip(&a->addresses[i], &b->addresses[j]))
+				return &a->addresses[i];
+	return NULL;
+}
+
+/* One range of `a` against one of `b`, which may be the same interface. */
+static void media_check_ranges(struct loaded *loaded, const struct raw_interface *a,
+			       const struct config_ports *x, const struct raw_interface *b,
+			       const struct config_ports *y)
+{
+	const struct addr *addr = shared_address(&a->public.media, &b->public.media);
+	char text[ADDR_TEXT_SIZE];
+
+	if (!addr || x->last == 0 || y->last == 0 || x->first > y->last || y->first > x->last)
+		return;
+	finding_error(&loaded->findings, ports_place(loaded, b, y),
+		      "media ports %u-%u of \"%s\" overlap %u-%u of \"%s\" on the same address %s",
+		      y->first, y->last, b->public.name, x->first, x->last, a->public.name,
+		      addr_ip_text(addr, text));
+	finding_note(&loaded->findings, ports_place(loaded, a, x), "the other range is here");
+}
+
 /* The media ports of `a` against what is heard on the same address elsewhere. */
 static void media_check_pair(struct loaded *loaded, const struct raw_interface *a,
 			     const struct raw_interface *b)
 {
 	const struct config_media *x = &a->public.media, *y = &b->public.media;
-	char text[ADDR_TEXT_SIZE];
 
-	if (x->last_port == 0 || y->last_port == 0 || x->first_port > y->last_port ||
-	    y->first_port > x->last_port)
-		return;
-	for (size_t i = 0; i < a->public.address_count; i++) {
-		for (size_t j = 0; j < b->public.address_count; j++) {
-			if (!addr_equal_ip(&a->public.addresses[i], &b->public.addresses[j]))
-				continue;
-			finding_error(
-				&loaded->findings, value_place(loaded, &b->ports, b->node),
-				"media ports %u-%u of \"%s\" overlap %u-%u of \"%s\" on the same "
-				"address %s",
-				y->first_port, y->last_port, b->public.name, x->first_port,
-				x->last_port, a->public.name,
-				addr_ip_text(&a->public.addresses[i], text));
-			finding_note(&loaded->findings, value_place(loaded, &a->ports, a->node),
-				     "the other range is here");
-			return;
-		}
-	}
+	for (size_t i = 0; i < x->port_count; i++)
+		for (size_t j = 0; j < (a == b ? i : y->port_count); j++)
+			media_check_ranges(loaded, a, &x->ports[a == b ? j : i], b,
+					   &y->ports[a == b ? i : j]);
 }
 
 /* SIP or NG inside a media range: the relay would take those packets. */
@@ -69,21 +95,21 @@ static void media_check_port(struct loaded *loaded, const struct raw_interface *
 			     const struct addr *addr, struct place place, const char *what)
 {
 	const struct config_media *media = &interface->public.media;
+	const struct config_ports *ports = NULL;
+	bool is_here = addr_is_any(addr);
 
-	if (addr->port < media->first_port || addr->port > media->last_port)
+	for (size_t i = 0; i < media->port_count; i++)
+		if (addr->port >= media->ports[i].first && addr->port <= media->ports[i].last)
+			ports = &media->ports[i];
+	for (size_t i = 0; i < media->address_count; i++)
+		is_here = is_here || addr_equal_ip(addr, &media->addresses[i]);
+	if (!ports || !is_here)
 		return;
-	for (size_t i = 0; i < interface->public.address_count; i++) {
-		if (!addr_is_any(addr) && !addr_equal_ip(addr, &interface->public.addresses[i]))
-			continue;
-		finding_error(&loaded->findings, place,
-			      "%s port %u lies inside the media ports %u-%u of \"%s\"", what,
-			      addr->port, media->first_port, media->last_port,
-			      interface->public.name);
-		finding_note(&loaded->findings,
-			     value_place(loaded, &interface->ports, interface->node),
-			     "the media ports are here");
-		return;
-	}
+	finding_error(&loaded->findings, place,
+		      "%s port %u lies inside the media ports %u-%u of \"%s\"", what, addr->port,
+		      ports->first, ports->last, interface->public.name);
+	finding_note(&loaded->findings, ports_place(loaded, interface, ports),
+		     "the media ports are here");
 }
 
 static void sockets_check(struct loaded *loaded)
@@ -99,11 +125,12 @@ static void sockets_check(struct loaded *loaded)
 					listeners_check_pair(loaded, &loaded->interfaces[m], i, b,
 							     j);
 		}
-		for (size_t m = 0; m < n; m++)
+		for (size_t m = 0; m <= n; m++)
 			media_check_pair(loaded, &loaded->interfaces[m], b);
 		for (size_t m = 0; m < loaded->interface_count; m++)
 			for (size_t j = 0; j < b->public.listener_count; j++)
-				if (b->public.listeners[j].transport == CONFIG_UDP)
+				if (b->public.listeners[j].transport == CONFIG_UDP ||
+				    b->public.listeners[j].transport == CONFIG_STUN)
 					media_check_port(loaded, &loaded->interfaces[m],
 							 &b->public.listeners[j].addr,
 							 listener_place(loaded, b, j), "SIP");
@@ -119,14 +146,33 @@ static void sockets_check(struct loaded *loaded)
 /* --- destinations without a usable listener (R5) -------------------------------------------------
  */
 
+static const char *const send_names[] = {"", "udp", "tcp", "tls"};
+static const char *const send_titles[] = {"", "UDP ", "TCP ", "TLS "};
+
+static bool listener_fits(const struct config_listener *listener, enum config_send transport)
+{
+	if (addr_is_set(&listener->group) || listener->transport == CONFIG_STUN)
+		return false; /* nothing is sent from there */
+	switch (transport) {
+	case CONFIG_SEND_UDP:
+		return listener->transport == CONFIG_UDP;
+	case CONFIG_SEND_TCP:
+		return listener->transport == CONFIG_TCP;
+	case CONFIG_SEND_TLS:
+		return listener->transport == CONFIG_TLS;
+	case CONFIG_SEND_AUTO:
+		break;
+	}
+	return true;
+}
+
 static bool can_send(const struct raw_interface *interface, enum config_send transport,
 		     uint8_t family)
 {
 	for (size_t i = 0; i < interface->public.listener_count; i++) {
 		const struct config_listener *listener = &interface->public.listeners[i];
-		bool fits = transport == CONFIG_SEND_AUTO ||
-			    (transport == CONFIG_SEND_UDP) == (listener->transport == CONFIG_UDP);
-		if (fits && (family == 0 || listener->addr.family == family))
+		if (listener_fits(listener, transport) &&
+		    (family == 0 || listener->addr.family == family))
 			return true;
 	}
 	return false;
@@ -135,21 +181,24 @@ static bool can_send(const struct raw_interface *interface, enum config_send tra
 static void server_check(struct loaded *loaded, const struct raw_peer *peer,
 			 const struct config_server *server)
 {
-	static const char *const transports[] = {"", "UDP ", "TCP "};
 	const struct raw_interface *interface = &loaded->interfaces[peer->public.interface];
 	enum config_send transport = server->transport;
+	uint8_t family = server->addr.family;
 	char text[ADDR_TEXT_SIZE];
 
 	if (interface->public.listener_count == 0)
 		return; /* its own error says so */
 	if (transport == CONFIG_SEND_AUTO)
 		transport = interface->public.send;
-	if (can_send(interface, transport, server->addr.family))
+	if (can_send(interface, transport, family))
 		return;
 	finding_error(&loaded->findings, value_place(loaded, server, peer->node),
 		      "%s cannot be reached: interface \"%s\" has no %s%slistener",
-		      addr_text(&server->addr, text), interface->public.name, transports[transport],
-		      server->addr.family == AF_INET ? "IPv4 " : "IPv6 ");
+		      family ? addr_text(&server->addr, text) : server->host,
+		      interface->public.name, send_titles[transport],
+		      family == AF_INET    ? "IPv4 "
+		      : family == AF_INET6 ? "IPv6 "
+					   : "");
 	finding_note(&loaded->findings,
 		     interface->listen_count && origin_of(loaded, &interface->listen)
 			     ? value_place(loaded, &interface->listen, interface->node)
@@ -161,26 +210,24 @@ static void reach_check(struct loaded *loaded)
 {
 	for (size_t i = 0; i < loaded->interface_count; i++) {
 		const struct raw_interface *interface = &loaded->interfaces[i];
+		enum config_send send = interface->public.send;
 		if (interface->public.listener_count == 0)
 			continue;
-		if (!can_send(interface, interface->public.send, 0))
+		if (!can_send(interface, send, 0))
 			finding_error(&loaded->findings,
-				      value_place(loaded, &interface->send, interface->node),
-				      "send: %s needs a %s listener on interface \"%s\" (listen: "
-				      "[%s/5060])",
-				      interface->public.send == CONFIG_SEND_UDP ? "udp" : "tcp",
-				      interface->public.send == CONFIG_SEND_UDP ? "UDP" : "TCP",
-				      interface->public.name,
-				      interface->public.send == CONFIG_SEND_UDP ? "udp" : "tcp");
+				      value_place(loaded, &interface->public.send, interface->node),
+				      "send: %s needs a %slistener on interface \"%s\" (listen: "
+				      "[%s/%u])",
+				      send_names[send], send_titles[send], interface->public.name,
+				      send_names[send], send == CONFIG_SEND_TLS ? 5061 : 5060);
 		if (interface->public.send_replies == CONFIG_REPLIES_TCP &&
 		    !can_send(interface, CONFIG_SEND_TCP, 0))
-			finding_error(
-				&loaded->findings,
-				value_place(loaded, &interface->send_replies, interface->node),
-				"send-replies: tcp needs a TCP listener on interface \"%s\" "
-				"(listen: "
-				"[tcp/5060])",
-				interface->public.name);
+			finding_error(&loaded->findings,
+				      value_place(loaded, &interface->public.send_replies,
+						  interface->node),
+				      "send-replies: tcp needs a TCP listener on interface \"%s\" "
+				      "(listen: [tcp/5060])",
+				      interface->public.name);
 	}
 	for (size_t i = 0; i < loaded->peer_count; i++) {
 		const struct raw_peer *peer = &loaded->peers[i];
@@ -195,11 +242,12 @@ static void reach_check(struct loaded *loaded)
 static struct place network_place(const struct loaded *loaded, const struct raw_peer *peer,
 				  size_t i)
 {
-	size_t servers = peer->public.server_count;
+	size_t addresses = 0;
 
-	if (i < servers)
-		return value_place(loaded, &peer->public.servers[i], peer->node);
-	return value_place(loaded, &peer->accept_from[i - servers], peer->node);
+	for (size_t j = 0; j < peer->public.server_count; j++)
+		if (addr_is_set(&peer->public.servers[j].addr) && addresses++ == i)
+			return value_place(loaded, &peer->public.servers[j], peer->node);
+	return value_place(loaded, &peer->accept_from[i - addresses], peer->node);
 }
 
 static bool networks_overlap(const struct cidr *a, const struct cidr *b)
@@ -286,9 +334,9 @@ static void limits_check(struct loaded *loaded)
 		const struct raw_interface *interface = &loaded->interfaces[i];
 		const struct config_limits *limits = &interface->public.limits;
 		const struct config_media *media = &interface->public.media;
-		/* RTP and RTCP of one audio stream */
-		unsigned room =
-			media->last_port ? (media->last_port - media->first_port + 1u) / 2 : 0;
+		unsigned room = 0; /* RTP and RTCP of one audio stream */
+		for (size_t j = 0; j < media->port_count; j++)
+			room += (media->ports[j].last - media->ports[j].first + 1u) / 2;
 
 		if (rate_is_higher(limits->per_source.setup_rate, limits->setup_rate))
 			finding_warn(&loaded->findings,

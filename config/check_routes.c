@@ -84,8 +84,9 @@ static void phones_in_routes_check(struct loaded *loaded)
 		const void *value = NULL;
 		if (!route->is_whole)
 			continue;
-		if (route->public.to.type == CONFIG_END_PHONES)
-			value = &route->public.to;
+		for (size_t j = 0; j < route->to_count; j++)
+			if (route->to[j].type == CONFIG_END_PHONES)
+				value = &route->to[j];
 		for (size_t j = 0; j < route->from_count; j++)
 			if (route->from[j].type == CONFIG_END_PHONES)
 				value = &route->from[j];
@@ -121,8 +122,9 @@ static bool peer_is_used(const struct loaded *loaded, uint32_t peer)
 		const struct raw_route *route = &loaded->routes[i];
 		if (!route->is_whole) /* who knows what it was to say */
 			return true;
-		if (route->public.to.type == CONFIG_END_PEER && route->public.to.peer == peer)
-			return true;
+		for (size_t j = 0; j < route->to_count; j++)
+			if (route->to[j].type == CONFIG_END_PEER && route->to[j].peer == peer)
+				return true;
 		for (size_t j = 0; j < route->from_count; j++)
 			if (route->from[j].type == CONFIG_END_PEER && route->from[j].peer == peer)
 				return true;

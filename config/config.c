@@ -67,14 +67,27 @@ int loaded_read(const char *path, char **source, size_t *length, struct buf *fin
 	return 0;
 }
 
+bool secret_keep(struct loaded *loaded, char *text, size_t length)
+{
+	struct secret *secret = arena_zalloc(loaded->arena, sizeof(*secret));
+
+	if (!secret) {
+		explicit_bzero(text, length);
+		loaded->findings.failed = true;
+		return false;
+	}
+	*secret = (struct secret){loaded->secrets, text, length};
+	loaded->secrets = secret;
+	return true;
+}
+
 void loaded_destroy(struct loaded *loaded)
 {
 	if (!loaded)
 		return;
 	/* The arena's memory goes back to malloc as it is: what must not stay is wiped here. */
-	char *password = (char *)(uintptr_t)loaded->file.public.state.password;
-	if (password)
-		explicit_bzero(password, strlen(password));
+	for (struct secret *secret = loaded->secrets; secret; secret = secret->next)
+		explicit_bzero(secret->text, secret->length);
 	findings_free(&loaded->findings);
 	arena_destroy(loaded->arena);
 	free(loaded->source);

@@ -3,7 +3,7 @@
 #include "config/types.h"
 
 static const char introduction[] =
-	"<!-- Made by `postern config docs` from config/schema.c: change it there. -->\n"
+	"<!-- Made by `postern config docs` from config/schema_*.c: change it there. -->\n"
 	"# Configuration\n"
 	"\n"
 	"One YAML file, read by both halves. Three nouns are enough: **interface** (a side, with "
@@ -69,14 +69,12 @@ static const char introduction[] =
 
 static void kind_add(struct buf *out, const struct schema_key *key)
 {
-	if (!key->type) {
-		buf_add_text(out, "*not in this version*");
-		return;
-	}
+	if (key->is_later)
+		buf_add_text(out, "*not in this version:* ");
 	if (key->choices) {
 		const char *separator = "";
 		for (const struct schema_choice *c = key->choices; c->name; c++) {
-			if (c->value == SCHEMA_LATER)
+			if (c->value & SCHEMA_LATER)
 				continue;
 			buf_printf(out, "%s`%s`", separator, c->name);
 			separator = ", ";
@@ -106,11 +104,11 @@ static void default_add(struct buf *out, const struct schema_key *key, bool has_
 static void choices_add(struct buf *out, const struct schema_key *key)
 {
 	for (const struct schema_choice *c = key->choices; c && c->name; c++)
-		if (c->doc && c->value != SCHEMA_LATER)
+		if (c->doc && !(c->value & SCHEMA_LATER))
 			buf_printf(out, " `%s`: %s.", c->name, c->doc);
 	bool any = false;
 	for (const struct schema_choice *c = key->choices; c && c->name; c++)
-		if (c->value == SCHEMA_LATER) {
+		if (c->value & SCHEMA_LATER) {
 			buf_printf(out, "%s`%s`", any ? ", " : " Not in this version: ", c->name);
 			any = true;
 		}
@@ -125,8 +123,8 @@ static void section_add(struct buf *out, const struct schema_section *section)
 	if (section->shape == SCHEMA_ROOT)
 		buf_add_text(out, "\n## The rest of the file\n");
 	else
-		buf_printf(out, "\n## `%s`%s\n%s\n\n", section->path, shapes[section->shape],
-			   section->doc);
+		buf_printf(out, "\n## `%s`%s\n%s%s\n\n", section->path, shapes[section->shape],
+			   section->is_later ? "*Not in this version.* " : "", section->doc);
 	buf_add_text(out, "| key | takes | without it | meaning |\n|---|---|---|---|\n");
 	for (size_t i = 0; i < section->key_count; i++) {
 		const struct schema_key *key = &section->keys[i];

@@ -121,7 +121,7 @@ static void element_print(struct printer *printer, const struct schema_section *
 	for (size_t i = 0; i < section->key_count; i++) {
 		const struct schema_key *key = &section->keys[i];
 		size_t at = depth;
-		if (!key->type)
+		if (key->is_later)
 			continue;
 		const char *word = enter_groups(printer, before, key->path, &at);
 		before = key->path;

@@ -3,9 +3,9 @@
  * SPDX-License-Identifier: Apache-2.0 */
 #include "config/raw.h"
 
-#include "config/types.h"
+#include <stdio.h>
 
-#define COUNT(array) (sizeof(array) / sizeof((array)[0]))
+#include "config/types.h"
 
 static void *take(struct loaded *loaded, size_t count, size_t size)
 {
@@ -25,6 +25,24 @@ static bool has_address(const struct addr *list, size_t count, const struct addr
 		if (addr_equal_ip(&list[i], addr))
 			return true;
 	return false;
+}
+
+static bool is_first_of_family(const struct raw_interface *interface, size_t address,
+			       uint8_t family)
+{
+	for (size_t i = 0; i < address; i++)
+		if (interface->public.addresses[i].family == family)
+			return false;
+	return interface->public.addresses[address].family == family;
+}
+
+static void headers_finish(struct config_headers *headers, const struct raw_headers *in,
+			   const struct raw_headers *out)
+{
+	headers->in.set = in->list;
+	headers->in.set_count = in->count;
+	headers->out.set = out->list;
+	headers->out.set_count = out->count;
 }
 
 static void addresses_finish(struct loaded *loaded, struct raw_interface *interface)
@@ -57,32 +75,81 @@ static void addresses_finish(struct loaded *loaded, struct raw_interface *interf
 	interface->public.address_count = count;
 }
 
-/* "udp/5060", of the second address "udp/5060/2": names that another node can have as well. */
+static const char *listener_name(struct loaded *loaded, const struct raw_listen *listen, size_t i)
+{
+	static const char *const names[] = {
+		[CONFIG_UDP] = "udp", [CONFIG_TCP] = "tcp", [CONFIG_TLS] = "tls",
+		[CONFIG_WS] = "ws",   [CONFIG_WSS] = "wss", [CONFIG_STUN] = "stun",
+	};
+	char group[ADDR_TEXT_SIZE], port[8] = "", number[24] = "";
+	const char *transport = names[listen->transport];
+
+	if (addr_is_set(&listen->group)) {
+		transport = "multicast";
+		addr_text(&listen->group, group);
+	} else {
+		(void)snprintf(group, sizeof(group), "%u", listen->port);
+	}
+	if (i)
+		(void)snprintf(number, sizeof(number), "/%zu", i + 1);
+	const char *name = arena_printf(loaded->arena, "%s/%s%s%s", transport, group, port, number);
+	if (!name)
+		loaded->findings.failed = true;
+	return name;
+}
+
+/* "udp/5060", of the second address "udp/5060/2": names that another node can have as well. A group
+ * is joined once, by the first address of its family. */
 static void listeners_finish(struct loaded *loaded, struct raw_interface *interface)
 {
 	size_t room = interface->public.address_count * interface->listen_count, count = 0;
 	struct config_listener *listeners = take(loaded, room, sizeof(*listeners));
 
-	if (!listeners)
+	interface->listener_of = take(loaded, room, sizeof(*interface->listener_of));
+	if (!listeners || !interface->listener_of)
 		return;
 	for (size_t i = 0; i < interface->public.address_count; i++) {
+		const struct addr *addr = &interface->public.addresses[i];
 		for (size_t j = 0; j < interface->listen_count; j++) {
 			const struct raw_listen *listen = &interface->listen[j];
-			const char *transport = listen->transport == CONFIG_UDP ? "udp" : "tcp";
-			struct config_listener *listener = &listeners[count++];
+			if (addr_is_set(&listen->group) &&
+			    !is_first_of_family(interface, i, listen->group.family))
+				continue;
+			struct config_listener *listener = &listeners[count];
+			interface->listener_of[count++] = (uint32_t)j;
 			listener->transport = listen->transport;
-			listener->addr = interface->public.addresses[i];
+			listener->addr = *addr;
 			listener->addr.port = listen->port;
+			listener->group = listen->group;
 			listener->name =
-				i ? arena_printf(loaded->arena, "%s/%u/%zu", transport,
-						 listen->port, i + 1)
-				  : arena_printf(loaded->arena, "%s/%u", transport, listen->port);
-			if (!listener->name)
-				loaded->findings.failed = true;
+				listener_name(loaded, listen, addr_is_set(&listen->group) ? 0 : i);
 		}
 	}
 	interface->public.listeners = listeners;
 	interface->public.listener_count = count;
+}
+
+/* The first certificate with the first key, and so on. */
+static void certificates_finish(struct loaded *loaded, struct raw_interface *interface)
+{
+	size_t count = interface->certificate_count;
+	struct config_certificate *list = take(loaded, count, sizeof(*list));
+
+	for (size_t i = 0; list && i < count && i < interface->key_count; i++)
+		list[i] =
+			(struct config_certificate){interface->certificates[i], interface->keys[i]};
+	interface->public.tls.certificates = list;
+	interface->public.tls.certificate_count = list && count == interface->key_count ? count : 0;
+}
+
+static void media_finish(struct raw_interface *interface)
+{
+	struct config_media *media = &interface->public.media;
+
+	if (media->address_count == 0) {
+		media->addresses = interface->public.addresses;
+		media->address_count = interface->public.address_count;
+	}
 }
 
 static void interfaces_finish(struct loaded *loaded)
@@ -93,13 +160,11 @@ static void interfaces_finish(struct loaded *loaded)
 		struct raw_interface *interface = &loaded->interfaces[i];
 		addresses_finish(loaded, interface);
 		listeners_finish(loaded, interface);
+		certificates_finish(loaded, interface);
+		media_finish(interface);
 		interface->public.advertise_host = interface->advertise.host;
 		interface->public.advertise_addr = interface->advertise.addr;
-		interface->public.send = (enum config_send)interface->send;
-		interface->public.send_replies = (enum config_replies)interface->send_replies;
-		interface->public.media.source = (enum config_source)interface->source;
-		interface->public.media.first_port = interface->ports.first;
-		interface->public.media.last_port = interface->ports.last;
+		headers_finish(&interface->public.headers, &interface->set_in, &interface->set_out);
 		public[i] = interface->public;
 	}
 	loaded->file.public.interfaces = public;
@@ -131,7 +196,7 @@ static void servers_finish(struct loaded *loaded, struct raw_peer *peer)
 		finding_error(&loaded->findings, servers, "servers is empty: write %s",
 			      type_server.write);
 	}
-	bool one = servers.offset == PLACE_NOWHERE && addr_is_set(&peer->address.addr);
+	bool one = servers.offset == PLACE_NOWHERE && peer->address.host;
 	peer->public.servers = one ? &peer->address : peer->servers;
 	peer->public.server_count = one ? 1 : peer->server_count;
 }
@@ -145,6 +210,8 @@ static void accept_finish(struct loaded *loaded, struct raw_peer *peer)
 	if (!networks)
 		return;
 	for (size_t i = 0; i < peer->public.server_count; i++) {
+		if (!addr_is_set(&peer->public.servers[i].addr))
+			continue; /* its addresses are known later, to whoever asks DNS */
 		struct cidr *network = &networks[count++];
 		network->network = peer->public.servers[i].addr;
 		network->network.port = 0;
@@ -156,6 +223,34 @@ static void accept_finish(struct loaded *loaded, struct raw_peer *peer)
 	peer->public.accept_from_count = count;
 }
 
+/* Who registers answers challenges with the same name and password, unless others are written. */
+static void registration_finish(struct raw_peer *peer)
+{
+	struct config_credentials *credentials = &peer->public.credentials;
+	struct config_register *registration = &peer->public.registration;
+
+	if (!credentials->password)
+		credentials->password = peer->register_password;
+	if (!credentials->user && credentials->password)
+		credentials->user =
+			peer->register_auth_user ? peer->register_auth_user : registration->user;
+	if (registration->user && !registration->domain && peer->public.server_count)
+		registration->domain = peer->public.servers[0].host;
+}
+
+/* What only an interface has. */
+static void peer_media_finish(const struct loaded *loaded, struct raw_peer *peer)
+{
+	if (!peer->interface_known)
+		return;
+	const struct config_media *from = &loaded->interfaces[peer->public.interface].public.media;
+	peer->public.media.ports = from->ports;
+	peer->public.media.port_count = from->port_count;
+	peer->public.media.addresses = from->addresses;
+	peer->public.media.address_count = from->address_count;
+	peer->public.media.dscp = from->dscp;
+}
+
 static void peers_finish(struct loaded *loaded)
 {
 	struct config_peer *public = take(loaded, loaded->peer_count, sizeof(*public));
@@ -164,7 +259,9 @@ static void peers_finish(struct loaded *loaded)
 		struct raw_peer *peer = &loaded->peers[i];
 		servers_finish(loaded, peer);
 		accept_finish(loaded, peer);
-		peer->public.strategy = (enum config_strategy)peer->strategy;
+		registration_finish(peer);
+		headers_finish(&peer->public.headers, &peer->set_in, &peer->set_out);
+		peer_media_finish(loaded, peer);
 		peer->public.identity_trusted = peer->identity == RAW_IDENTITY_TRUSTED;
 		public[i] = peer->public;
 	}
@@ -210,6 +307,8 @@ static void imply_phones(struct loaded *loaded)
 		entry->public.from = (uint32_t)i;
 		entry->public.registrar = (uint32_t)registrar;
 		entry->public.contacts = 10;
+		entry->public.expires_device_ms = 60000;
+		entry->public.expires_registrar_ms = 3600000;
 		entry->public.implicit = true;
 	}
 	loaded->phones = phones;
@@ -236,14 +335,15 @@ static void imply_routes(struct loaded *loaded)
 	struct config_end *ends = take(loaded, 2, sizeof(*ends));
 	if (!routes || !ends)
 		return;
-	ends[0] = (struct config_end){CONFIG_END_PHONES, 0};
-	ends[1] = (struct config_end){CONFIG_END_PEER, registrar};
+	ends[0] = (struct config_end){.type = CONFIG_END_PHONES};
+	ends[1] = (struct config_end){.type = CONFIG_END_PEER, .peer = registrar};
 	for (int i = 0; i < 2; i++) {
 		routes[i].name = i ? "to-phones" : "from-phones";
 		routes[i].from = &ends[i];
 		routes[i].from_count = 1;
 		routes[i].is_whole = true;
-		routes[i].public.to = ends[1 - i];
+		routes[i].to = &ends[1 - i];
+		routes[i].to_count = 1;
 		routes[i].public.registered = i == 1;
 		routes[i].public.implicit = true;
 	}
@@ -265,6 +365,16 @@ static void phones_finish(struct loaded *loaded)
 	loaded->file.public.phones_count = public ? loaded->phones_count : 0;
 }
 
+static void domains_finish(struct loaded *loaded)
+{
+	struct config_domain *public = take(loaded, loaded->domain_count, sizeof(*public));
+
+	for (size_t i = 0; public && i < loaded->domain_count; i++)
+	public[i] = loaded->domains[i].public;
+	loaded->file.public.domains = public;
+	loaded->file.public.domain_count = public ? loaded->domain_count : 0;
+}
+
 static void routes_finish(struct loaded *loaded)
 {
 	struct config_route *public = take(loaded, loaded->route_count, sizeof(*public));
@@ -276,6 +386,8 @@ static void routes_finish(struct loaded *loaded)
 		route->public.from_count = route->from_count;
 		route->public.numbers = route->numbers;
 		route->public.number_count = route->number_count;
+		route->public.to = route->to;
+		route->public.to_count = route->to_count;
 		public[i] = route->public;
 	}
 	loaded->file.public.routes = public;
@@ -319,17 +431,21 @@ static void state_finish(struct loaded *loaded)
 	struct findings *findings = &loaded->findings;
 	struct place servers = value_place(loaded, &file->state_servers, NULL);
 
-	file->public.state.store = (enum config_store)file->store;
+	struct config_state *state = &file->public.state;
+
+	state->servers = file->state_servers;
+	state->server_count = file->state_server_count;
 	if (file->state_server_count)
-		file->public.state.server = file->state_servers[0];
-	if (file->store == CONFIG_STORE_MEMORY && servers.offset != PLACE_NOWHERE)
-		finding_warn(findings, servers, "state.servers is not used: state.store is memory");
-	if (file->store != CONFIG_STORE_REDIS)
+		state->server = file->state_servers[0];
+	if (state->store != CONFIG_STORE_REDIS && servers.offset != PLACE_NOWHERE)
+		finding_warn(findings, servers,
+			     "state.servers is not used: state.store is not redis");
+	if (state->store != CONFIG_STORE_REDIS)
 		return;
-	if (servers.offset == PLACE_NOWHERE)
-		finding_error(findings, value_place(loaded, &file->store, NULL),
+	if (servers.offset == PLACE_NOWHERE && state->sentinel.server_count == 0)
+		finding_error(findings, value_place(loaded, &state->store, NULL),
 			      "store: redis needs its server (servers: [10.0.0.5:6379])");
-	else if (file->state_server_count > 1)
+	else if (file->state_server_count > 1 && schema_is_later("several servers"))
 		finding_error(findings, value_place(loaded, &file->state_servers[1], NULL),
 			      "more than one Redis server is not supported by this version");
 }
@@ -356,7 +472,6 @@ static void cores_finish(struct loaded *loaded)
 	file->public.dataplane.core_count = file->core_count;
 	file->public.dataplane.driver = file->driver.driver;
 	file->public.dataplane.pci_address = file->driver.pci_address;
-	file->public.dataplane.hugepages = (enum config_hugepages)file->hugepages;
 	file->public.workers = file->workers;
 }
 
@@ -366,7 +481,6 @@ static void names_finish(struct loaded *loaded)
 	const struct config_host *host = loaded->host;
 	char name[65];
 
-	file->public.log_level = (enum log_level)file->log_level;
 	if (!origin_of(loaded, &file->public.node)) {
 		host->node_name(host->owner, name, sizeof(name));
 		file->public.node = type_text(loaded, slice_from(name));
@@ -382,6 +496,7 @@ void finish_sections(struct loaded *loaded)
 {
 	interfaces_finish(loaded);
 	peers_finish(loaded);
+	domains_finish(loaded);
 	imply_phones(loaded);
 	imply_routes(loaded);
 	phones_finish(loaded);

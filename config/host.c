@@ -1,10 +1,14 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "config/host.h"
 
+#include <errno.h>
+#include <fcntl.h>
 #include <ifaddrs.h>
 #include <net/if.h>
 #include <pwd.h>
 #include <stdlib.h>
+#include <sys/stat.h>
+#include <time.h>
 #include <unistd.h>
 
 static bool is_link_local(const struct addr *addr)
@@ -72,6 +76,55 @@ static const char *environment(void *owner, const char *name)
 	return getenv(name);
 }
 
+static bool read_open(int fd, char *out, size_t size, size_t *length)
+{
+	*length = 0;
+	for (;;) {
+		char beyond;
+		bool is_full = *length == size;
+		ssize_t got =
+			read(fd, is_full ? &beyond : out + *length, is_full ? 1 : size - *length);
+		if (got < 0 && errno == EINTR)
+			continue;
+		if (got > 0 && is_full)
+			errno = EFBIG;
+		if (got < 0 || (got > 0 && is_full))
+			return false;
+		if (got == 0)
+			return true;
+		*length += (size_t)got;
+	}
+}
+
+static bool read_file(void *owner, const char *path, char *out, size_t size, size_t *length,
+		      bool *is_public, char *why, size_t why_size)
+{
+	struct stat status;
+	int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+
+	(void)owner;
+	if (fd < 0 || fstat(fd, &status)) {
+		slice_copy(slice_from(strerror(errno)), why, why_size);
+	} else if (!S_ISREG(status.st_mode)) {
+		slice_copy(SLICE("not a plain file"), why, why_size);
+	} else if (read_open(fd, out, size, length)) {
+		*is_public = status.st_mode & S_IROTH;
+		close(fd);
+		return true;
+	} else {
+		slice_copy(slice_from(strerror(errno)), why, why_size);
+	}
+	if (fd >= 0)
+		close(fd);
+	return false;
+}
+
+static int64_t now_s(void *owner)
+{
+	(void)owner;
+	return time(NULL);
+}
+
 static void node_name(void *owner, char *out, size_t size)
 {
 	(void)owner;
@@ -86,5 +139,7 @@ const struct config_host config_this_host = {
 	.cpu_count = cpu_count,
 	.has_user = has_user,
 	.environment = environment,
+	.read_file = read_file,
+	.now_s = now_s,
 	.node_name = node_name,
 };

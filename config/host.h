@@ -15,6 +15,11 @@ struct config_host {
 	unsigned (*cpu_count)(void *owner);
 	bool (*has_user)(void *owner, const char *user);
 	const char *(*environment)(void *owner, const char *name); /* NULL = not set */
+	/* The whole of a plain file, at most `size` bytes. false: `why` says what keeps it from
+	 * being read. is_public: everybody on this machine may read it. */
+	bool (*read_file)(void *owner, const char *path, char *out, size_t size, size_t *length,
+			  bool *is_public, char *why, size_t why_size);
+	int64_t (*now_s)(void *owner); /* of the epoch */
 	void (*node_name)(void *owner, char *out, size_t size);
 };
 

@@ -8,8 +8,9 @@
 #include "config/nearest.h"
 #include "config/types.h"
 
-#define PATH_SIZE  96
-#define MAX_VALUES 4096 /* of a list, unless its key says fewer */
+#define PATH_SIZE    96
+#define MAX_VALUES   4096 /* of a list, unless its key says fewer */
+#define MAX_DEFAULTS 32
 
 /* One struct being filled. */
 struct element {
@@ -88,7 +89,8 @@ static void list_read(struct element *element, const struct schema_key *key,
 		char *value = values + count * size;
 		if (!scalar_read(element, key, item, value))
 			continue;
-		origin_set(loaded, value, ORIGIN_FILE, item->place);
+		if (item->place.offset != PLACE_NOWHERE)
+			origin_set(loaded, value, ORIGIN_FILE, item->place);
 		count++;
 	}
 	memcpy(element->base + key->offset, &(void *){values}, sizeof(void *));
@@ -101,7 +103,7 @@ static void value_read(struct element *element, const struct schema_key *key,
 	struct loaded *loaded = element->loaded;
 	char *value = element->base + key->offset;
 
-	if (!key->type) {
+	if (key->is_later) {
 		finding_error(&loaded->findings, node->key_place,
 			      "\"%s\" is not supported by this version", key->path);
 		return;
@@ -205,9 +207,9 @@ static void keys_read(struct element *element, const struct yaml_node *map, stru
 /* Defaults are written as in a file; so they are read as from one. */
 static void default_read(struct element *element, const struct schema_key *key, const char *text)
 {
-	struct yaml_node values[8];
+	struct yaml_node values[MAX_DEFAULTS];
 	struct yaml_node list = {.type = YAML_LIST, .place = PLACE_NONE};
-	struct slice rest = slice_from(text);
+	struct slice rest = slice_from(strcmp(text, "[]") == 0 ? "" : text);
 
 	memset(values, 0, sizeof(values));
 	while (rest.len && list.count < sizeof(values) / sizeof(values[0])) {
@@ -236,7 +238,7 @@ static void defaults_read(struct element *element, bool trusted)
 	for (size_t i = 0; i < section->key_count; i++) {
 		const struct schema_key *key = &section->keys[i];
 		const char *text = schema_default(key, trusted);
-		if (!key->type || origin_of(loaded, element->base + key->offset))
+		if (origin_of(loaded, element->base + key->offset))
 			continue;
 		if (text)
 			default_read(element, key, text);
@@ -246,6 +248,29 @@ static void defaults_read(struct element *element, bool trusted)
 			finding_note(&loaded->findings, PLACE_NONE, "add %s: %s", key->path,
 				     key->type->write);
 		}
+	}
+}
+
+/* What the peer does not say, its interface says: the value, and where it comes from. */
+static void inherit(struct element *element, const struct raw_interface *interface)
+{
+	struct loaded *loaded = element->loaded;
+	const struct schema_section *from = schema_section(SCHEMA_INTERFACES);
+
+	for (size_t i = 0; i < element->section->key_count; i++) {
+		const struct schema_key *key = &element->section->keys[i];
+		char *value = element->base + key->offset;
+		if (!key->inherits || origin_of(loaded, value))
+			continue;
+		const struct schema_key *same = schema_find(from, slice_from(key->path));
+		const char *inherited = (const char *)interface + same->offset;
+		const struct origin *origin = origin_of(loaded, inherited);
+		memcpy(value, inherited, key->count_offset ? sizeof(void *) : key->type->size);
+		if (key->count_offset)
+			memcpy(element->base + key->count_offset,
+			       (const char *)interface + same->count_offset, sizeof(size_t));
+		if (origin)
+			origin_set(loaded, value, origin->type, origin->place);
 	}
 }
 
@@ -262,6 +287,11 @@ static void *section_array(struct loaded *loaded, const struct schema_section *s
 	*count = 0;
 	if (!node)
 		return NULL;
+	if (section->is_later) {
+		finding_error(&loaded->findings, node->key_place,
+			      "\"%s\" is not supported by this version", section->path);
+		return NULL;
+	}
 	if (node->type != wanted) {
 		finding_error(&loaded->findings, node->place, "%s is a %s", section->path,
 			      wanted == YAML_MAP ? "map: each name with its own keys"
@@ -361,9 +391,35 @@ static void peers_load(struct loaded *loaded, const struct yaml_node *root)
 		if (!element_read(&element))
 			continue;
 		peer->interface_known = peer->public.interface < loaded->interface_count;
+		if (peer->interface_known)
+			inherit(&element, &loaded->interfaces[peer->public.interface]);
 		defaults_read(&element,
 			      peer->interface_known &&
 				      loaded->interfaces[peer->public.interface].public.trusted);
+	}
+}
+
+static void domains_load(struct loaded *loaded, const struct yaml_node *root)
+{
+	const struct schema_section *section = schema_section(SCHEMA_DOMAINS);
+
+	loaded->domains = section_array(loaded, section, root, &loaded->domain_count);
+	if (!loaded->domains)
+		return;
+	const struct yaml_node *node = section_first(root, SCHEMA_DOMAINS);
+	for (size_t i = 0; i < loaded->domain_count; i++, node = node->next) {
+		struct raw_domain *domain = &loaded->domains[i];
+		struct element element = {loaded, section, (char *)domain, node, NULL};
+		domain->node = node;
+		domain->public.name = type_text(loaded, node->key);
+		element.title = arena_printf(loaded->arena, "domain \"%s\"",
+					     domain->public.name ? domain->public.name : "");
+		if (!type_is_host(node->key))
+			finding_error(&loaded->findings, node->key_place,
+				      "\"%.*s\" is no domain: write %s", SLICE_ARG(node->key),
+				      type_domain.write);
+		if (element_read(&element))
+			defaults_read(&element, false);
 	}
 }
 
@@ -457,6 +513,7 @@ void load_sections(struct loaded *loaded, const struct yaml_node *root)
 			"203.0.113.10}})");
 	interfaces_load(loaded, root);
 	peers_load(loaded, root);
+	domains_load(loaded, root);
 	phones_load(loaded, root);
 	routes_load(loaded, root);
 }

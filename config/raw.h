@@ -15,6 +15,7 @@ struct raw_address { /* of `address`: an IP address or a device */
 struct raw_listen {
 	enum config_transport transport;
 	uint16_t port;
+	struct addr group; /* multicast, with port; family 0 = none */
 };
 
 struct raw_advertise {
@@ -22,14 +23,14 @@ struct raw_advertise {
 	struct addr addr;
 };
 
-struct raw_ports {
-	uint16_t first;
-	uint16_t last;
-};
-
 struct raw_driver {
 	enum config_driver driver;
 	const char *pci_address;
+};
+
+struct raw_headers { /* of `set` */
+	const struct config_header *list;
+	size_t count;
 };
 
 enum raw_role { RAW_UNTRUSTED, RAW_TRUSTED };
@@ -43,12 +44,20 @@ struct raw_interface {
 	size_t address_count;
 	struct raw_listen *listen;
 	size_t listen_count;
+	uint32_t *listener_of; /* of each public listener: its entry of listen */
 	struct raw_advertise advertise;
-	struct raw_ports ports;
-	int source;
-	int srtp;
-	int send;
-	int send_replies;
+	struct config_pem *certificates;
+	size_t certificate_count;
+	struct config_pem *keys;
+	size_t key_count;
+	struct raw_headers set_in;
+	struct raw_headers set_out;
+};
+
+struct raw_domain {
+	struct config_domain public;
+	const struct yaml_node *node;
+	int registrar;
 };
 
 struct raw_peer {
@@ -59,8 +68,11 @@ struct raw_peer {
 	size_t server_count;
 	struct cidr *accept_from;
 	size_t accept_from_count;
-	int strategy;
 	int identity;
+	const char *register_password;
+	const char *register_auth_user;
+	struct raw_headers set_in;
+	struct raw_headers set_out;
 	bool interface_known;
 };
 
@@ -79,6 +91,8 @@ struct raw_route {
 	size_t from_count;
 	struct config_number *numbers;
 	size_t number_count;
+	struct config_end *to;
+	size_t to_count;
 	bool is_whole; /* nothing in it is wrong: fit for comparisons */
 };
 
@@ -109,6 +123,12 @@ struct origin {
 	struct place place; /* ORIGIN_FILE */
 };
 
+struct secret { /* a text in the arena that must not stay in memory */
+	struct secret *next;
+	char *text;
+	size_t length;
+};
+
 /* A loaded file: what config_load() returns the public part of. */
 struct loaded {
 	struct raw_file file; /* first: its first member is the struct config */
@@ -118,6 +138,8 @@ struct loaded {
 	const struct config_host *host;
 	struct raw_interface *interfaces;
 	size_t interface_count;
+	struct raw_domain *domains;
+	size_t domain_count;
 	struct raw_peer *peers;
 	size_t peer_count;
 	struct raw_phones *phones;
@@ -125,6 +147,7 @@ struct loaded {
 	struct raw_route *routes;
 	size_t route_count;
 	struct origin *origins[1024]; /* by address */
+	struct secret *secrets;       /* wiped at the end */
 	/* The names of interfaces and peers, known before anything refers to them. */
 	const struct yaml_node *interface_nodes;
 	const struct yaml_node *peer_nodes;
@@ -132,6 +155,8 @@ struct loaded {
 
 /* load.c: the file's values into the raw structs. */
 void load_sections(struct loaded *loaded, const struct yaml_node *root);
+/* config.c: this text is wiped by loaded_destroy(). false: no memory, and it has been wiped. */
+bool secret_keep(struct loaded *loaded, char *text, size_t length);
 /* origin.c */
 void origin_set(struct loaded *loaded, const void *value, enum origin_type type,
 		struct place place);

@@ -1,6 +1,12 @@
 /* schema.h - every key of the configuration file in one declarative table: what it may hold, what
  * it is when left out, what it means. Loading, the effective values, the reference in docs/ and the
  * JSON Schema for editors all come from it.
+ *
+ * What no code acts on yet is marked: a key or a whole section by is_later, a word of an
+ * enumeration by SCHEMA_LATER | in front of its value, a form of writing by its row in
+ * schema_later.c. Each is refused as "not supported by this version", though its field, type and
+ * default exist already. Who builds the feature reads the field, removes the mark when his code
+ * acts on it, makes docs/configuration.md again, and needs to change nothing else here.
  * SPDX-License-Identifier: Apache-2.0 */
 #pragma once
 #include "config/config.h"
@@ -9,23 +15,26 @@ struct schema_type; /* config/types.h */
 
 struct schema_choice {
 	const char *name;
-	int value;       /* SCHEMA_LATER: known, not in this version */
+	int value;       /* SCHEMA_LATER | VALUE: known, not in this version */
 	const char *doc; /* NULL = the name says it */
 };
-#define SCHEMA_LATER (-1)
+#define SCHEMA_LATER 0x1000
 
 struct schema_key {
-	const char *path;               /* inside its section: "media.ports" */
-	const struct schema_type *type; /* NULL: known, not in this version */
-	size_t offset;                  /* of the value in the section's struct */
-	size_t count_offset;            /* of a size_t: the key takes a list; 0 = one value */
-	const char *untrusted;          /* defaults, as one would write them; NULL = none */
-	const char *trusted;            /* NULL = the same */
-	const char *otherwise;          /* what happens without it, where no text can say it */
+	const char *path; /* inside its section: "media.ports" */
+	const struct schema_type *type;
+	size_t offset;         /* of the value in the section's struct */
+	size_t count_offset;   /* of a size_t: the key takes a list; 0 = one value */
+	const char *untrusted; /* defaults, as one would write them; NULL = none */
+	const char *trusted;   /* NULL = the same */
+	const char *otherwise; /* what happens without it, where no text can say it */
 	const struct schema_choice *choices;
 	uint64_t min, max;   /* of a number */
 	uint32_t max_values; /* of a list; 0 = 4096 */
 	bool is_required;
+	bool is_later;       /* known, not in this version: refused when written */
+	bool inherits;       /* of a peer: without it, the value of its interface's same key */
+	const char *example; /* a value as one would write it */
 	const char *doc;
 };
 
@@ -43,18 +52,36 @@ struct schema_section {
 	size_t key_count;
 	size_t size; /* of the struct; its first member is the public one */
 	uint32_t max_entries;
+	bool is_later; /* known, not in this version */
 	const char *doc;
 };
 
 enum schema_section_id {
 	SCHEMA_FILE,
 	SCHEMA_INTERFACES,
+	SCHEMA_DOMAINS,
 	SCHEMA_PEERS,
 	SCHEMA_PHONES,
 	SCHEMA_ROUTES,
 	SCHEMA_SECTIONS,
 };
 
+/* schema_file.c and so on, one a section */
+extern const struct schema_section schema_of_file;
+extern const struct schema_section schema_of_interfaces;
+extern const struct schema_section schema_of_domains;
+extern const struct schema_section schema_of_peers;
+extern const struct schema_section schema_of_phones;
+extern const struct schema_section schema_of_routes;
+
+/* Of the tables. */
+#define SCHEMA_FIELD(type, member) .offset = offsetof(struct type, member)
+#define SCHEMA_VALUES(type, member, count)                                                         \
+	.offset = offsetof(struct type, member), .count_offset = offsetof(struct type, count)
+#define SCHEMA_COUNT(array) (sizeof(array) / sizeof((array)[0]))
+
+/* schema_later.c: a form of writing a value that is not in this version, "listen tls". */
+bool schema_is_later(const char *form);
 const struct schema_section *schema_section(enum schema_section_id id);
 /* NULL = no such key. A group ("media" of "media.ports") is no key. */
 const struct schema_key *schema_find(const struct schema_section *section, struct slice path);

@@ -12,6 +12,14 @@ bool type_wrong(struct loaded *loaded, const struct schema_key *key, const struc
 	return false;
 }
 
+bool type_later(struct loaded *loaded, const struct yaml_node *node, const char *what,
+		struct slice name)
+{
+	finding_error(&loaded->findings, node->place,
+		      "%s \"%.*s\" is not supported by this version", what, SLICE_ARG(name));
+	return false;
+}
+
 char *type_text(struct loaded *loaded, struct slice text)
 {
 	char *copy = arena_text(loaded->arena, text);
@@ -74,7 +82,7 @@ static bool choice_read(struct loaded *loaded, const struct schema_key *key,
 		nearest_offer(&nearest, choice->name);
 		if (!slice_equal(node->text, slice_from(choice->name)))
 			continue;
-		if (choice->value == SCHEMA_LATER) {
+		if (choice->value & SCHEMA_LATER) {
 			finding_error(findings, node->place,
 				      "\"%s\" is not supported by this version", choice->name);
 			return false;
@@ -88,7 +96,7 @@ static bool choice_read(struct loaded *loaded, const struct schema_key *key,
 	struct buf all;
 	buf_init(&all);
 	for (const struct schema_choice *choice = key->choices; choice->name; choice++)
-		if (choice->value != SCHEMA_LATER)
+		if (!(choice->value & SCHEMA_LATER))
 			buf_printf(&all, "%s%s", all.len ? ", " : "", choice->name);
 	finding_note(findings, PLACE_NONE, "%s takes: %s", key->path, all.data ? all.data : "");
 	buf_free(&all);
@@ -202,7 +210,7 @@ static const struct {
 };
 
 /* Digits and a unit, in us; false when it is not written so. */
-static bool duration_parse(struct slice text, uint64_t *us)
+bool type_duration_parse(struct slice text, uint64_t *us)
 {
 	size_t digits = 0;
 	uint64_t number;
@@ -220,7 +228,7 @@ static bool duration_parse(struct slice text, uint64_t *us)
 	return false;
 }
 
-static void duration_add(struct buf *out, uint64_t us)
+void type_duration_add(struct buf *out, uint64_t us)
 {
 	size_t i = sizeof(units) / sizeof(units[0]) - 1;
 
@@ -246,13 +254,13 @@ static bool duration_read_us(struct loaded *loaded, const struct schema_key *key
 			      SLICE_ARG(node->text), SLICE_ARG(node->text));
 		return false;
 	}
-	if (!duration_parse(node->text, &us))
+	if (!type_duration_parse(node->text, &us))
 		return type_wrong(loaded, key, node);
 	bool too_large = us > key->max * scale;
 	if (too_large || us < key->min * scale) {
 		struct buf bound;
 		buf_init(&bound);
-		duration_add(&bound, (too_large ? key->max : key->min) * scale);
+		type_duration_add(&bound, (too_large ? key->max : key->min) * scale);
 		out_of_range(loaded, key, node, too_large, bound.data ? bound.data : "");
 		buf_free(&bound);
 		return false;
@@ -285,7 +293,7 @@ static void duration_print(const struct loaded *loaded, const struct schema_key 
 	(void)loaded;
 	(void)key;
 	if (VALUE(uint32_t))
-		duration_add(out, VALUE(uint32_t) * 1000ull);
+		type_duration_add(out, VALUE(uint32_t) * 1000ull);
 	else
 		buf_add_text(out, "off");
 }
@@ -296,7 +304,7 @@ static void batch_print(const struct loaded *loaded, const struct schema_key *ke
 	(void)loaded;
 	(void)key;
 	if (VALUE(uint32_t))
-		duration_add(out, VALUE(uint32_t));
+		type_duration_add(out, VALUE(uint32_t));
 	else
 		buf_add_text(out, "off");
 }
@@ -334,7 +342,7 @@ static bool rate_read(struct loaded *loaded, const struct schema_key *key,
 		struct slice count = slice_cut(&period, '/');
 		uint64_t us = 0;
 		if (period.len && period.data[0] >= '0' && period.data[0] <= '9') {
-			if (!duration_parse(period, &us))
+			if (!type_duration_parse(period, &us))
 				return type_wrong(loaded, key, node);
 		} else if (slice_equal(period, SLICE("s"))) {
 			us = 1000000;
@@ -365,7 +373,7 @@ static void rate_print(const struct loaded *loaded, const struct schema_key *key
 	if (rate.period_ms == 1000)
 		buf_add_char(out, 's');
 	else
-		duration_add(out, rate.period_ms * 1000ull);
+		type_duration_add(out, rate.period_ms * 1000ull);
 }
 
 const struct schema_type type_rate = {
@@ -377,106 +385,45 @@ const struct schema_type type_rate = {
 	.print = rate_print,
 };
 
-/* --- ports --------------------------------------------------------------------------------------
+/* --- keep-alives: off, adaptive or a duration ---------------------------------------------------
  */
 
-static bool ports_read(struct loaded *loaded, const struct schema_key *key,
-		       const struct yaml_node *node, void *out)
+static bool keepalive_read(struct loaded *loaded, const struct schema_key *key,
+			   const struct yaml_node *node, void *out)
 {
-	struct slice last_text = node->text;
-	struct slice first_text = slice_cut(&last_text, '-');
-	uint32_t first, last;
+	struct config_keepalive keepalive = {CONFIG_KEEPALIVE_FIXED, 0};
+	uint64_t us;
 
-	if (slice_to_u32(slice_trim(first_text), 65535, &first) ||
-	    slice_to_u32(slice_trim(last_text), 65535, &last))
+	if (slice_equal(node->text, SLICE("off")))
+		keepalive.mode = CONFIG_KEEPALIVE_OFF;
+	else if (slice_equal(node->text, SLICE("adaptive")))
+		keepalive.mode = CONFIG_KEEPALIVE_ADAPTIVE;
+	else if (!type_duration_parse(node->text, &us) || us < 5000000 || us > 3600000000)
 		return type_wrong(loaded, key, node);
-	if (first > last) {
-		finding_error(&loaded->findings, node->place,
-			      "the range is upside down: write %u-%u", last, first);
-		return false;
-	}
-	if (first < 1024) {
-		finding_error(&loaded->findings, node->place,
-			      "media ports below 1024 belong to services: begin at 1024 or above");
-		return false;
-	}
-	/* RTP takes the even port of a pair, RTCP the odd one above (RFC 3550 section 11). */
-	first += first % 2;
-	last -= (last + 1) % 2;
-	if (last < first + 3) {
-		finding_error(&loaded->findings, node->place,
-			      "a call takes two ports on each side: give at least four, from an "
-			      "even one");
-		return false;
-	}
-	*(struct raw_ports *)out = (struct raw_ports){(uint16_t)first, (uint16_t)last};
+	else
+		keepalive.interval_ms = (uint32_t)(us / 1000);
+	*(struct config_keepalive *)out = keepalive;
 	return true;
 }
 
-static void ports_print(const struct loaded *loaded, const struct schema_key *key,
-			const void *value, struct buf *out)
+static void keepalive_print(const struct loaded *loaded, const struct schema_key *key,
+			    const void *value, struct buf *out)
 {
-	(void)loaded;
-	(void)key;
-	buf_printf(out, "%u-%u", VALUE(struct raw_ports).first, VALUE(struct raw_ports).last);
-}
-
-const struct schema_type type_ports = {
-	.name = "range of ports",
-	.write = "20000-29999",
-	.pattern = "^[0-9]+ *- *[0-9]+$",
-	.size = sizeof(struct raw_ports),
-	.read = ports_read,
-	.print = ports_print,
-};
-
-/* --- DSCP (RFC 2474, 2597, 3246) ----------------------------------------------------------------
- */
-
-static bool dscp_read(struct loaded *loaded, const struct schema_key *key,
-		      const struct yaml_node *node, void *out)
-{
-	const char *t = node->text.data;
-	size_t length = node->text.len;
-	uint32_t code;
-
-	if (!slice_to_u32(node->text, 63, &code))
-		;
-	else if (slice_equal(node->text, SLICE("ef")))
-		code = 46;
-	else if (length == 3 && t[0] == 'c' && t[1] == 's' && t[2] >= '0' && t[2] <= '7')
-		code = 8u * (unsigned)(t[2] - '0');
-	else if (length == 4 && t[0] == 'a' && t[1] == 'f' && t[2] >= '1' && t[2] <= '4' &&
-		 t[3] >= '1' && t[3] <= '3')
-		code = 8u * (unsigned)(t[2] - '0') + 2u * (unsigned)(t[3] - '0');
-	else
-		return type_wrong(loaded, key, node);
-	*(uint8_t *)out = (uint8_t)code;
-	return true;
-}
-
-static void dscp_print(const struct loaded *loaded, const struct schema_key *key, const void *value,
-		       struct buf *out)
-{
-	unsigned code = VALUE(uint8_t);
+	struct config_keepalive keepalive = VALUE(struct config_keepalive);
 
 	(void)loaded;
 	(void)key;
-	if (code == 46)
-		buf_add_text(out, "ef");
-	else if (code % 8 == 0)
-		buf_printf(out, "cs%u", code / 8);
-	else if (code % 2 == 0 && code >= 10 && code <= 38)
-		buf_printf(out, "af%u%u", code / 8, code % 8 / 2);
+	if (keepalive.mode == CONFIG_KEEPALIVE_FIXED)
+		type_duration_add(out, keepalive.interval_ms * 1000ull);
 	else
-		buf_printf(out, "%u", code);
+		buf_add_text(out, keepalive.mode == CONFIG_KEEPALIVE_OFF ? "off" : "adaptive");
 }
 
-const struct schema_type type_dscp = {
-	.name = "DSCP",
-	.write = "ef, cs0 to cs7, af11 to af43, or 0 to 63",
-	.pattern = "^(ef|cs[0-7]|af[1-4][1-3]|[0-9]|[1-5][0-9]|6[0-3])$",
-	.size = sizeof(uint8_t),
-	.read = dscp_read,
-	.print = dscp_print,
+const struct schema_type type_keepalive = {
+	.name = "keep-alive",
+	.write = "adaptive, off, or an interval from 5s to 1h",
+	.pattern = "^(adaptive|off|[0-9]+(ms|s|m|h))$",
+	.size = sizeof(struct config_keepalive),
+	.read = keepalive_read,
+	.print = keepalive_print,
 };

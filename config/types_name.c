@@ -118,33 +118,84 @@ const struct schema_type type_peer = {
 	.print = peer_print,
 };
 
-/* One end of a route: a peer, or the registered phones. */
-static bool end_read(struct loaded *loaded, const struct schema_key *key,
-		     const struct yaml_node *node, void *out)
-{
-	struct config_end end = {CONFIG_END_PHONES, 0};
+/* --- ends of a route -----------------------------------------------------------------------------
+ */
 
-	if (node->type == YAML_MAP) {
-		bool enum_route = yaml_get(node, SLICE("enum")) != NULL;
-		finding_error(&loaded->findings, node->place,
-			      enum_route ? "ENUM routes are not supported by this version"
-					 : "%s takes the name of a peer, or phones",
-			      key->path);
+static bool end_named(struct loaded *loaded, const struct yaml_node *node, struct config_end *out)
+{
+	if (slice_equal(node->text, SLICE("phones"))) {
+		out->type = CONFIG_END_PHONES;
+		return true;
+	}
+	int index = find_name(loaded->peer_nodes, node->text);
+	if (index >= 0) {
+		out->type = CONFIG_END_PEER;
+		out->peer = (uint32_t)index;
+		return true;
+	}
+	(void)unknown_name(loaded, node, "peer", loaded->peer_nodes, true);
+	if (find_name(loaded->interface_nodes, node->text) >= 0)
+		finding_note(&loaded->findings, PLACE_NONE,
+			     "\"%.*s\" is an interface; routes go between peers and phones",
+			     SLICE_ARG(node->text));
+	return false;
+}
+
+static bool caller_read(struct loaded *loaded, const struct schema_key *key,
+			const struct yaml_node *node, void *out)
+{
+	struct config_end end = {.type = CONFIG_END_PHONES};
+
+	(void)key;
+	if (!end_named(loaded, node, &end))
+		return false;
+	*(struct config_end *)out = end;
+	return true;
+}
+
+/* {enum: e164.arpa, interface: wan} or {dns: wan} */
+static bool lookup_read(struct loaded *loaded, const struct schema_key *key,
+			const struct yaml_node *node, struct config_end *out)
+{
+	const struct yaml_node *suffix = yaml_get(node, SLICE("enum"));
+	const struct yaml_node *interface =
+		yaml_get(node, suffix ? SLICE("interface") : SLICE("dns"));
+
+	if (!interface || interface->type != YAML_SCALAR || node->count != (suffix ? 2 : 1) ||
+	    (suffix && (suffix->type != YAML_SCALAR || !type_is_host(suffix->text)))) {
+		finding_error(&loaded->findings, node->place, "no %s: write %s", key->type->name,
+			      key->type->write);
 		return false;
 	}
-	if (!slice_equal(node->text, SLICE("phones"))) {
-		int index = find_name(loaded->peer_nodes, node->text);
-		if (index < 0) {
-			bool ok = unknown_name(loaded, node, "peer", loaded->peer_nodes, true);
-			if (find_name(loaded->interface_nodes, node->text) >= 0)
-				finding_note(
-					&loaded->findings, PLACE_NONE,
-					"\"%.*s\" is an interface; routes go between peers and "
-					"phones",
-					SLICE_ARG(node->text));
-			return ok;
-		}
-		end = (struct config_end){CONFIG_END_PEER, (uint32_t)index};
+	if (schema_is_later(suffix ? "to enum" : "to dns"))
+		return type_later(loaded, node, "a route", suffix ? SLICE("enum") : SLICE("dns"));
+	int index = find_name(loaded->interface_nodes, interface->text);
+	if (index < 0)
+		return unknown_name(loaded, interface, "interface", loaded->interface_nodes, false);
+	out->type = suffix ? CONFIG_END_ENUM : CONFIG_END_DNS;
+	out->interface = (uint32_t)index;
+	out->suffix = suffix ? type_text(loaded, suffix->text) : NULL;
+	return true;
+}
+
+static bool destination_read(struct loaded *loaded, const struct schema_key *key,
+			     const struct yaml_node *node, void *out)
+{
+	struct config_end end = {.type = CONFIG_END_PHONES};
+	uint32_t code;
+
+	if (node->type == YAML_MAP) {
+		if (!lookup_read(loaded, key, node, &end))
+			return false;
+	} else if (slice_starts(node->text, SLICE("reject/"))) {
+		if (schema_is_later("to reject"))
+			return type_later(loaded, node, "a route", SLICE("reject"));
+		if (slice_to_u32(slice_sub(node->text, 7, SIZE_MAX), 699, &code) || code < 400)
+			return type_wrong(loaded, key, node);
+		end.type = CONFIG_END_REJECT;
+		end.code = (uint16_t)code;
+	} else if (!end_named(loaded, node, &end)) {
+		return false;
 	}
 	*(struct config_end *)out = end;
 	return true;
@@ -155,17 +206,42 @@ static void end_print(const struct loaded *loaded, const struct schema_key *key,
 {
 	struct config_end end = VALUE(struct config_end);
 
-	if (end.type == CONFIG_END_PHONES)
-		buf_add_text(out, "phones");
-	else
+	switch (end.type) {
+	case CONFIG_END_PEER:
 		peer_print(loaded, key, &end.peer, out);
+		break;
+	case CONFIG_END_PHONES:
+		buf_add_text(out, "phones");
+		break;
+	case CONFIG_END_ENUM:
+		buf_printf(out, "{enum: %s, interface: ", end.suffix);
+		interface_print(loaded, key, &end.interface, out);
+		buf_add_char(out, '}');
+		break;
+	case CONFIG_END_DNS:
+		buf_add_text(out, "{dns: ");
+		interface_print(loaded, key, &end.interface, out);
+		buf_add_char(out, '}');
+		break;
+	case CONFIG_END_REJECT:
+		buf_printf(out, "reject/%u", end.code);
+		break;
+	}
 }
 
-const struct schema_type type_end = {
+const struct schema_type type_caller = {
 	.name = "end of a route",
 	.write = "the name of a peer, or phones",
+	.size = sizeof(struct config_end),
+	.read = caller_read,
+	.print = end_print,
+};
+const struct schema_type type_destination = {
+	.name = "end of a route",
+	.write = "the name of a peer, phones, {enum: e164.arpa, interface: NAME}, {dns: NAME} or "
+		 "reject/403",
 	.takes_map = true,
 	.size = sizeof(struct config_end),
-	.read = end_read,
+	.read = destination_read,
 	.print = end_print,
 };

@@ -3,12 +3,9 @@
 
 #include "config/nearest.h"
 
-#define VALUE(type)     (*(const type *)value)
-#define SIP_PORT        5060
-#define REDIS_PORT      6379
-#define SOCKET_PATH_MAX 107
+#define VALUE(type) (*(const type *)value)
 
-static void add_addr(struct buf *out, const struct addr *addr)
+void type_addr_add(struct buf *out, const struct addr *addr)
 {
 	char text[ADDR_TEXT_SIZE];
 
@@ -109,7 +106,7 @@ static void address_print(const struct loaded *loaded, const struct schema_key *
 	if (VALUE(struct raw_address).device)
 		buf_add_text(out, VALUE(struct raw_address).device);
 	else
-		add_addr(out, &VALUE(struct raw_address).addr);
+		type_addr_add(out, &VALUE(struct raw_address).addr);
 }
 
 const struct schema_type type_address = {
@@ -161,7 +158,7 @@ static void advertise_print(const struct loaded *loaded, const struct schema_key
 	if (advertise.host && addr_is_set(&advertise.addr))
 		buf_add_char(out, '/');
 	if (addr_is_set(&advertise.addr))
-		add_addr(out, &advertise.addr);
+		type_addr_add(out, &advertise.addr);
 }
 
 const struct schema_type type_advertise = {
@@ -170,153 +167,6 @@ const struct schema_type type_advertise = {
 	.size = sizeof(struct raw_advertise),
 	.read = advertise_read,
 	.print = advertise_print,
-};
-
-/* --- transport/port ------------------------------------------------------------------------------
- */
-
-static bool is_later_transport(struct slice transport)
-{
-	static const char *const later[] = {"tls", "ws", "wss", "sctp", "multicast"};
-
-	for (size_t i = 0; i < sizeof(later) / sizeof(later[0]); i++)
-		if (slice_equal(transport, slice_from(later[i])))
-			return true;
-	return false;
-}
-
-static bool listen_read(struct loaded *loaded, const struct schema_key *key,
-			const struct yaml_node *node, void *out)
-{
-	struct raw_listen listen = {CONFIG_UDP, 0};
-	struct slice port_text = node->text;
-	struct slice transport = slice_cut(&port_text, '/');
-	uint32_t port;
-
-	if (is_later_transport(transport)) {
-		finding_error(&loaded->findings, node->place,
-			      "transport \"%.*s\" is not supported by this version",
-			      SLICE_ARG(transport));
-		return false;
-	}
-	if (slice_equal(transport, SLICE("tcp")))
-		listen.transport = CONFIG_TCP;
-	else if (!slice_equal(transport, SLICE("udp")))
-		return type_wrong(loaded, key, node);
-	if (slice_to_u32(port_text, 65535, &port) || port == 0)
-		return type_wrong(loaded, key, node);
-	listen.port = (uint16_t)port;
-	*(struct raw_listen *)out = listen;
-	return true;
-}
-
-static void listen_print(const struct loaded *loaded, const struct schema_key *key,
-			 const void *value, struct buf *out)
-{
-	(void)loaded;
-	(void)key;
-	buf_printf(out, "%s/%u", VALUE(struct raw_listen).transport == CONFIG_UDP ? "udp" : "tcp",
-		   VALUE(struct raw_listen).port);
-}
-
-const struct schema_type type_listen = {
-	.name = "transport and port",
-	.write = "udp/5060 or tcp/5060",
-	.pattern = "^(udp|tcp)/[0-9]+$",
-	.size = sizeof(struct raw_listen),
-	.read = listen_read,
-	.print = listen_print,
-};
-
-/* --- a peer's server -----------------------------------------------------------------------------
- */
-
-/* ";transport=tcp" of a URI; other parameters have no meaning here. */
-static bool uri_transport(struct loaded *loaded, const struct yaml_node *node,
-			  struct slice parameters, enum config_send *out)
-{
-	while (parameters.len) {
-		struct slice value = slice_cut(&parameters, ';');
-		struct slice name = slice_cut(&value, '=');
-		if (slice_equal_nocase(name, SLICE("transport")) &&
-		    slice_equal_nocase(value, SLICE("udp"))) {
-			*out = CONFIG_SEND_UDP;
-		} else if (slice_equal_nocase(name, SLICE("transport")) &&
-			   slice_equal_nocase(value, SLICE("tcp"))) {
-			*out = CONFIG_SEND_TCP;
-		} else {
-			finding_error(
-				&loaded->findings, node->place,
-				"URI parameter \"%.*s=%.*s\" is not supported by this version",
-				SLICE_ARG(name), SLICE_ARG(value));
-			return false;
-		}
-	}
-	return true;
-}
-
-static bool server_read(struct loaded *loaded, const struct schema_key *key,
-			const struct yaml_node *node, void *out)
-{
-	struct findings *findings = &loaded->findings;
-	struct config_server server = {.transport = CONFIG_SEND_AUTO};
-	struct slice host = node->text, parameters = SLICE_NONE;
-	struct slice name;
-
-	if (slice_starts_nocase(host, SLICE("sips:"))) {
-		finding_error(findings, node->place,
-			      "sips: (TLS) is not supported by this version");
-		return false;
-	}
-	if (slice_starts_nocase(host, SLICE("sip:"))) {
-		parameters = slice_sub(host, 4, host.len);
-		host = slice_cut(&parameters, ';');
-		if (!uri_transport(loaded, node, parameters, &server.transport))
-			return false;
-	}
-	if (addr_parse(host, SIP_PORT, &server.addr)) {
-		name = slice_sub(host, 0, slice_find(host, ':'));
-		if (!type_is_host(name))
-			return type_wrong(loaded, key, node);
-		finding_error(
-			findings, node->place,
-			"host names (DNS) are not supported by this version: write the address "
-			"of \"%.*s\"",
-			SLICE_ARG(name));
-		return false;
-	}
-	if (addr_is_any(&server.addr) || addr_is_multicast(&server.addr) || server.addr.port == 0) {
-		finding_error(findings, node->place, "%.*s is no machine's address and port",
-			      SLICE_ARG(host));
-		return false;
-	}
-	*(struct config_server *)out = server;
-	return true;
-}
-
-static void server_print(const struct loaded *loaded, const struct schema_key *key,
-			 const void *value, struct buf *out)
-{
-	static const char *const transports[] = {"", ";transport=udp", ";transport=tcp"};
-	struct config_server server = VALUE(struct config_server);
-
-	(void)loaded;
-	(void)key;
-	if (!addr_is_set(&server.addr))
-		return;
-	buf_add_text(out, "\"sip:");
-	add_addr(out, &server.addr);
-	buf_add_text(out, transports[server.transport]);
-	buf_add_char(out, '"');
-}
-
-const struct schema_type type_server = {
-	.name = "server",
-	.write = "10.0.0.20, 10.0.0.20:5070, [2001:db8::20]:5060 or "
-		 "\"sip:10.0.0.20:5060;transport=tcp\"",
-	.size = sizeof(struct config_server),
-	.read = server_read,
-	.print = server_print,
 };
 
 /* --- networks ------------------------------------------------------------------------------------
@@ -346,7 +196,7 @@ static void network_print(const struct loaded *loaded, const struct schema_key *
 {
 	(void)loaded;
 	(void)key;
-	add_addr(out, &VALUE(struct cidr).network);
+	type_addr_add(out, &VALUE(struct cidr).network);
 	buf_printf(out, "/%u", VALUE(struct cidr).bits);
 }
 
@@ -358,82 +208,32 @@ const struct schema_type type_network = {
 	.print = network_print,
 };
 
-/* --- where NG is spoken, where Redis is ----------------------------------------------------------
+/* --- an address of this machine for media --------------------------------------------------------
  */
 
-static bool unix_endpoint_read(struct loaded *loaded, const struct schema_key *key,
-			       const struct yaml_node *node, struct slice path,
-			       struct config_endpoint *out)
+static bool ip_read(struct loaded *loaded, const struct schema_key *key,
+		    const struct yaml_node *node, void *out)
 {
-	if (path.len < 2 || path.data[0] != '/' || path.len > SOCKET_PATH_MAX)
+	struct addr addr;
+
+	if (addr_parse_ip(node->text, &addr) || addr_is_any(&addr) || addr_is_multicast(&addr))
 		return type_wrong(loaded, key, node);
-	out->transport = CONFIG_UNIX;
-	out->path = type_text(loaded, path);
+	*(struct addr *)out = addr;
 	return true;
 }
 
-static bool control_read(struct loaded *loaded, const struct schema_key *key,
-			 const struct yaml_node *node, void *out)
-{
-	struct config_endpoint endpoint = {.transport = CONFIG_UDP};
-	struct slice text = node->text;
-
-	if (slice_starts(text, SLICE("unix:"))) {
-		if (!unix_endpoint_read(loaded, key, node, slice_sub(text, 5, text.len), &endpoint))
-			return false;
-	} else {
-		if (slice_starts(text, SLICE("tcp/")))
-			endpoint.transport = CONFIG_TCP;
-		else if (!slice_starts(text, SLICE("udp/")))
-			return type_wrong(loaded, key, node);
-		if (addr_parse(slice_sub(text, 4, text.len), 0, &endpoint.addr) ||
-		    endpoint.addr.port == 0)
-			return type_wrong(loaded, key, node);
-	}
-	endpoint.text = type_text(loaded, text);
-	*(struct config_endpoint *)out = endpoint;
-	return true;
-}
-
-static bool store_read(struct loaded *loaded, const struct schema_key *key,
-		       const struct yaml_node *node, void *out)
-{
-	struct config_endpoint endpoint = {.transport = CONFIG_TCP};
-	struct slice text = node->text;
-
-	if (slice_starts(text, SLICE("unix:"))) {
-		if (!unix_endpoint_read(loaded, key, node, slice_sub(text, 5, text.len), &endpoint))
-			return false;
-	} else if (addr_parse(text, REDIS_PORT, &endpoint.addr) || endpoint.addr.port == 0) {
-		return type_wrong(loaded, key, node);
-	}
-	endpoint.text = type_text(loaded, text);
-	*(struct config_endpoint *)out = endpoint;
-	return true;
-}
-
-static void endpoint_print(const struct loaded *loaded, const struct schema_key *key,
-			   const void *value, struct buf *out)
+static void ip_print(const struct loaded *loaded, const struct schema_key *key, const void *value,
+		     struct buf *out)
 {
 	(void)loaded;
 	(void)key;
-	if (VALUE(struct config_endpoint).text)
-		buf_add_text(out, VALUE(struct config_endpoint).text);
+	type_addr_add(out, &VALUE(struct addr));
 }
 
-const struct schema_type type_control = {
-	.name = "place to speak NG at",
-	.write = "udp/127.0.0.1:2223, tcp/127.0.0.1:2223 or unix:/run/postern/ng.sock",
-	.pattern = "^(udp/|tcp/|unix:/).+$",
-	.size = sizeof(struct config_endpoint),
-	.read = control_read,
-	.print = endpoint_print,
-};
-
-const struct schema_type type_store = {
-	.name = "Redis server",
-	.write = "10.0.0.5:6379 or unix:/run/redis/redis.sock",
-	.size = sizeof(struct config_endpoint),
-	.read = store_read,
-	.print = endpoint_print,
+const struct schema_type type_ip = {
+	.name = "address",
+	.write = "an IPv4 or IPv6 address of this machine",
+	.size = sizeof(struct addr),
+	.read = ip_read,
+	.print = ip_print,
 };

@@ -141,8 +141,8 @@ static int open_datapath(struct relay *relay)
 			.name = from->name,
 			.addresses = from->addresses,
 			.address_count = from->address_count,
-			.first_port = from->media.first_port,
-			.last_port = from->media.last_port,
+			.first_port = from->media.ports[0].first,
+			.last_port = from->media.ports[0].last,
 		};
 	}
 	static const enum datapath_driver drivers[] = {
@@ -204,10 +204,10 @@ static int open_sessions(struct relay *relay)
 			.addresses = from->addresses,
 			.address_count = from->address_count,
 			.advertise = from->advertise_addr,
-			.first_port = from->media.first_port,
-			.last_port = from->media.last_port,
+			.first_port = from->media.ports[0].first,
+			.last_port = from->media.ports[0].last,
 			.idle_timeout_ms = from->media.idle_timeout_ms,
-			.source_signalled = from->media.source == CONFIG_SOURCE_SIGNALLED,
+			.source_signalled = from->media.source == CONFIG_SOURCE_SDP_ONLY,
 			.dscp = from->media.dscp,
 		};
 	}

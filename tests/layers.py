@@ -43,7 +43,7 @@ LIBRARIES = [
     (r"libmnl/.*", ["rtpengine/datapath/"]),
     (r"microhttpd\.h", ["control/ng/server_http.c"]),
     (r"wslay/.*", ["control/ng/server_ws.c"]),
-    (r"openssl/.*", ["control/base/digest.c", "control/ng/server_http.c", "rtpengine/ice/hmac.c", "rtpengine/dtls/"]),
+    (r"openssl/.*", ["config/certificate.c", "control/base/digest.c", "control/ng/server_http.c", "rtpengine/ice/hmac.c", "rtpengine/dtls/"]),
     (r"cmocka.*", []),
 ]
 

@@ -72,10 +72,10 @@ static void find_way(struct calls *calls, const struct message *request, struct 
 	out->route = route_find(config, &query);
 	if (!out->route)
 		refuse_with(out, 404, SLICE_NONE);
-	else if (out->route->to.type == CONFIG_END_PHONES && !binding)
+	else if (out->route->to[0].type == CONFIG_END_PHONES && !binding)
 		refuse_with(out, 480, SLICE_NONE);
 	else
-		out->binding = out->route->to.type == CONFIG_END_PHONES ? binding : NULL;
+		out->binding = out->route->to[0].type == CONFIG_END_PHONES ? binding : NULL;
 }
 
 void admit(struct calls *calls, const struct message *request, const struct transport_path *path,

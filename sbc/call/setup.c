@@ -70,7 +70,7 @@ static int make_callee(struct call *call, const struct message *request,
 		leg->path = admission->binding->path;
 		leg->interface = leg->path.interface;
 	} else {
-		leg->peer = (int)admission->route->to.peer;
+		leg->peer = (int)admission->route->to[0].peer;
 		leg->interface = (uint16_t)config->peers[leg->peer].interface;
 		server = &config->peers[leg->peer].servers[0].addr;
 	}

@@ -8,6 +8,7 @@ static enum sip_transport transport_by_policy(enum config_send send, enum sip_tr
 		return SIP_UDP;
 	case CONFIG_SEND_TCP:
 		return SIP_TCP;
+	case CONFIG_SEND_TLS: /* its mark in the schema goes when it is acted on here */
 	case CONFIG_SEND_AUTO:
 		break;
 	}

@@ -37,6 +37,22 @@ static const char *environment(void *owner, const char *name)
 	return name[0] == 'x' ? NULL : "secret";
 }
 
+static bool read_file(void *owner, const char *path, char *out, size_t size, size_t *length,
+		      bool *is_public, char *why, size_t why_size)
+{
+	(void)owner;
+	*length = slice_copy(SLICE("secret\n"), out, size);
+	*is_public = path[0] == 'p';
+	slice_copy(SLICE("not here"), why, why_size);
+	return path[0] != 'x';
+}
+
+static int64_t now_s(void *owner)
+{
+	(void)owner;
+	return 1795000000;
+}
+
 static void node_name(void *owner, char *out, size_t size)
 {
 	(void)owner;
@@ -49,6 +65,8 @@ static const struct config_host host = {
 	.cpu_count = cpu_count,
 	.has_user = has_user,
 	.environment = environment,
+	.read_file = read_file,
+	.now_s = now_s,
 	.node_name = node_name,
 };
 

@@ -48,6 +48,18 @@ static const char *environment(void *owner, const char *name)
 	return strcmp(name, "REDIS_PASSWORD") == 0 ? "hunter2" : NULL;
 }
 
+static bool read_file(void *owner, const char *path, char *out, size_t size, size_t *length,
+		      bool *is_public, char *why, size_t why_size)
+{
+	return config_this_host.read_file(owner, path, out, size, length, is_public, why, why_size);
+}
+
+static int64_t now_s(void *owner)
+{
+	(void)owner;
+	return 1795000000;
+}
+
 static void node_name(void *owner, char *out, size_t size)
 {
 	(void)owner;
@@ -60,6 +72,8 @@ const struct config_host bench_host = {
 	.cpu_count = cpu_count,
 	.has_user = has_user,
 	.environment = environment,
+	.read_file = read_file,
+	.now_s = now_s,
 	.node_name = node_name,
 };
 

@@ -26,8 +26,8 @@ static void the_shortest_file_has_every_default(void **state)
 	assert_string_equal(lan->listeners[0].name, "udp/5060");
 	assert_int_equal(lan->listeners[0].transport, CONFIG_UDP);
 	assert_int_equal(lan->listeners[1].transport, CONFIG_TCP);
-	assert_int_equal(wan->media.first_port, 20000);
-	assert_int_equal(wan->media.last_port, 29999);
+	assert_int_equal(wan->media.ports[0].first, 20000);
+	assert_int_equal(wan->media.ports[0].last, 29999);
 	assert_int_equal(wan->media.idle_timeout_ms, 60000);
 	assert_int_equal(wan->media.source, CONFIG_SOURCE_LEARN_ONCE);
 	assert_int_equal(wan->media.dscp, 46);
@@ -60,10 +60,10 @@ static void the_shortest_file_implies_phones_and_routes(void **state)
 	assert_true(config->phones[0].implicit);
 	assert_int_equal(config->route_count, 2);
 	assert_int_equal(config->routes[0].from[0].type, CONFIG_END_PHONES);
-	assert_int_equal(config->routes[0].to.type, CONFIG_END_PEER);
+	assert_int_equal(config->routes[0].to[0].type, CONFIG_END_PEER);
 	assert_false(config->routes[0].registered);
 	assert_int_equal(config->routes[1].from[0].type, CONFIG_END_PEER);
-	assert_int_equal(config->routes[1].to.type, CONFIG_END_PHONES);
+	assert_int_equal(config->routes[1].to[0].type, CONFIG_END_PHONES);
 	assert_true(config->routes[1].registered);
 	assert_true(config->routes[1].implicit);
 	loaded_destroy(loaded);
