@@ -115,6 +115,16 @@ struct flow_srtp {
 	struct flow_srtp_index initial[FLOW_SRTP_INITIAL_MAX];
 };
 
+/* How a datagram shows that it belongs to an ICE session of this flow: what names none never reaches
+ * the control thread. Two sessions, for one that restarts goes on until the next has selected. */
+#define FLOW_ICE_SESSIONS 2
+#define FLOW_ICE_UFRAG    8
+#define FLOW_ICE_MARK     4
+struct flow_ice {
+	char ufrags[FLOW_ICE_SESSIONS][FLOW_ICE_UFRAG]; /* ours; NUL first = none */
+	uint8_t mark[FLOW_ICE_MARK]; /* begins the transaction ids of all our requests */
+};
+
 /* What a peer may send at most, on the average and 1 s in a burst; 0 = no limit. */
 struct flow_limit {
 	uint32_t packets_per_s;
@@ -134,10 +144,12 @@ struct flow_rule {
 				 * flow;  none = counted, not relayed (hold, one-way) */
 	struct flow_id rtcp_to; /* the same for RTCP (FLOW_RTCP, FLOW_MUX) */
 	struct flow_id rtp_of;  /* FLOW_RTCP: the flow with the RTP of the same peer, if any */
-	/* STUN, or DTLS records, that arrive here are given to the control thread, whoever sent
-	 * them (RFC 7983; not with FLOW_OTHER); without the flag they are dropped. */
+	/* STUN that names a session of `ice`, and DTLS records from the locked source or an expected
+	 * address, are given to the control thread, within a rate (RFC 7983; not with FLOW_OTHER).
+	 * Other STUN and DTLS is dropped. */
 	bool has_ice;
 	bool has_dtls;
+	struct flow_ice ice;
 	/* Between us and the peer of this flow: `in` is the peer's key, `out` is ours. RTP and RTCP
 	 * of one peer get the same on both flows. Packets are relayed from any kind of flow to any:
 	 * opened on the way in, sealed anew on the way out. With FLOW_OTHER there is none. */
@@ -164,8 +176,8 @@ struct flow_rule {
 	X(NOT_OURS, "not-ours", "not to a media address and port of ours")                         \
 	X(NO_FLOW, "no-flow", "no call on this port")                                              \
 	X(HANDOVER, "handover", "queue to the lcore that owns the flow is full")                   \
-	X(STUN, "stun", "STUN on a flow without ICE")                                              \
-	X(DTLS, "dtls", "DTLS on a flow without DTLS-SRTP")                                        \
+	X(STUN, "stun", "STUN on a flow without ICE, or of no session of it")                      \
+	X(DTLS, "dtls", "DTLS on a flow without DTLS-SRTP, or not from its peer")                  \
 	X(DEMUX, "demux", "neither RTP, RTCP, STUN nor DTLS (RFC 7983)")                           \
 	X(RTP_HEADER, "rtp-header", "malformed RTP")                                               \
 	X(RTCP_HEADER, "rtcp-header", "malformed RTCP")                                            \
@@ -197,6 +209,9 @@ enum drop {
 
 const char *drop_key(enum drop why);  /* "udp-checksum" */
 const char *drop_text(enum drop why); /* for people */
+
+/* The largest STUN or DTLS datagram there is: an Ethernet frame's. */
+#define PUNT_MAX 1472
 
 /* A flow's numbers as read at one moment; each is exact, together they may be a packet apart. */
 struct flow_stats {

@@ -173,6 +173,21 @@ static unsigned find_expected(const struct flow *flow, const struct addr *source
 	return by_ip;
 }
 
+bool source_is_expected(const struct packet *packet)
+{
+	const struct flow *flow = packet->flow;
+	for (unsigned i = 0; i < FLOW_EXPECTED_MAX; i++)
+		if (flow->mode != FLOW_SOURCE_CLOSED && flow->mode != FLOW_SOURCE_ICE &&
+		    flow->expected[i].family && same_ip(&flow->expected[i], &packet->source))
+			return true;
+	return false;
+}
+
+bool source_is_locked(const struct flow_state *state, const struct addr *source)
+{
+	return state->locked.is_set && same_source(&state->locked.addr, source);
+}
+
 /* Count it, and report the first. */
 static void note_stranger(struct lcore *lcore, struct packet *packet)
 {

@@ -283,10 +283,13 @@ static bool punt(struct lcore *lcore, struct packet *packet)
 {
 	if (packet->kind != PACKET_STUN && packet->kind != PACKET_DTLS)
 		return false;
-	if (lcore->ops->punt(lcore, packet))
+	enum drop why = punt_check(lcore, packet);
+	if (why == DROP_NONE && !lcore->ops->punt(lcore, packet))
+		why = DROP_PUNT;
+	if (why == DROP_NONE)
 		lcore->ops->release(lcore, packet);
 	else
-		packet_drop(lcore, packet, DROP_PUNT);
+		packet_drop(lcore, packet, why);
 	return true;
 }
 

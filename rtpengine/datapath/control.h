@@ -102,6 +102,7 @@ MUST_CHECK int flows_open(struct flows *flows, const struct addr *local, uint32_
 MUST_CHECK int flows_set(struct flows *flows, struct flow_id id, const struct flow_rule *rule,
 			 uint64_t now_ns);
 MUST_CHECK int flows_lock(struct flows *flows, struct flow_id id, const struct addr *source);
+const struct flow *flows_find(const struct flows *flows, struct flow_id id); /* NULL = not open */
 void flows_close(struct flows *flows, struct flow_id id);
 MUST_CHECK int flows_stats(const struct flows *flows, struct flow_id id, struct flow_stats *out);
 
@@ -171,7 +172,13 @@ struct datapath {
 	uint64_t counted_ns, counted_packets; /* at the last tick: the rate */
 	datapath_event_fn *on_event;
 	void *on_event_owner;
+	datapath_punt_fn *on_punt;
+	void *on_punt_owner;
+	uint16_t ip_id; /* of the packets that the control thread sends */
 };
+
+/* inject.c: give punted packets to their handler, so many at once. */
+void inject_serve_punts(struct datapath *datapath);
 
 /* eal.c */
 struct eal_config {

@@ -83,8 +83,11 @@ void datapath_poll(struct datapath *datapath)
 		arm_timer(datapath, ROUTES_MS);
 	}
 	retire_run(&datapath->retired);
-	if (was_ready(datapath->event_fd) && datapath->on_event)
+	if (!was_ready(datapath->event_fd))
+		return;
+	if (datapath->on_event)
 		datapath->on_event(datapath->on_event_owner);
+	inject_serve_punts(datapath);
 }
 
 int datapath_flow_open(struct datapath *datapath, const struct addr *local, uint32_t affinity,

@@ -93,6 +93,23 @@ size_t datapath_events(struct datapath *datapath, struct datapath_event *out, si
 typedef void datapath_event_fn(void *owner);
 void datapath_on_event(struct datapath *datapath, datapath_event_fn *fn, void *owner);
 
+/* A STUN or DTLS datagram that the control thread has to answer (flow_rule: has_ice, has_dtls). */
+struct datapath_punt {
+	struct flow_id flow;
+	struct addr source;
+	bool is_stun; /* DTLS otherwise */
+	uint16_t len;
+	uint8_t data[PUNT_MAX];
+};
+/* Called from datapath_poll(), some for each call; `punt` is valid during it. */
+typedef void datapath_punt_fn(void *owner, const struct datapath_punt *punt);
+void datapath_on_punt(struct datapath *datapath, datapath_punt_fn *fn, void *owner);
+/* One datagram from the flow's local port, whatever its rule says. -ERR_NOT_FOUND: not open;
+ * -ERR_UNREACHABLE: no route, no neighbour yet, or larger than the MTU; -ERR_BUSY: the lcore is
+ * behind. STUN and DTLS send again by themselves. */
+MUST_CHECK int datapath_flow_send(struct datapath *datapath, struct flow_id id,
+				  const struct addr *to, const uint8_t *data, size_t len);
+
 /* Numbers of one lcore. */
 struct lcore_stats {
 	unsigned cpu;

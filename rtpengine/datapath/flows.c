@@ -89,6 +89,12 @@ static struct flow_control *find(const struct flows *flows, struct flow_id id)
 	return control->entry && control->entry->flow.id.value == id.value ? control : NULL;
 }
 
+const struct flow *flows_find(const struct flows *flows, struct flow_id id)
+{
+	const struct flow_control *control = find(flows, id);
+	return control ? &control->entry->flow : NULL;
+}
+
 static void release_entry(struct retired *retired, void *owner)
 {
 	(void)owner;
@@ -216,6 +222,7 @@ static int compile(const struct flows *flows, const struct flow_rule *rule, stru
 	flow->clock_hz = rule->clock_hz;
 	flow->has_ice = rule->has_ice;
 	flow->has_dtls = rule->has_dtls;
+	flow->ice = rule->ice;
 	memcpy(flow->expected, rule->source.expected, sizeof(flow->expected));
 	flow->remote = rule->remote;
 	return err;

@@ -77,12 +77,22 @@ static void op_release(struct lcore *lcore, struct packet *packet)
 	poller_release((struct poller *)lcore, packet->mbuf);
 }
 
-/* Nobody on the control thread takes them yet. */
 static bool op_punt(struct lcore *lcore, const struct packet *packet)
 {
-	(void)lcore;
-	(void)packet;
-	return false;
+	struct poller *poller = (struct poller *)lcore;
+	struct punt_ring *ring = poller->punts;
+	uint32_t head = atomic_load_explicit(&ring->head, memory_order_relaxed);
+	if (head - atomic_load_explicit(&ring->tail, memory_order_acquire) == PUNT_RING_SIZE)
+		return false;
+	struct datapath_punt *punt = &ring->punts[head % PUNT_RING_SIZE];
+	punt->flow = packet->flow->id;
+	punt->source = packet->source;
+	punt->is_stun = packet->kind == PACKET_STUN;
+	punt->len = packet->payload_len; /* punt_check(): not above PUNT_MAX */
+	memcpy(punt->data, packet_payload(packet), packet->payload_len);
+	atomic_store_explicit(&ring->head, head + 1, memory_order_release);
+	poller->event_added = true;
+	return true;
 }
 
 static bool op_to_kernel(struct lcore *lcore, struct packet *packet)

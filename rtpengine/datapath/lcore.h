@@ -62,6 +62,7 @@ struct flow {
 	struct flow_link rtp_of;
 	struct addr named; /* by the control thread, to be locked; family 0 = none */
 	struct hop *named_hop;
+	struct flow_ice ice; /* what punt.c compares */
 	uint16_t named_count; /* another one than before: lock it */
 } __attribute__((aligned(64)));
 
@@ -127,6 +128,7 @@ struct flow_state {
 	struct counter drops[DROP_COUNT];
 	struct source previous; /* locked before the last offer */
 	struct candidate candidates[CANDIDATES];
+	uint64_t punt_peer_ns, punt_stranger_ns; /* punt.c: when the next would be too many */
 };
 
 /* Stable for the life of the process, so that a stale link is harmless. */
@@ -161,6 +163,7 @@ struct lcore {
 	uint16_t endpoint_count;
 	const struct lcore_ops *ops;
 	uint16_t ip_id;
+	uint64_t punt_ns; /* of all flows */
 
 	uint16_t turned_count;
 	struct packet turned[BURST];
@@ -197,5 +200,8 @@ bool lcore_endpoint_has(const struct lcore *lcore, const struct addr *local);
 
 /* admit.c; rewrite needs it too: bring the state to the rule's epoch and named source. */
 void source_follow_rule(struct flow_state *state, const struct flow *flow, uint64_t now_ns);
+/* By its IP address, from whichever port: what is punted says more of itself. */
+bool source_is_expected(const struct packet *packet);
+bool source_is_locked(const struct flow_state *state, const struct addr *source);
 /* The source before the last offer still counts for a while. */
 bool source_previous_is_valid(const struct flow_state *state, uint64_t now_ns);

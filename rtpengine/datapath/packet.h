@@ -55,6 +55,8 @@ static inline void write_be16(uint8_t *p, uint16_t value)
 /* Ethernet, IP, UDP and their checksums; which flow; then STUN, DTLS, RTP or RTCP (RFC 7983).
  * Packets of another lcore's flow go to that lcore. */
 uint16_t stage_classify(struct lcore *lcore, struct packet *packets, uint16_t n);
+/* Whether a STUN or DTLS packet is worth waking the control thread for (punt.c). */
+enum drop punt_check(struct lcore *lcore, const struct packet *packet);
 /* The second half alone, for packets that were handed over or turned around: flow is set. */
 uint16_t stage_demux(struct lcore *lcore, struct packet *packets, uint16_t n);
 /* The source rule (flow.h). */
@@ -65,6 +67,12 @@ uint16_t stage_rtcp(struct lcore *lcore, struct packet *packets, uint16_t n);
 /* New Ethernet, IP and UDP headers; or, when the destination is a flow of ours, a turn: those
  * packets leave the burst for lcore->turned. */
 uint16_t stage_rewrite(struct lcore *lcore, struct packet *packets, uint16_t n);
+
+/* Ethernet, IP and UDP in front of the payload, from the local port of `out` to `to`; `ip_id` counts
+ * IPv4 identifications. */
+void packet_write_headers(uint16_t *ip_id, struct packet *packet, const struct flow *out,
+			  const struct addr *to, const struct egress *egress);
+uint16_t packet_payload_sum(const uint8_t *data, size_t len); /* as packet->payload_sum */
 
 /* All of the above after classify, until nothing turns any more. Returns what is to be sent. */
 uint16_t packet_forward(struct lcore *lcore, struct packet *packets, uint16_t n);

@@ -29,6 +29,13 @@ struct event_ring {            /* one lcore to the control thread */
 	struct datapath_event events[EVENT_RING_SIZE];
 };
 
+#define PUNT_RING_SIZE 256
+struct punt_ring {             /* the same, for STUN and DTLS */
+	_Atomic uint32_t head; /* next to write */
+	_Atomic uint32_t tail; /* next to read */
+	struct datapath_punt punts[PUNT_RING_SIZE];
+};
+
 struct rx_queue {
 	uint16_t port;
 	uint16_t queue;
@@ -75,6 +82,7 @@ struct poller {
 	struct packet packets[BURST];
 	bool event_added;
 	struct event_ring events;
+	struct punt_ring *punts; /* owned */
 	uint16_t garbage_count;
 	struct rte_mbuf *garbage[GARBAGE_MAX];
 	uint64_t wake_mask; /* lcores that were handed something in this iteration */

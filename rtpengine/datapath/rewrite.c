@@ -28,7 +28,7 @@ static const struct addr *destination(const struct flow *out, uint64_t now_ns, s
 	return NULL;
 }
 
-static uint8_t *write_ipv4(struct lcore *lcore, uint8_t *at, const struct flow *out,
+static uint8_t *write_ipv4(uint16_t *ip_id, uint8_t *at, const struct flow *out,
 			   const struct addr *to, uint16_t udp_len)
 {
 	at -= IPV4_LEN;
@@ -36,7 +36,7 @@ static uint8_t *write_ipv4(struct lcore *lcore, uint8_t *at, const struct flow *
 	at[0] = 0x45;
 	at[1] = out->traffic_class;
 	write_be16(at + 2, (uint16_t)(IPV4_LEN + udp_len));
-	write_be16(at + 4, lcore->ip_id++);
+	write_be16(at + 4, (*ip_id)++);
 	at[6] = 0x40; /* don't fragment */
 	at[8] = HOP_LIMIT;
 	at[9] = 17;
@@ -62,7 +62,12 @@ static uint8_t *write_ipv6(uint8_t *at, const struct flow *out, const struct add
 	return at;
 }
 
-static void write_headers(struct lcore *lcore, struct packet *packet, const struct flow *out,
+uint16_t packet_payload_sum(const uint8_t *data, size_t len)
+{
+	return checksum_fold(checksum_add(0, data, len));
+}
+
+void packet_write_headers(uint16_t *ip_id, struct packet *packet, const struct flow *out,
 			  const struct addr *to, const struct egress *egress)
 {
 	uint16_t udp_len = (uint16_t)(UDP_LEN + packet->payload_len);
@@ -74,7 +79,7 @@ static void write_headers(struct lcore *lcore, struct packet *packet, const stru
 	write_be16(udp + 4, udp_len);
 	memset(udp + 6, 0, 2);
 	uint8_t *ip =
-		v4 ? write_ipv4(lcore, udp, out, to, udp_len) : write_ipv6(udp, out, to, udp_len);
+		v4 ? write_ipv4(ip_id, udp, out, to, udp_len) : write_ipv6(udp, out, to, udp_len);
 	uint64_t sum = checksum_pseudo(v4 ? ip + 12 : ip + 8, v4 ? 8 : 32, udp_len);
 	uint16_t check =
 		(uint16_t)~checksum_fold(checksum_add(sum + packet->payload_sum, udp, UDP_LEN));
@@ -147,7 +152,7 @@ static bool rewrite(struct lcore *lcore, struct packet *packet)
 	if (headers + packet->payload_len > egress->mtu ||
 	    headers + ETHERNET_LEN > packet->headroom + packet->payload)
 		goto drop;
-	write_headers(lcore, packet, out, to, egress);
+	packet_write_headers(&lcore->ip_id, packet, out, to, egress);
 	count_sent(out, packet);
 	return true;
 drop:

@@ -300,7 +300,8 @@ static int make_poller(struct datapath *datapath, const struct datapath_config *
 	poller->wake_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
 	snprintf(name, sizeof(name), "inbox%u", index);
 	poller->inbox = rte_ring_create(name, HANDOVER_SIZE, SOCKET_ID_ANY, RING_F_SC_DEQ);
-	if (!poller->inbox || poller->wake_fd < 0 ||
+	poller->punts = calloc(1, sizeof(*poller->punts));
+	if (!poller->inbox || poller->wake_fd < 0 || !poller->punts ||
 	    rte_rcu_qsbr_thread_register(datapath->rcu, index) != 0)
 		return why_set(why, -ERR_NO_MEMORY, "cannot set up lcore %u", index);
 	add_fd(poller, poller->wake_fd);
@@ -447,6 +448,7 @@ static void free_poller(struct poller *poller)
 	rte_ring_free(poller->inbox);
 	if (poller->wake_fd >= 0)
 		close(poller->wake_fd);
+	free(poller->punts);
 	rte_free(poller);
 }
 
