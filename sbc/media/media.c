@@ -52,6 +52,8 @@ static struct ng_endpoint endpoint_of(const struct config_endpoint *config)
 	case CONFIG_UNIX:
 		endpoint.transport = NG_UNIX;
 		break;
+	default: /* NG is spoken in no other way */
+		break;
 	}
 	return endpoint;
 }

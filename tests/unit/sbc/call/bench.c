@@ -168,11 +168,12 @@ static void configure(struct bench *bench)
 						       .interface = i,
 						       .servers = &bench->servers[i],
 						       .server_count = 1};
-		bench->ends[i] = (struct config_end){CONFIG_END_PEER, i};
+		bench->ends[i] = (struct config_end){.type = CONFIG_END_PEER, .peer = i};
 		bench->routes[i] = (struct config_route){.name = "way",
 							 .from = &bench->ends[i],
 							 .from_count = 1,
-							 .to = {CONFIG_END_PEER, 1 - i}};
+							 .to = &bench->ends[1 - i],
+							 .to_count = 1};
 	}
 	bench->phones = (struct config_phones){.from = PHONE, .registrar = PBX, .contacts = 2};
 	bench->relay = (struct config_endpoint){

@@ -14,25 +14,32 @@ static const struct config_end from_pbx[] = {{.type = CONFIG_END_PEER, .peer = 0
 static const struct config_end from_phones[] = {{.type = CONFIG_END_PHONES}};
 static const struct config_number emergency[] = {{"112", false}, {"15", false}};
 static const struct config_number abroad[] = {{"+", true}};
+static const struct config_end to_pbx = {.type = CONFIG_END_PEER, .peer = 0};
+static const struct config_end to_emergency = {.type = CONFIG_END_PEER, .peer = 1};
+static const struct config_end to_carrier = {.type = CONFIG_END_PEER, .peer = 2};
+static const struct config_end to_phones = {.type = CONFIG_END_PHONES};
 static const struct config_route routes[] = {
 	{.name = "emergency",
 	 .from = from_pbx,
 	 .from_count = 1,
 	 .numbers = emergency,
 	 .number_count = 2,
-	 .to = {CONFIG_END_PEER, 1}},
+	 .to = &to_emergency,
+	 .to_count = 1},
 	{.name = "abroad",
 	 .from = from_pbx,
 	 .from_count = 1,
 	 .numbers = abroad,
 	 .number_count = 1,
-	 .to = {CONFIG_END_PEER, 2}},
+	 .to = &to_carrier,
+	 .to_count = 1},
 	{.name = "to-phones",
 	 .from = from_pbx,
 	 .from_count = 1,
 	 .registered = true,
-	 .to = {CONFIG_END_PHONES, 0}},
-	{.name = "from-phones", .from = from_phones, .from_count = 1, .to = {CONFIG_END_PEER, 0}},
+	 .to = &to_phones,
+	 .to_count = 1},
+	{.name = "from-phones", .from = from_phones, .from_count = 1, .to = &to_pbx, .to_count = 1},
 };
 static const struct config config = {.routes = routes, .route_count = 4};
 

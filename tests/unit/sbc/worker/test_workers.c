@@ -162,8 +162,10 @@ static void bench_open_with(struct bench *b, uint8_t count, const struct config_
 	memset(b, 0, sizeof(*b));
 	b->log = (struct log){.level = LOG_WARN, .fd = 2, .program = "test"};
 	assert_int_equal(addr_parse(SLICE("127.0.0.1"), free_port(), &b->addr), 0);
-	b->listeners[0] = (struct config_listener){"udp", CONFIG_UDP, b->addr};
-	b->listeners[1] = (struct config_listener){"tcp", CONFIG_TCP, b->addr};
+	b->listeners[0] =
+		(struct config_listener){.name = "udp", .transport = CONFIG_UDP, .addr = b->addr};
+	b->listeners[1] =
+		(struct config_listener){.name = "tcp", .transport = CONFIG_TCP, .addr = b->addr};
 	b->interface = (struct config_interface){
 		.name = "wan", .listeners = b->listeners, .listener_count = 2};
 	b->config = (struct config){.interfaces = &b->interface,
