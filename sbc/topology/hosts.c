@@ -88,3 +88,53 @@ void hosts_write_target(const struct hosts_way *way, struct slice uri, struct bu
 {
 	write_uri(way, uri, true, out);
 }
+
+static size_t scheme_len(struct slice text)
+{
+	static const struct slice schemes[] = {{"sip:", 4}, {"sips:", 5}, {"pres:", 5}, {"im:", 3}};
+
+	for (size_t i = 0; i < sizeof(schemes) / sizeof(schemes[0]); i++)
+		if (slice_starts_nocase(text, schemes[i]))
+			return schemes[i].len;
+	return 0;
+}
+
+static bool tells_place(const struct config *config, const struct uri *uri)
+{
+	struct addr literal;
+	struct slice value;
+
+	return addr_parse_ip(uri->host, &literal) == 0 || hosts_is_own(config, uri->host) ||
+	       uri_parameter(uri, SLICE("maddr"), &value) ||
+	       uri_parameter(uri, SLICE("received"), &value);
+}
+
+bool hosts_map(const struct hosts_way *way, struct slice text, struct buf *out)
+{
+	size_t scheme = scheme_len(text);
+	struct buf as_sip, mapped;
+	struct uri uri;
+
+	if (scheme == 0)
+		return false;
+	/* Read as a SIP URI, whatever it is called. */
+	bool is_sip = (text.data[0] | 0x20) == 's';
+	buf_init(&as_sip);
+	buf_init(&mapped);
+	if (!is_sip)
+		buf_add_text(&as_sip, "sip:");
+	buf_add(&as_sip, is_sip ? text : slice_sub(text, scheme, text.len));
+	bool is_changed = !buf_failed(&as_sip) && uri_parse(buf_slice(&as_sip), &uri) == 0 &&
+			  tells_place(way->config, &uri);
+	if (is_changed) {
+		hosts_write_target(way, buf_slice(&as_sip), &mapped);
+		if (!is_sip)
+			buf_add(out, slice_sub(text, 0, scheme));
+		buf_add(out, slice_sub(buf_slice(&mapped), is_sip ? 0 : 4, mapped.len));
+	}
+	if (buf_failed(&mapped) || buf_failed(&as_sip))
+		out->failed = true;
+	buf_free(&as_sip);
+	buf_free(&mapped);
+	return is_changed;
+}

@@ -18,5 +18,8 @@ bool hosts_is_own(const struct config *config, struct slice host);
 void hosts_write_identity(const struct hosts_way *way, struct slice uri, struct buf *out);
 /* A Request-URI: with the server's port when it is not 5060. */
 void hosts_write_target(const struct hosts_way *way, struct slice uri, struct buf *out);
+/* A URI of any place in a message: true when it names a place of one side, an address or a host of
+ * ours, and was written with the other side's. sip:, sips:, pres: and im: (RFC 3859, 3860). */
+bool hosts_map(const struct hosts_way *way, struct slice uri, struct buf *out);
 /* Our own host of an interface, as in a URI. */
 void hosts_write_own(const struct config *config, uint16_t interface, struct buf *out);
