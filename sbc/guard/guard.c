@@ -25,11 +25,20 @@ struct interface {
 	struct bucket bucket;
 };
 
+struct host { /* of a peer, by its name */
+	uint32_t owner;
+	uint16_t interface;
+	uint16_t peer;
+	struct addr addr;
+};
+
 struct guard {
 	struct interface *interfaces;
 	size_t interface_count;
 	struct guard_peer *peers;
 	size_t peer_count;
+	struct host *hosts;
+	size_t host_count;
 	struct source *sources; /* sets of WAYS */
 	uint32_t set_mask;
 	uint64_t hash_key[2];
@@ -79,8 +88,27 @@ void guard_destroy(struct guard *guard)
 		return;
 	free(guard->interfaces);
 	free(guard->peers);
+	free(guard->hosts);
 	free(guard->sources);
 	free(guard);
+}
+
+void guard_set_hosts(struct guard *guard, uint32_t owner, uint16_t interface, uint16_t peer,
+		     const struct addr *hosts, size_t count)
+{
+	struct host *list = calloc(guard->host_count + count + 1, sizeof(*list));
+	size_t kept = 0;
+
+	if (!list)
+		return;
+	for (size_t i = 0; i < guard->host_count; i++)
+		if (guard->hosts[i].owner != owner)
+			list[kept++] = guard->hosts[i];
+	for (size_t i = 0; i < count; i++)
+		list[kept++] = (struct host){owner, interface, peer, hosts[i]};
+	free(guard->hosts);
+	guard->hosts = list;
+	guard->host_count = kept;
 }
 
 int guard_peer_of(const struct guard *guard, uint16_t interface, const struct addr *source)
@@ -90,6 +118,10 @@ int guard_peer_of(const struct guard *guard, uint16_t interface, const struct ad
 		if (peer->interface == interface && cidr_contains(&peer->network, source))
 			return peer->peer;
 	}
+	for (size_t i = 0; i < guard->host_count; i++)
+		if (guard->hosts[i].interface == interface &&
+		    addr_equal_ip(&guard->hosts[i].addr, source))
+			return guard->hosts[i].peer;
 	return -1;
 }
 

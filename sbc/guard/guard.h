@@ -58,6 +58,10 @@ bool guard_bad_message(struct guard *guard, uint16_t interface, const struct add
 		       uint64_t now_ms);
 bool guard_is_banned(const struct guard *guard, uint16_t interface, const struct addr *source,
 		     uint64_t now_ms);
+/* Hosts that are a peer's because a name leads there: these in place of the last ones of `owner` (a
+ * server). Without memory the last ones stay. */
+void guard_set_hosts(struct guard *guard, uint32_t owner, uint16_t interface, uint16_t peer,
+		     const struct addr *hosts, size_t count);
 int guard_peer_of(const struct guard *guard, uint16_t interface,
 		  const struct addr *source);                    /* -1 */
 const struct counter *guard_counters(const struct guard *guard); /* by verdict */

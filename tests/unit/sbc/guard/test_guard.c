@@ -63,6 +63,24 @@ static void peers_are_known_by_source_and_interface(void **state)
 	guard_destroy(guard);
 }
 
+static void hosts_of_a_name_are_a_peers(void **state)
+{
+	struct guard *guard = make();
+	struct addr first = at("192.0.2.7:5070"), second = at("192.0.2.8"), other = at("192.0.2.9");
+	struct addr both[2] = {first, second};
+	(void)state;
+	guard_set_hosts(guard, 3, 1, 8, both, 2);
+	guard_set_hosts(guard, 4, 1, 9, &other, 1);
+	assert_int_equal(guard_peer_of(guard, 1, &first), 8);
+	assert_int_equal(guard_peer_of(guard, 1, &other), 9);
+	assert_int_equal(guard_peer_of(guard, 0, &first), -1);
+	guard_set_hosts(guard, 3, 1, 8, &second, 1);
+	assert_int_equal(guard_peer_of(guard, 1, &first), -1);
+	assert_int_equal(guard_peer_of(guard, 1, &second), 8);
+	assert_int_equal(guard_peer_of(guard, 1, &other), 9);
+	guard_destroy(guard);
+}
+
 static void a_stranger_has_a_rate(void **state)
 {
 	struct guard *guard = make();
@@ -150,6 +168,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(peers_are_known_by_source_and_interface),
+		cmocka_unit_test(hosts_of_a_name_are_a_peers),
 		cmocka_unit_test(a_stranger_has_a_rate),
 		cmocka_unit_test(a_peer_has_none),
 		cmocka_unit_test(all_strangers_together_have_a_rate),
