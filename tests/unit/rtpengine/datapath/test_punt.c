@@ -33,7 +33,7 @@ static struct stun response(const char *id)
 	return s;
 }
 
-static enum drop send(struct bench *b, const char *from, const struct stun *stun)
+static enum drop arrive(struct bench *b, const char *from, const struct stun *stun)
 {
 	uint64_t drops[DROP_COUNT];
 	for (unsigned i = 0; i < DROP_COUNT; i++)
@@ -61,27 +61,27 @@ static void stun_has_to_name_the_session(void **state)
 	struct bench *b = *state;
 	struct stun s = request("abcdefgh:theirs");
 
-	assert_int_equal(send(b, STRANGER, &s), DROP_NONE);
+	assert_int_equal(arrive(b, STRANGER, &s), DROP_NONE);
 	assert_int_equal(b->punted, 1);
 	s = request("abcdefgX:theirs");
-	assert_int_equal(send(b, FROM, &s), DROP_STUN);
+	assert_int_equal(arrive(b, FROM, &s), DROP_STUN);
 	s = request("abcdefghi:theirs");
-	assert_int_equal(send(b, FROM, &s), DROP_STUN);
+	assert_int_equal(arrive(b, FROM, &s), DROP_STUN);
 	s = request("abcdefgh");
-	assert_int_equal(send(b, FROM, &s), DROP_STUN);
+	assert_int_equal(arrive(b, FROM, &s), DROP_STUN);
 	memcpy(b->flows[0].ice.ufrags[1], "newufrag", 8);
 	s = request("newufrag:theirs");
-	assert_int_equal(send(b, FROM, &s), DROP_NONE);
+	assert_int_equal(arrive(b, FROM, &s), DROP_NONE);
 	s = request("abcdefgh:theirs");
-	assert_int_equal(send(b, FROM, &s), DROP_NONE);
+	assert_int_equal(arrive(b, FROM, &s), DROP_NONE);
 	s.bytes[3] = (uint8_t)(s.bytes[3] + 4); /* longer than it is */
-	assert_int_equal(send(b, FROM, &s), DROP_STUN);
+	assert_int_equal(arrive(b, FROM, &s), DROP_STUN);
 	s = request("abcdefgh:theirs");
 	s.bytes[4] = 0; /* no cookie */
-	assert_int_equal(send(b, FROM, &s), DROP_STUN);
+	assert_int_equal(arrive(b, FROM, &s), DROP_STUN);
 	s = request("abcdefgh:theirs");
 	write_be16(s.bytes + 30, 200); /* the attribute leads out */
-	assert_int_equal(send(b, FROM, &s), DROP_STUN);
+	assert_int_equal(arrive(b, FROM, &s), DROP_STUN);
 }
 
 static void answers_have_to_be_to_questions_of_ours(void **state)
@@ -89,11 +89,11 @@ static void answers_have_to_be_to_questions_of_ours(void **state)
 	struct bench *b = *state;
 	struct stun s = response("MARKtransact");
 
-	assert_int_equal(send(b, FROM, &s), DROP_NONE);
+	assert_int_equal(arrive(b, FROM, &s), DROP_NONE);
 	s = response("mARKtransact");
-	assert_int_equal(send(b, FROM, &s), DROP_STUN);
+	assert_int_equal(arrive(b, FROM, &s), DROP_STUN);
 	s.len = 19;
-	assert_int_equal(send(b, FROM, &s), DROP_STUN);
+	assert_int_equal(arrive(b, FROM, &s), DROP_STUN);
 }
 
 static void dtls_has_to_come_from_the_peer(void **state)
@@ -101,18 +101,18 @@ static void dtls_has_to_come_from_the_peer(void **state)
 	struct bench *b = *state;
 	struct stun record = {.bytes = {22, 0xfe, 0xff}, .len = 60};
 
-	assert_int_equal(send(b, FROM, &record), DROP_NONE);
-	assert_int_equal(send(b, "10.0.0.9:4711", &record), DROP_NONE); /* its address */
-	assert_int_equal(send(b, STRANGER, &record), DROP_DTLS);
+	assert_int_equal(arrive(b, FROM, &record), DROP_NONE);
+	assert_int_equal(arrive(b, "10.0.0.9:4711", &record), DROP_NONE); /* its address */
+	assert_int_equal(arrive(b, STRANGER, &record), DROP_DTLS);
 	b->flows[0].mode = FLOW_SOURCE_ICE; /* only what ICE has found */
-	assert_int_equal(send(b, FROM, &record), DROP_DTLS);
+	assert_int_equal(arrive(b, FROM, &record), DROP_DTLS);
 	b->flows[0].named = bench_addr(STRANGER);
 	b->flows[0].named_hop = &b->hop;
 	b->flows[0].named_count++;
-	assert_int_equal(send(b, STRANGER, &record), DROP_NONE);
-	assert_int_equal(send(b, FROM, &record), DROP_DTLS);
+	assert_int_equal(arrive(b, STRANGER, &record), DROP_NONE);
+	assert_int_equal(arrive(b, FROM, &record), DROP_DTLS);
 	b->flows[0].mode = FLOW_SOURCE_CLOSED;
-	assert_int_equal(send(b, FROM, &record), DROP_DTLS);
+	assert_int_equal(arrive(b, FROM, &record), DROP_DTLS);
 }
 
 static void a_flood_does_not_shut_the_peer_out(void **state)
@@ -125,17 +125,17 @@ static void a_flood_does_not_shut_the_peer_out(void **state)
 	b->flows[0].named_hop = &b->hop;
 	b->flows[0].named_count++;
 	for (unsigned i = 0; i < 10000; i++) {
-		(void)send(b, STRANGER, &s);
+		(void)arrive(b, STRANGER, &s);
 		if (i % 100 == 0)
 			bench_advance_ms(b, 1);
 	}
 	assert_true(b->punted <= 40);
 	assert_int_equal(bench_drops(b, DROP_PUNT), 10000 - b->punted);
 	unsigned before = b->punted;
-	assert_int_equal(send(b, FROM, &s), DROP_NONE);
+	assert_int_equal(arrive(b, FROM, &s), DROP_NONE);
 	assert_int_equal(b->punted, before + 1);
 	bench_advance_ms(b, 1000);
-	assert_int_equal(send(b, STRANGER, &s), DROP_NONE);
+	assert_int_equal(arrive(b, STRANGER, &s), DROP_NONE);
 }
 
 static void a_full_ring_is_a_drop_of_its_own(void **state)
@@ -144,7 +144,7 @@ static void a_full_ring_is_a_drop_of_its_own(void **state)
 	struct stun s = request("abcdefgh:theirs");
 
 	b->punts_full = true;
-	assert_int_equal(send(b, FROM, &s), DROP_PUNT);
+	assert_int_equal(arrive(b, FROM, &s), DROP_PUNT);
 }
 
 int main(void)
