@@ -60,8 +60,8 @@ void ack_send(struct call *call, struct slice sdp)
 				      .max_forwards = 70,
 				      .content_type = SLICE("application/sdp"),
 				      .body = sdp};
-	leg_way(call, to, &leg->ack_path);
-	int err = leg_write(call, to, &request, &bytes);
+	leg_way(call, to, &leg->dialog, &leg->ack_path);
+	int err = leg_write(call, to, &leg->dialog, &request, &bytes);
 	if (!err)
 		err = transactions_send_ack(worker->transactions, buf_slice(&bytes), &leg->ack_path,
 					    &sent);
@@ -101,38 +101,38 @@ static void take_answer(struct call *call, const struct message *ack)
 {
 	struct exchange *exchange = &call->exchange;
 
-	if (!message_has_sdp(ack) || owned_set(&exchange->answer, message_body(ack)) != 0) {
+	struct session *session = &call->session;
+
+	if (!message_has_sdp(ack) ||
+	    body_check_answer(call, 0, exchange->from, message_body(ack)) != 0 ||
+	    owned_set(&session->answer, message_body(ack)) != 0) {
 		without_answer(call);
 		return;
 	}
 	exchange->state = EXCHANGE_ACKING;
-	if (exchange_ask(call, MEDIA_ANSWER, exchange->from, exchange->answer) != 0)
+	if (call_ask(call, MEDIA_FOR_EXCHANGE, MEDIA_ANSWER, exchange->from, session->answer) != 0)
 		without_answer(call);
 }
 
 void ack_media(struct call *call, const struct media_result *result)
 {
 	struct exchange *exchange = &call->exchange;
-	struct leg *to = &call->legs[other_leg(exchange->from)];
 	const char *reason = result->reason;
-	struct buf body;
 	int err = result->err;
 
-	buf_init(&body);
-	arena_reset(call->calls->scratch);
 	if (!err)
-		err = body_hide(call->calls->scratch, result->sdp, &to->origin, &body, &reason);
-	if (!err)
-		err = owned_set(&exchange->answer_shown, buf_slice(&body));
-	buf_free(&body);
+		err = body_show(call, other_leg(exchange->from), 0, result->sdp,
+				&call->session.answer_shown, &reason);
 	if (err) {
 		log_warn(call->calls->worker->log, "call.answer_failed", "call=%.*s reason=\"%s\"",
 			 TOKEN_LENGTH, call->id, reason ? reason : err_text(err));
 		without_answer(call);
 		return;
 	}
-	ack_send(call, exchange->answer_shown);
-	exchange_agree(call);
+	ack_send(call, call->session.answer_shown);
+	if (session_agree(&call->session) != 0)
+		log_warn(call->calls->worker->log, "call.sdp_not_kept", "call=%.*s", TOKEN_LENGTH,
+			 call->id);
 	exchange_done(call);
 }
 
@@ -146,13 +146,13 @@ void ack_receive(struct call *call, uint8_t leg, const struct message *ack)
 	wheel_cancel(call->calls->worker->wheel, &exchange->repeat);
 	if (call->state == CALL_ENDING) {
 		bool owes_bye = call->legs[leg].bye_after_ack;
-		if (exchange->is_late && !exchange->is_acked)
+		if (!exchange->is_acked)
 			ack_send(call, SLICE_NONE);
 		exchange_clear(call);
 		if (owes_bye)
 			bye_send(call, leg, SLICE_NONE);
 		call_release_if_done(call);
-	} else if (exchange->is_late) {
+	} else if (!exchange->is_acked) {
 		take_answer(call, ack);
 	} else {
 		exchange_done(call);

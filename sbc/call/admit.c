@@ -78,6 +78,55 @@ static void find_way(struct calls *calls, const struct message *request, struct 
 		out->binding = out->route->to[0].type == CONFIG_END_PHONES ? binding : NULL;
 }
 
+int admit_reliability(const struct config_dialog *policy, const struct message *request,
+		      enum reliability *out)
+{
+	bool is_required = message_has_option(request, HEADER_REQUIRE, SLICE("100rel"));
+	bool is_supported =
+		is_required || message_has_option(request, HEADER_SUPPORTED, SLICE("100rel"));
+
+	*out = RELIABLE_NEVER;
+	if (policy->reliable == CONFIG_RELIABLE_NEVER)
+		return is_required ? -ERR_UNSUPPORTED : 0;
+	if (policy->reliable == CONFIG_RELIABLE_REQUIRE && !is_supported)
+		return -ERR_REFUSED;
+	if (is_required || (is_supported && policy->reliable == CONFIG_RELIABLE_REQUIRE))
+		*out = RELIABLE_REQUIRED;
+	else if (is_supported)
+		*out = RELIABLE_SUPPORTED;
+	return 0;
+}
+
+/* RFC 3261 8.2.2.2, RFC 5393 5, RFC 3262: what an INVITE must be beside well formed. */
+static unsigned int check_setup(struct calls *calls, const struct message *request,
+				const struct transport_path *path, struct buf *headers,
+				struct admission *out)
+{
+	const struct config *config = calls->worker->config;
+	const struct config_dialog *policy = out->peer >= 0
+						     ? &config->peers[out->peer].dialog
+						     : &config->interfaces[path->interface].dialog;
+	struct slice breadth;
+	uint32_t left = 0;
+
+	if (exchange_is_merged(calls, request)) {
+		counter_add(&calls->counters.merged, 1);
+		return 482;
+	}
+	if (message_header(request, SLICE("Max-Breadth"), &breadth)) {
+		if (slice_to_u32(slice_trim(breadth), UINT32_MAX, &left) != 0)
+			return 400;
+		if (left == 0)
+			return 440;
+	}
+	int err = admit_reliability(policy, request, &out->reliability);
+	if (err == -ERR_UNSUPPORTED)
+		builder_header(headers, HEADER_UNSUPPORTED, SLICE("100rel"));
+	if (err == -ERR_REFUSED)
+		builder_header(headers, HEADER_REQUIRE, SLICE("100rel"));
+	return !err ? 0 : err == -ERR_REFUSED ? 421 : 420;
+}
+
 void admit(struct calls *calls, const struct message *request, const struct transport_path *path,
 	   struct buf *headers, struct admission *out)
 {
@@ -90,6 +139,8 @@ void admit(struct calls *calls, const struct message *request, const struct tran
 	unsigned int status = check_request(request, headers);
 	if (!status)
 		status = check_invite(request, headers);
+	if (!status)
+		status = check_setup(calls, request, path, headers, out);
 	if (status) {
 		if (status == 483)
 			counter_add(&calls->counters.too_many_hops, 1);

@@ -59,8 +59,8 @@ void bye_send(struct call *call, uint8_t index, struct slice headers)
 	buf_init(&bytes);
 	struct leg_request bye = {
 		.method = SLICE("BYE"), .cseq = cseq, .max_forwards = 70, .headers = headers};
-	leg_way(call, index, &request.path);
-	int err = leg_write(call, index, &bye, &bytes);
+	leg_way(call, index, &leg->dialog, &request.path);
+	int err = leg_write(call, index, &leg->dialog, &bye, &bytes);
 	request.bytes = buf_slice(&bytes);
 	if (!err)
 		err = transaction_request(call->calls->worker->transactions, &request, &handle);
@@ -86,7 +86,7 @@ static void end_exchange(struct call *call, unsigned int status, struct slice re
 		ack_send(call, SLICE_NONE); /* a late offer nobody will answer */
 	if (exchange->state == EXCHANGE_ACCEPTED)
 		return; /* stays until its ACK */
-	if (!exchange->is_replied && exchange->state != EXCHANGE_RESTORING)
+	if (!exchange->is_replied)
 		exchange_refuse(call, status ? status : 487, SLICE_NONE);
 	if (exchange->client.id &&
 	    transaction_cancel(call->calls->worker->transactions, exchange->client, reason) == 0)
@@ -133,6 +133,10 @@ void call_end(struct call *call, enum call_cause cause, unsigned int status, int
 	call->ended_by = by;
 	call->ended_ms = call_now(call);
 	wheel_cancel(calls->worker->wheel, &call->upkeep);
+	provisional_settle(call);
+	for (uint8_t leg = 0; leg < LEGS; leg++)
+		session_timer_stop(call, leg);
+	call->restore = RESTORE_NONE;
 	inside_abort(call);
 	end_exchange(call, status, reason);
 	for (uint8_t leg = 0; leg < LEGS; leg++)
@@ -151,13 +155,25 @@ void call_end(struct call *call, enum call_cause cause, unsigned int status, int
 	call_release_if_done(call);
 }
 
-void bye_receive(struct call *call, uint8_t leg, struct transaction_handle handle,
-		 const struct message *request)
+/* The caller ends one of several early dialogs (RFC 3261 15): the callee hears it there, the others
+ * ring on. */
+static bool ends_one_of_many(const struct call *call, uint8_t early, uint8_t leg)
+{
+	return early && leg == CALLER && call->state == CALL_SETUP && call->early->next;
+}
+
+void bye_receive(struct call *call, uint8_t early, uint8_t leg, struct transaction_handle handle,
+		 const struct message *request, const struct transport_path *path)
 {
 	struct crossing crossing = leg_crossing(call, leg, false);
 	struct reply reply = {.status = 200};
 	struct buf lines;
 
+	if (ends_one_of_many(call, early, leg)) {
+		inside_receive(call, early, leg, handle, request, path);
+		early_end(call, early_find(call, early));
+		return;
+	}
 	if (transaction_reply(call->calls->worker->transactions, handle, &reply) != 0)
 		log_debug(call->calls->worker->log, "call.reply_not_sent", "call=%.*s status=200",
 			  TOKEN_LENGTH, call->id);

@@ -32,7 +32,14 @@ static void on_media_result(void *owner, uint64_t handle, const struct media_res
 		call->media_pending = false;
 		if (result->relay >= 0)
 			call->media.relay = result->relay;
-		exchange_media(call, result);
+		if (call->media_owner == MEDIA_FOR_EXCHANGE)
+			exchange_media(call, result);
+		else if (call->media_owner == MEDIA_FOR_RESTORE)
+			restore_media(call);
+		else
+			inside_media(call, (uint8_t)(call->media_owner - MEDIA_FOR_RELAYED),
+				     result);
+		call_go_on(call);
 		return;
 	}
 	if (result->err || (call && call->state != CALL_ENDING))
@@ -101,6 +108,7 @@ int calls_create(const struct calls_config *config, struct calls **out)
 	clock_gettime(CLOCK_REALTIME, &now);
 	calls->unix_offset_ms = (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000 -
 				wheel_now_ms(calls->worker->wheel);
+	random_fill(calls->worker->random, calls->hash_key, sizeof(calls->hash_key));
 	calls->recent = calloc(RECENT_MAX, sizeof(*calls->recent));
 	int err = calls->recent ? 0 : -ERR_NO_MEMORY;
 	if (!err)
@@ -109,6 +117,8 @@ int calls_create(const struct calls_config *config, struct calls **out)
 		err = table_init(&calls->by_number, 256);
 	if (!err)
 		err = table_init(&calls->by_server, 256);
+	if (!err)
+		err = table_init(&calls->by_merge, 256);
 	if (!err)
 		err = media_create(calls->worker, &handlers, calls, &calls->media);
 	if (err) {
@@ -125,11 +135,17 @@ static void call_free(struct call *call)
 	struct calls *calls = call->calls;
 
 	exchange_clear(call);
+	inside_free(call);
+	early_end_all(call);
+	session_free(&call->session);
+	wheel_cancel(calls->worker->wheel, &call->provisional.repeat);
 	wheel_cancel(calls->worker->wheel, &call->upkeep);
 	wheel_cancel(calls->worker->wheel, &call->reaper);
 	table_remove(&calls->by_number, &call->by_number);
-	for (uint8_t leg = 0; leg < LEGS; leg++)
+	for (uint8_t leg = 0; leg < LEGS; leg++) {
+		session_timer_stop(call, leg);
 		leg_free(&call->legs[leg]);
+	}
 	owned_free(&call->caller);
 	owned_free(&call->callee);
 	owned_free(&call->target);
@@ -149,6 +165,7 @@ void calls_destroy(struct calls *calls)
 	media_destroy(calls->media);
 	table_free(&calls->by_number);
 	table_free(&calls->by_server);
+	table_free(&calls->by_merge);
 	arena_destroy(calls->scratch);
 	free(calls->recent);
 	free(calls);
@@ -184,6 +201,7 @@ int call_create(struct calls *calls, struct call **out)
 	table_insert(&calls->by_number, &call->by_number, spread(call->number));
 	counter_add(&calls->counters.live, 1);
 	for (uint8_t leg = 0; leg < LEGS; leg++) {
+		call->legs[leg].index = leg;
 		call->legs[leg].peer = -1;
 		call->legs[leg].origin.session_id = random_u64(calls->worker->random) >> 1;
 	}
@@ -237,18 +255,60 @@ struct call *calls_next(const struct calls *calls, const struct call *at)
 	return link ? container_of(link, struct call, by_number) : NULL;
 }
 
-struct call *calls_match(const struct calls *calls, const struct message *request, uint8_t *leg)
+/* Which dialog of the leg: an early one, or the call's. */
+static bool match_dialog(const struct call *call, uint8_t leg, const struct message *request,
+			 uint8_t *out)
 {
+	for (const struct early *early = call->early; early; early = early->next) {
+		if (!dialog_matches(&early->dialogs[leg], request))
+			continue;
+		*out = early->id;
+		return true;
+	}
+	*out = 0;
+	return dialog_matches(&call->legs[leg].dialog, request);
+}
+
+struct call *calls_match(const struct calls *calls, const struct message *request, uint8_t *leg,
+			 uint8_t *early)
+{
+	/* Behind it may be the number of an early dialog. */
+	struct slice tag = slice_sub(message_to_tag(request), 0, TOKEN_LENGTH);
 	struct token token;
 
-	if (token_read(calls->worker->token_key, TOKEN_TAG, message_to_tag(request), &token) != 0 ||
+	if (token_read(calls->worker->token_key, TOKEN_TAG, tag, &token) != 0 ||
 	    (token.id & 3) >= LEGS || token.worker != calls->worker->index)
 		return NULL;
 	struct call *call = calls_find(calls, token.id >> 2);
-	if (!call || !dialog_matches(&call->legs[token.id & 3].dialog, request))
+	if (!call || !match_dialog(call, token.id & 3, request, early))
 		return NULL;
 	*leg = (uint8_t)(token.id & 3);
 	return call;
+}
+
+int call_ask(struct call *call, uint8_t owner, enum media_verb verb, uint8_t from, struct slice sdp)
+{
+	struct media_end here = leg_media(call, from);
+	struct media_end there = leg_media(call, other_leg(from));
+	uint64_t handle = call->number << 8 | ++call->media_sequence;
+
+	call->media_owner = owner;
+	int err =
+		media_exchange(call->calls->media, verb, &call->media, &here, &there, sdp, handle);
+	call->media_pending = err == 0;
+	return err;
+}
+
+bool call_is_asking(const struct call *call)
+{
+	return call->media_pending || call->restore != RESTORE_NONE;
+}
+
+void call_go_on(struct call *call)
+{
+	restore_go_on(call);
+	inside_go_on(call);
+	reply_go_on(call);
 }
 
 uint64_t call_now(const struct call *call)

@@ -5,17 +5,19 @@
 #pragma once
 #include "control/base/table.h"
 #include "control/state/store.h"
-#include "sbc/dialog/dialog.h"
+#include "sbc/call/early.h"
+#include "sbc/call/exchange.h"
+#include "sbc/call/inside.h"
 #include "sbc/call/ladder.h"
+#include "sbc/call/leg.h"
 #include "sbc/call/limits.h"
 #include "sbc/media/media.h"
 #include "sbc/registration/registrar.h"
 #include "sbc/route/peers.h"
 #include "sbc/route/route.h"
-#include "sbc/topology/body.h"
 #include "sbc/topology/policy.h"
 
-enum { CALLER = 0, CALLEE = 1, LEGS = 2, RELAYS_MAX = 4, RECENT_MAX = 64 };
+enum { RECENT_MAX = 64 };
 
 enum call_state { CALL_SETUP, CALL_UP, CALL_ENDING };
 
@@ -29,6 +31,8 @@ enum call_state { CALL_SETUP, CALL_UP, CALL_ENDING };
 	X(NO_RELAY, "no media relay")                                                              \
 	X(BAD_SDP, "SDP refused")                                                                  \
 	X(NO_ACK, "no ACK")                                                                        \
+	X(NO_PRACK, "no PRACK")                                                                    \
+	X(EXPIRED, "session timer")                                                                \
 	X(NO_MEDIA, "no media")                                                                    \
 	X(DIALOG_LOST, "a side lost the dialog")                                                   \
 	X(FAILED, "failed here")                                                                   \
@@ -50,11 +54,17 @@ const char *call_cause_text(enum call_cause cause);
 	X(live, "calls held")                                                                      \
 	X(up, "calls in conversation")                                                             \
 	X(reinvites, "re-INVITEs")                                                                 \
-	X(glare, "re-INVITEs that crossed (491)")                                                  \
+	X(updates, "UPDATEs")                                                                      \
+	X(glare, "offers that crossed (491)")                                                      \
 	X(forks, "second answers of a fork, ended")                                                \
 	X(unknown_dialog, "requests for no dialog of ours (481)")                                  \
 	X(foreign_source, "in-dialog requests from somebody else's address")                       \
 	X(unknown_caller, "calls of strangers, dropped")                                           \
+	X(merged, "INVITEs that came by two ways (482)")                                           \
+	X(refreshes, "session refreshes sent")                                                     \
+	X(expired, "calls ended for lack of a session refresh")                                    \
+	X(wrong_answers, "SDP answers that did not fit their offer")                               \
+	X(no_prack, "reliable provisional replies without PRACK")                                  \
 	X(loops, "calls that came round (482)")                                                    \
 	X(too_many_hops, "requests at the end of their hops (483)")                                \
 	X(limited, "calls over a limit (503)")                                                     \
@@ -68,74 +78,11 @@ struct call_counters {
 #undef X
 };
 
-struct leg {
-	struct dialog dialog;
-	struct transport_path path; /* where its last request or reply came from, or goes to */
-	uint16_t interface;
-	int peer; /* -1 = a phone */
-	bool is_trusted;
-	bool bye_after_ack; /* RFC 3261 15: no BYE on our 2xx before its ACK */
-	struct body_origin origin;
-	struct slice sdp_received; /* owned; of the last offer and answer both sides agreed on */
-	struct slice sdp_sent;     /* owned; what this side was shown then */
-	struct slice ack;          /* owned; the last ACK sent, for a repeated 2xx */
-	struct transport_path ack_path;
-	uint32_t ack_cseq;
-};
+/* Whose request the relay has. */
+enum { MEDIA_FOR_EXCHANGE, MEDIA_FOR_RESTORE, MEDIA_FOR_RELAYED /* and its slot */ };
 
-/* A reply on its way to the other side, waiting for the relay or the store. */
-struct draft {
-	unsigned int status;  /* 0 = none */
-	struct slice headers; /* owned; lines that cross */
-	struct slice body;    /* owned; SDP as received */
-	bool is_resolved;     /* the body has been through the relay */
-};
-
-enum exchange_state {
-	EXCHANGE_NONE,
-	EXCHANGE_OFFERING, /* the relay has the offer */
-	EXCHANGE_CALLING,  /* the INVITE is out */
-	EXCHANGE_STORING,  /* the store has the record */
-	EXCHANGE_ACCEPTED, /* 2xx is out, no ACK yet */
-	EXCHANGE_ACKING,   /* the relay has the answer that came in the ACK */
-	EXCHANGE_RESTORING /* the relay is told the last agreed SDPs again */
-};
-
-/* One INVITE transaction across the call: the first one, or a re-INVITE of either side. */
-struct exchange {
-	enum exchange_state state;
-	struct table_link by_server;      /* found by its server transaction */
-	struct transaction_handle server; /* towards `from` */
-	struct transaction_handle client; /* towards the other */
-	uint8_t from;
-	bool is_initial;
-	bool is_late;      /* INVITE without SDP: the 2xx offers, the ACK answers */
-	bool is_cancelled; /* `from` sent CANCEL */
-	bool is_replied;   /* a final reply is out */
-	bool is_answered;  /* a 2xx came */
-	bool is_acked;     /* the 2xx from the other side has its ACK */
-	uint32_t server_cseq;
-	uint32_t client_cseq;
-	int max_forwards;
-	struct slice headers;       /* owned; lines that cross, of the INVITE */
-	struct slice record_routes; /* owned; lines to copy into replies */
-	struct slice offer;         /* owned; SDP as received */
-	struct slice offer_shown;   /* owned; as the other side got it */
-	struct slice answer;        /* owned */
-	struct slice answer_shown;  /* owned */
-	struct draft draft;         /* with the relay or the store */
-	struct draft next;          /* came meanwhile */
-	uint32_t repeat_ms;         /* 2xx until ACK */
-	uint64_t repeat_until_ms;
-	struct timer repeat;
-	struct timer wait; /* for the store */
-};
-
-/* A request other than INVITE that is passed on inside the dialogs. */
-struct relayed {
-	struct transaction_handle server; /* id 0 = free */
-	struct transaction_handle client;
-};
+/* The relay is told again what both sides agreed on. */
+enum restore_state { RESTORE_NONE, RESTORE_WAITING, RESTORE_OFFERING, RESTORE_ANSWERING };
 
 struct call {
 	struct table_link by_number;
@@ -151,11 +98,18 @@ struct call {
 	uint64_t answered_ms;
 	uint64_t ended_ms;
 	struct leg legs[LEGS];
+	struct early *early;    /* early dialogs of the first INVITE, oldest first */
+	uint8_t early_count;    /* made so far */
+	struct session session; /* of the call; while it is set up, the offer of the INVITE */
 	struct exchange exchange;
+	struct provisional provisional;
 	struct media_session media;
 	uint8_t media_sequence; /* of the request the relay has; stale answers are known by it */
 	bool media_pending;
-	enum media_verb media_verb;
+	uint8_t media_owner;
+	uint8_t media_early; /* whose answer the relay has; 0 = the call's */
+	enum restore_state restore;
+	uint8_t restore_early;
 	const struct config_route *route;
 	struct slice caller;      /* owned; From URI as it came */
 	struct slice callee;      /* owned; Request-URI as it came */
@@ -164,8 +118,8 @@ struct call {
 	struct peers_try attempt; /* server of the peer that is called */
 	bool has_provisional;     /* no other server is tried any more */
 	uint32_t pending;         /* client transactions whose end is awaited */
-	struct relayed relayed[RELAYS_MAX];
-	bool is_stored; /* a record was given to the store */
+	struct relayed *relayed[RELAYED_MAX]; /* NULL = free */
+	bool is_stored;                       /* a record was given to the store */
 	bool is_protected;
 	uint32_t reserved_cseq[LEGS]; /* what the record allows a successor to assume */
 	struct timer upkeep;          /* record refreshed, media checked */
@@ -199,6 +153,8 @@ struct calls {
 	struct arena *scratch; /* of the SDP or record in hand */
 	struct table by_number;
 	struct table by_server;
+	struct table by_merge;
+	uint64_t hash_key[2];
 	uint64_t next_number;
 	uint64_t unix_offset_ms; /* Unix time minus the loop's clock */
 	bool is_stopping;
@@ -241,8 +197,15 @@ struct call *calls_find(const struct calls *calls, uint64_t number);
 struct call *calls_by_id(const struct calls *calls, struct slice id);
 struct call *calls_by_server(const struct calls *calls, struct transaction_handle handle);
 struct call *calls_next(const struct calls *calls, const struct call *at);
-/* Whose in-dialog request this is; leg is set with it. NULL: 481. */
-struct call *calls_match(const struct calls *calls, const struct message *request, uint8_t *leg);
+/* Whose in-dialog request this is: its leg, and its early dialog or 0. NULL: 481. */
+struct call *calls_match(const struct calls *calls, const struct message *request, uint8_t *leg,
+			 uint8_t *early);
+/* Ask the relay for `owner`. One question at a time; call_go_on() comes when it is free. */
+MUST_CHECK int call_ask(struct call *call, uint8_t owner, enum media_verb verb, uint8_t from,
+			struct slice sdp);
+bool call_is_asking(const struct call *call);
+/* The relay is free, or a PRACK came: whatever waited goes on. */
+void call_go_on(struct call *call);
 uint64_t call_now(const struct call *call);
 /* For requests that wait for nothing any more. */
 void call_release_if_done(struct call *call);

@@ -2,6 +2,12 @@
 #include "sbc/call/check.h"
 #include "sbc/message/builder.h"
 
+/* Option tags that a request may require of us. */
+static const struct slice known[] = {
+	{"100rel", 6}, /* RFC 3262 */
+	{"timer", 5},  /* RFC 4028 */
+};
+
 unsigned int check_request(const struct message *request, struct buf *headers)
 {
 	struct slice scheme;
@@ -17,10 +23,9 @@ unsigned int check_request(const struct message *request, struct buf *headers)
 	case URI_OTHER:
 		return 416;
 	}
-	/* Nothing that could be required is supported yet. */
 	buf_init(&unsupported);
-	bool is_bad =
-		scan_unknown_options(message_scan(request), HEADER_REQUIRE, NULL, 0, &unsupported);
+	bool is_bad = scan_unknown_options(message_scan(request), HEADER_REQUIRE, known,
+					   sizeof(known) / sizeof(known[0]), &unsupported);
 	is_bad |= scan_unknown_options(message_scan(request), HEADER_PROXY_REQUIRE, NULL, 0,
 				       &unsupported);
 	if (is_bad)

@@ -1,6 +1,7 @@
 /* exchange.c - one INVITE across the call, from its arrival on one leg to its end on both.
  * The first INVITE and a re-INVITE go the same way; setup.c and reinvite.c are where they differ.
  * SPDX-License-Identifier: Apache-2.0 */
+#include "sbc/call/exchange.h"
 #include "sbc/call/verbs.h"
 #include "sbc/topology/headers.h"
 #include "sbc/topology/owned.h"
@@ -26,31 +27,113 @@ static int keep_lines(struct slice *owned, struct buf *lines)
 	return err;
 }
 
+static uint64_t merge_hash(const struct calls *calls, struct slice call_id, struct slice from_tag)
+{
+	return siphash(call_id, calls->hash_key) * 3 + siphash(from_tag, calls->hash_key);
+}
+
+static bool has_server(const struct call *call)
+{
+	return call->exchange.state != EXCHANGE_NONE && call->exchange.is_initial;
+}
+
+/* A proxy of the caller's side forked, and two branches come here. With another Request-URI each
+ * goes to somebody else, and that is no merging. */
+bool exchange_is_merged(const struct calls *calls, const struct message *request)
+{
+	struct slice call_id = message_call_id(request), tag = message_from_tag(request);
+	struct table_link *link = NULL;
+
+	while ((link = table_find(&calls->by_merge, merge_hash(calls, call_id, tag), link))) {
+		const struct call *call = container_of(link, struct call, exchange.by_merge);
+		const struct dialog *dialog = &call->legs[CALLER].dialog;
+		if (has_server(call) && slice_equal(dialog->call_id, call_id) &&
+		    slice_equal(dialog->remote_tag, tag) &&
+		    call->exchange.server_cseq == message_cseq(request) &&
+		    slice_equal(call->callee, message_request_uri(request)))
+			return true;
+	}
+	return false;
+}
+
+/* RFC 5393 5.3.2: how far a request may still be forked is passed on. */
+static void write_breadth(const struct message *request, struct buf *out)
+{
+	struct slice breadth;
+
+	builder_header_text(out, SLICE("Max-Breadth"),
+			    message_header(request, SLICE("Max-Breadth"), &breadth) ? breadth
+										    : SLICE("60"));
+}
+
+/* What of the extensions the other side may use. A late offer in a reliable provisional is answered
+ * in its PRACK: only when the caller can do that too. */
+static void write_extensions(const struct call *call, const struct message *request,
+			     struct buf *out)
+{
+	const struct exchange *exchange = &call->exchange;
+	enum config_reliable policy = leg_policy(call, other_leg(exchange->from))->reliable;
+	bool may = policy != CONFIG_RELIABLE_NEVER &&
+		   (!exchange->is_late || exchange->reliability != RELIABLE_NEVER);
+
+	if (may && policy == CONFIG_RELIABLE_REQUIRE)
+		builder_header(out, HEADER_REQUIRE, SLICE("100rel"));
+	buf_add_text(out, "Supported: timer");
+	if (may)
+		buf_add_text(out, ", 100rel");
+	if (message_has_option(request, HEADER_SUPPORTED, SLICE("199")))
+		buf_add_text(out, ", 199");
+	buf_add_text(out, "\r\n");
+}
+
+static int keep_headers(struct call *call, const struct message *request)
+{
+	struct exchange *exchange = &call->exchange;
+	struct crossing crossing = leg_crossing(call, exchange->from, message_has_sdp(request));
+	struct buf headers, own, routes;
+
+	buf_init(&headers);
+	buf_init(&own);
+	buf_init(&routes);
+	headers_copy(request, &crossing, &headers);
+	write_extensions(call, request, &own);
+	write_breadth(request, &own);
+	copy_record_routes(request, &routes);
+	int err = keep_lines(&exchange->headers, &headers);
+	int second = keep_lines(&exchange->own_headers, &own);
+	int third = keep_lines(&exchange->record_routes, &routes);
+	return err ? err : second ? second : third;
+}
+
 int exchange_begin(struct call *call, uint8_t from, struct transaction_handle handle,
 		   const struct message *request, bool is_initial)
 {
 	struct exchange *exchange = &call->exchange;
-	struct crossing crossing = leg_crossing(call, from, message_has_sdp(request));
 	int forwards = message_max_forwards(request);
-	struct buf headers, routes;
 
 	*exchange = (struct exchange){
 		.state = EXCHANGE_CALLING,
 		.server = handle,
 		.from = from,
 		.is_initial = is_initial,
+		.is_update = message_method(request) == METHOD_UPDATE,
 		.is_late = !message_has_sdp(request),
 		.server_cseq = message_cseq(request),
 		.max_forwards = forwards < 0 ? 70 : forwards - 1,
 	};
 	table_insert(&call->calls->by_server, &exchange->by_server, spread(handle.id));
-	buf_init(&headers);
-	buf_init(&routes);
-	headers_copy(request, &crossing, &headers);
-	copy_record_routes(request, &routes);
-	int err = keep_lines(&exchange->headers, &headers);
-	int second = keep_lines(&exchange->record_routes, &routes);
-	return err ? err : second;
+	if (is_initial)
+		table_insert(&call->calls->by_merge, &exchange->by_merge,
+			     merge_hash(call->calls, message_call_id(request),
+					message_from_tag(request)));
+	/* What has no PRACK yet gets none any more. */
+	provisional_settle(call);
+	call->provisional.is_waiting = false;
+	leg_learn(call, from, request);
+	if (!exchange->is_update &&
+	    admit_reliability(leg_policy(call, from), request, &exchange->reliability) != 0)
+		return -ERR_UNSUPPORTED;
+	return keep_headers(call, request);
 }
 
 void exchange_clear(struct call *call)
@@ -63,28 +146,15 @@ void exchange_clear(struct call *call)
 	wheel_cancel(wheel, &exchange->repeat);
 	wheel_cancel(wheel, &exchange->wait);
 	table_remove(&call->calls->by_server, &exchange->by_server);
+	if (exchange->is_initial)
+		table_remove(&call->calls->by_merge, &exchange->by_merge);
 	owned_free(&exchange->headers);
+	owned_free(&exchange->own_headers);
 	owned_free(&exchange->record_routes);
-	owned_free(&exchange->offer);
-	owned_free(&exchange->offer_shown);
-	owned_free(&exchange->answer);
-	owned_free(&exchange->answer_shown);
 	draft_clear(&exchange->draft);
-	draft_clear(&exchange->next);
+	for (uint8_t i = 0; i < exchange->waiting_count; i++)
+		draft_clear(&exchange->waiting[i]);
 	*exchange = (struct exchange){0};
-}
-
-int exchange_ask(struct call *call, enum media_verb verb, uint8_t from, struct slice sdp)
-{
-	struct media_end here = leg_media(call, from);
-	struct media_end there = leg_media(call, other_leg(from));
-	uint64_t handle = call->number << 8 | ++call->media_sequence;
-
-	call->media_verb = verb;
-	int err =
-		media_exchange(call->calls->media, verb, &call->media, &here, &there, sdp, handle);
-	call->media_pending = err == 0;
-	return err;
 }
 
 void exchange_start(struct call *call, struct slice sdp)
@@ -95,10 +165,10 @@ void exchange_start(struct call *call, struct slice sdp)
 		exchange_send(call);
 		return;
 	}
-	int err = owned_set(&exchange->offer, sdp);
+	int err = session_offer(&call->session, exchange->from, sdp);
 	if (!err) {
 		exchange->state = EXCHANGE_OFFERING;
-		err = exchange_ask(call, MEDIA_OFFER, exchange->from, sdp);
+		err = call_ask(call, MEDIA_FOR_EXCHANGE, MEDIA_OFFER, exchange->from, sdp);
 	}
 	if (err) {
 		unsigned int status = media_status_of(err);
@@ -107,41 +177,50 @@ void exchange_start(struct call *call, struct slice sdp)
 	}
 }
 
-void exchange_send(struct call *call)
+static int send_again(struct call *call)
 {
 	struct exchange *exchange = &call->exchange;
 	uint8_t to = other_leg(exchange->from);
-	struct leg *leg = &call->legs[to];
+	struct dialog *dialog = &call->legs[to].dialog;
 	struct transport_path path;
-	struct buf bytes;
+	struct buf own, bytes;
+
+	exchange->client_cseq = ++dialog->local_cseq;
+	record_reserve(call);
+	buf_init(&own);
+	buf_init(&bytes);
+	buf_add(&own, exchange->own_headers);
+	session_timer_ask(call, to, &own);
+	struct leg_request request = {.method = SLICE("INVITE"),
+				      .cseq = exchange->client_cseq,
+				      .max_forwards = exchange->max_forwards,
+				      .own = buf_slice(&own),
+				      .headers = exchange->headers,
+				      .content_type = SLICE("application/sdp"),
+				      .body = call->session.offer_shown};
+	leg_way(call, to, dialog, &path);
+	int err = buf_failed(&own) ? -ERR_NO_MEMORY : leg_write(call, to, dialog, &request, &bytes);
+	if (!err)
+		err = exchange_request(call, buf_slice(&bytes), &path);
+	buf_free(&own);
+	buf_free(&bytes);
+	return err;
+}
+
+void exchange_send(struct call *call)
+{
+	struct exchange *exchange = &call->exchange;
 
 	if (exchange->is_cancelled) {
 		exchange_fail(call, CALL_CANCELLED, 487, SLICE_NONE);
 		return;
 	}
 	exchange->state = EXCHANGE_CALLING;
-	if (exchange->is_initial) {
-		int failed = setup_send(call);
-		if (failed)
-			exchange_fail(call, CALL_UNREACHABLE, failed == -ERR_NO_MEMORY ? 500 : 503,
-				      SLICE("Retry-After: 10\r\n"));
-		return;
-	}
-	exchange->client_cseq = ++leg->dialog.local_cseq;
-	record_reserve(call);
-	struct leg_request request = {.method = SLICE("INVITE"),
-				      .cseq = exchange->client_cseq,
-				      .max_forwards = exchange->max_forwards,
-				      .headers = exchange->headers,
-				      .content_type = SLICE("application/sdp"),
-				      .body = exchange->offer_shown};
-	leg_way(call, to, &path);
-	buf_init(&bytes);
-	int err = leg_write(call, to, &request, &bytes);
-	if (!err)
-		err = exchange_request(call, buf_slice(&bytes), &path);
-	buf_free(&bytes);
-	if (err)
+	int err = exchange->is_initial ? setup_send(call) : send_again(call);
+	if (err && exchange->is_initial)
+		exchange_fail(call, CALL_UNREACHABLE, err == -ERR_NO_MEMORY ? 500 : 503,
+			      SLICE("Retry-After: 10\r\n"));
+	else if (err)
 		exchange_fail(call, CALL_FAILED, 500, SLICE_NONE);
 }
 
@@ -158,9 +237,10 @@ int exchange_request(struct call *call, struct slice bytes, const struct transpo
 		transaction_request(call->calls->worker->transactions, &request, &exchange->client);
 	if (err)
 		return err;
+	exchange->heard_ms = call_now(call);
 	call->pending++;
 	call_note_sent(call, other_leg(exchange->from), SLICE("INVITE"), 0, exchange->client_cseq,
-		       exchange->offer_shown.len > 0);
+		       call->session.is_open);
 	return 0;
 }
 
@@ -171,9 +251,10 @@ void exchange_refuse(struct call *call, unsigned int status, struct slice header
 			      .to_tag = call->legs[exchange->from].dialog.local_tag,
 			      .headers = headers};
 
-	if (exchange->is_replied)
+	if (exchange->state == EXCHANGE_NONE || exchange->is_replied)
 		return;
 	exchange->is_replied = true;
+	provisional_settle(call);
 	call_note_sent(call, exchange->from, SLICE_NONE, status, exchange->server_cseq, false);
 	if (transaction_reply(call->calls->worker->transactions, exchange->server, &reply) != 0)
 		log_debug(call->calls->worker->log, "call.reply_not_sent", "call=%.*s status=%u",
@@ -183,31 +264,37 @@ void exchange_refuse(struct call *call, unsigned int status, struct slice header
 void exchange_fail(struct call *call, enum call_cause cause, unsigned int status,
 		   struct slice headers)
 {
+	bool was_told = call->session.is_open && !call->exchange.is_initial;
+
 	exchange_refuse(call, status, headers);
-	if (call->exchange.is_initial)
+	if (call->exchange.is_initial) {
 		call_end(call, cause, status, -1, SLICE_NONE);
-	else
-		reinvite_restore(call);
+		return;
+	}
+	session_close(&call->session);
+	exchange_done(call);
+	if (was_told)
+		restore_begin(call, 0);
+}
+
+void exchange_break(struct call *call, enum call_cause cause, unsigned int status)
+{
+	exchange_refuse(call, status, SLICE_NONE);
+	call_end(call, cause, status, -1, SLICE_NONE);
 }
 
 static void on_offered(struct call *call, const struct media_result *result)
 {
 	struct exchange *exchange = &call->exchange;
-	struct leg *to = &call->legs[other_leg(exchange->from)];
 	const char *reason = result->reason;
-	struct buf shown;
 	int err = result->err;
 	unsigned int status = result->status;
 
-	buf_init(&shown);
 	if (!err) {
-		arena_reset(call->calls->scratch);
-		err = body_hide(call->calls->scratch, result->sdp, &to->origin, &shown, &reason);
-		if (!err)
-			err = owned_set(&exchange->offer_shown, buf_slice(&shown));
+		err = body_show(call, other_leg(exchange->from), 0, result->sdp,
+				&call->session.offer_shown, &reason);
 		status = err ? 500 : 0;
 	}
-	buf_free(&shown);
 	if (!err) {
 		exchange_send(call);
 		return;
@@ -230,32 +317,11 @@ void exchange_media(struct call *call, const struct media_result *result)
 	case EXCHANGE_ACKING:
 		ack_media(call, result);
 		break;
-	case EXCHANGE_RESTORING:
-		reinvite_restored(call);
-		break;
 	case EXCHANGE_NONE:
 	case EXCHANGE_STORING:
 	case EXCHANGE_ACCEPTED:
 		break;
 	}
-}
-
-/* Both sides hold these SDPs now. */
-void exchange_agree(struct call *call)
-{
-	struct exchange *exchange = &call->exchange;
-	uint8_t offerer = exchange->is_late ? other_leg(exchange->from) : exchange->from;
-	struct leg *from = &call->legs[offerer];
-	struct leg *to = &call->legs[other_leg(offerer)];
-
-	if (slice_is_empty(exchange->offer) || slice_is_empty(exchange->answer))
-		return;
-	if (owned_set(&from->sdp_received, exchange->offer) != 0 ||
-	    owned_set(&from->sdp_sent, exchange->answer_shown) != 0 ||
-	    owned_set(&to->sdp_received, exchange->answer) != 0 ||
-	    owned_set(&to->sdp_sent, exchange->offer_shown) != 0)
-		log_warn(call->calls->worker->log, "call.sdp_not_kept", "call=%.*s", TOKEN_LENGTH,
-			 call->id);
 }
 
 void exchange_done(struct call *call)

@@ -1,5 +1,6 @@
 /* leg.c - one side of a call: its names, its way, what it may be told.
  * SPDX-License-Identifier: Apache-2.0 */
+#include "sbc/call/leg.h"
 #include "sbc/call/verbs.h"
 #include "sbc/route/path.h"
 #include "sbc/route/refuse.h"
@@ -8,8 +9,6 @@
 void leg_free(struct leg *leg)
 {
 	dialog_free(&leg->dialog);
-	owned_free(&leg->sdp_received);
-	owned_free(&leg->sdp_sent);
 	owned_free(&leg->ack);
 }
 
@@ -39,7 +38,8 @@ int leg_set_contact(struct call *call, uint8_t index, const struct transport_pat
 	return err;
 }
 
-void leg_way(const struct call *call, uint8_t index, struct transport_path *out)
+void leg_way(const struct call *call, uint8_t index, const struct dialog *dialog,
+	     struct transport_path *out)
 {
 	const struct leg *leg = &call->legs[index];
 
@@ -47,8 +47,7 @@ void leg_way(const struct call *call, uint8_t index, struct transport_path *out)
 	if (!leg->is_trusted)
 		return;
 	struct transport_path path;
-	if (path_to_uri(call->calls->worker, leg->interface, dialog_next_hop(&leg->dialog),
-			&path) != 0)
+	if (path_to_uri(call->calls->worker, leg->interface, dialog_next_hop(dialog), &path) != 0)
 		return; /* a name, or no listener for it: back to where its last message came from
 			 */
 	if (path.transport == leg->path.transport && addr_equal(&path.remote, &leg->path.remote))
@@ -77,11 +76,34 @@ struct media_end leg_media(const struct call *call, uint8_t index)
 	const struct leg *leg = &call->legs[index];
 
 	return (struct media_end){
-		.tag = leg->dialog.local_tag,
+		/* Of the caller: the one it has in all its early dialogs. */
+		.tag = slice_sub(leg->dialog.local_tag, 0, TOKEN_LENGTH),
 		.interface = leg->interface,
 		.source = leg->path.remote,
 		.is_trusted = leg->is_trusted,
 	};
+}
+
+const struct config_dialog *leg_policy(const struct call *call, uint8_t index)
+{
+	const struct config *config = call->calls->worker->config;
+	const struct leg *leg = &call->legs[index];
+
+	return leg->peer >= 0 ? &config->peers[leg->peer].dialog
+			      : &config->interfaces[leg->interface].dialog;
+}
+
+void leg_learn(struct call *call, uint8_t index, const struct message *message)
+{
+	if (!slice_is_empty(message_value(message, HEADER_ALLOW)))
+		call->legs[index].allows_update =
+			message_has_option(message, HEADER_ALLOW, SLICE("UPDATE"));
+}
+
+struct body_origin *leg_origin(struct call *call, uint8_t index, uint8_t id)
+{
+	struct early *early = index == CALLER && id ? early_find(call, id) : NULL;
+	return early ? &early->origin : &call->legs[index].origin;
 }
 
 static bool believes(const struct call *call, const struct leg *leg)
@@ -109,15 +131,33 @@ void leg_write_contact(const struct call *call, uint8_t index, struct buf *out)
 			SLICE_NONE, SLICE_NONE);
 }
 
-int leg_write(const struct call *call, uint8_t index, const struct leg_request *request,
-	      struct buf *out)
+void leg_write_allow(const struct call *call, uint8_t index, struct buf *out)
 {
-	dialog_write_request(&call->legs[index].dialog, request->method, request->cseq,
-			     request->max_forwards, out);
-	if (slice_equal(request->method, SLICE("INVITE"))) {
+	struct slice list = SLICE(ALLOWED_METHODS), method;
+	bool no_update = call->state == CALL_SETUP && !call->legs[other_leg(index)].allows_update;
+	const char *separator = "Allow: ";
+
+	while (list_next(&list, &method)) {
+		if (no_update && slice_equal(method, SLICE("UPDATE")))
+			continue;
+		buf_add_text(out, separator);
+		buf_add(out, method);
+		separator = ", ";
+	}
+	buf_add_text(out, "\r\n");
+}
+
+int leg_write(const struct call *call, uint8_t index, const struct dialog *dialog,
+	      const struct leg_request *request, struct buf *out)
+{
+	bool is_invite = slice_equal(request->method, SLICE("INVITE"));
+
+	dialog_write_request(dialog, request->method, request->cseq, request->max_forwards, out);
+	if (is_invite || slice_equal(request->method, SLICE("UPDATE"))) {
 		leg_write_contact(call, index, out);
 		builder_header(out, HEADER_ALLOW, SLICE(ALLOWED_METHODS));
 	}
+	buf_add(out, request->own);
 	buf_add(out, request->headers);
 	builder_body(out, request->body.len > 0 ? request->content_type : SLICE_NONE,
 		     request->body);

@@ -69,34 +69,66 @@ static void receive_outside(struct calls *calls, struct transaction_handle handl
 	}
 }
 
-static void dispatch(struct call *call, uint8_t leg, struct transaction_handle handle,
-		     const struct message *request, const struct transport_path *path)
-{
-	struct calls *calls = call->calls;
+/* What becomes of a request inside a call. A method that is not here is passed on to the other
+ * side, which knows best what it means. */
+struct inside_method {
+	enum method method;
+	void (*receive)(struct call *call, uint8_t early, uint8_t leg,
+			struct transaction_handle handle, const struct message *request,
+			const struct transport_path *path);
+};
 
-	switch (message_method(request)) {
-	case METHOD_INVITE:
-		reinvite_receive(call, leg, handle, request, path);
-		break;
-	case METHOD_BYE:
-		bye_receive(call, leg, handle, request);
-		break;
-	case METHOD_OPTIONS:
-		answer_options(calls, handle, request, path);
-		break;
-	case METHOD_INFO:
-		inside_receive(call, leg, handle, request);
-		break;
-	default:
-		refuse_method(calls, handle, request, path);
-		break;
-	}
+static void refuse_inside(struct call *call, uint8_t early, uint8_t leg,
+			  struct transaction_handle handle, const struct message *request,
+			  const struct transport_path *path)
+{
+	(void)early, (void)request, (void)path;
+	inside_answer(call, leg, handle, 405, SLICE(ALLOW_LINE));
 }
 
-static void receive_inside(struct call *call, uint8_t leg, struct transaction_handle handle,
-			   const struct message *request, const struct transport_path *path)
+static const struct inside_method inside_methods[] = {
+	{METHOD_INVITE, reinvite_receive}, {METHOD_BYE, bye_receive},
+	{METHOD_UPDATE, update_receive},   {METHOD_PRACK, prack_receive},
+	{METHOD_REFER, refuse_inside},     {METHOD_SUBSCRIBE, refuse_inside},
+	{METHOD_NOTIFY, refuse_inside},    {METHOD_REGISTER, refuse_inside},
+	{METHOD_PUBLISH, refuse_inside},
+};
+
+static void dispatch(struct call *call, uint8_t early, uint8_t leg,
+		     struct transaction_handle handle, const struct message *request,
+		     const struct transport_path *path)
 {
-	struct calls *calls = call->calls;
+	for (size_t i = 0; i < sizeof(inside_methods) / sizeof(inside_methods[0]); i++) {
+		if (inside_methods[i].method != message_method(request))
+			continue;
+		inside_methods[i].receive(call, early, leg, handle, request, path);
+		return;
+	}
+	inside_receive(call, early, leg, handle, request, path);
+}
+
+/* Before it is looked at: 0, or what to answer. */
+static unsigned int check_inside(struct call *call, uint8_t early, uint8_t leg,
+				 const struct message *request, struct buf *headers)
+{
+	unsigned int status = check_request(request, headers);
+
+	if (status == 483)
+		counter_add(&call->calls->counters.too_many_hops, 1);
+	if (status)
+		return status;
+	if (!dialog_accept_cseq(early_dialog(call, early, leg), message_cseq(request)))
+		return 500;
+	if (call->state == CALL_ENDING && message_method(request) != METHOD_BYE)
+		return 481;
+	return 0;
+}
+
+static void receive_inside(struct call *call, uint8_t early, uint8_t leg,
+			   struct transaction_handle handle, const struct message *request,
+			   const struct transport_path *path)
+{
+	struct buf headers;
 
 	call_note(call, leg, false, request);
 	leg_seen(call, leg, path);
@@ -104,33 +136,32 @@ static void receive_inside(struct call *call, uint8_t leg, struct transaction_ha
 		ack_receive(call, leg, request);
 		return;
 	}
-	if (refuse_bad(calls, handle, request, path))
-		return;
-	if (!dialog_accept_cseq(&call->legs[leg].dialog, message_cseq(request)))
-		refuse(calls->worker, handle, request, path, 500, SLICE_NONE);
-	else if (call->state == CALL_ENDING && message_method(request) != METHOD_BYE)
-		refuse(calls->worker, handle, request, path, 481, SLICE_NONE);
+	buf_init(&headers);
+	unsigned int status = check_inside(call, early, leg, request, &headers);
+	if (status)
+		inside_answer(call, leg, handle, status, buf_slice(&headers));
 	else
-		dispatch(call, leg, handle, request, path);
+		dispatch(call, early, leg, handle, request, path);
+	buf_free(&headers);
 }
 
 void calls_receive(struct calls *calls, struct transaction_handle handle,
 		   const struct message *request, const struct transport_path *path)
 {
 	bool is_ack = message_method(request) == METHOD_ACK;
-	uint8_t leg = 0;
+	uint8_t leg = 0, early = 0;
 
 	if (slice_is_empty(message_to_tag(request))) {
 		receive_outside(calls, handle, request, path);
 		return;
 	}
-	struct call *call = calls_match(calls, request, &leg);
+	struct call *call = calls_match(calls, request, &leg, &early);
 	if (call && !leg_is_source(call, leg, path)) {
 		counter_add(&calls->counters.foreign_source, 1);
 		call = NULL;
 	}
 	if (call) {
-		receive_inside(call, leg, handle, request, path);
+		receive_inside(call, early, leg, handle, request, path);
 	} else if (!is_ack) {
 		counter_add(&calls->counters.unknown_dialog, 1);
 		if (message_max_forwards(request) == 0)

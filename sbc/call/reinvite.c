@@ -2,39 +2,55 @@
  * it leaves the session as it was (RFC 3261 14.1). SPDX-License-Identifier: Apache-2.0 */
 #include "sbc/call/check.h"
 #include "sbc/call/verbs.h"
-#include "sbc/route/refuse.h"
 
-/* 0, or the status of RFC 3261 14.2 for an INVITE that meets another. */
+/* 0, or the status of RFC 3261 14.2 for an INVITE that meets another, or an offer in an UPDATE. */
 static unsigned int crossing_status(const struct call *call, uint8_t leg)
 {
 	const struct exchange *exchange = &call->exchange;
 
-	if (exchange->state == EXCHANGE_NONE)
-		return 0;
-	return exchange->from == leg && !exchange->is_replied ? 500 : 491;
+	if (exchange->state != EXCHANGE_NONE)
+		return exchange->from == leg && !exchange->is_replied ? 500 : 491;
+	return offer_crossing(call, 0, leg);
 }
 
-void reinvite_receive(struct call *call, uint8_t leg, struct transaction_handle handle,
-		      const struct message *request, const struct transport_path *path)
+static unsigned int check(struct call *call, uint8_t leg, const struct message *request,
+			  struct buf *headers)
 {
-	struct calls *calls = call->calls;
+	enum reliability reliability;
+	unsigned int status = check_invite(request, headers);
+
+	if (!status &&
+	    admit_reliability(leg_policy(call, leg), request, &reliability) == -ERR_UNSUPPORTED) {
+		builder_header(headers, HEADER_UNSUPPORTED, SLICE("100rel"));
+		status = 420;
+	}
+	if (!status)
+		status = session_timer_take(call, leg, request, headers);
+	if (status)
+		return status;
+	status = crossing_status(call, leg);
+	if (status == 500)
+		buf_add_text(headers, "Retry-After: 5\r\n");
+	if (status == 491)
+		counter_add(&call->calls->counters.glare, 1);
+	return status;
+}
+
+void reinvite_receive(struct call *call, uint8_t early, uint8_t leg,
+		      struct transaction_handle handle, const struct message *request,
+		      const struct transport_path *path)
+{
 	struct buf headers;
+	(void)early, (void)path;
 
 	buf_init(&headers);
-	unsigned int status = check_invite(request, &headers);
-	if (!status) {
-		status = crossing_status(call, leg);
-		if (status == 500)
-			buf_add_text(&headers, "Retry-After: 5\r\n");
-		if (status == 491)
-			counter_add(&calls->counters.glare, 1);
-	}
+	unsigned int status = check(call, leg, request, &headers);
 	if (status)
-		refuse(calls->worker, handle, request, path, status, buf_slice(&headers));
+		inside_answer(call, leg, handle, status, buf_slice(&headers));
 	buf_free(&headers);
 	if (status)
 		return;
-	counter_add(&calls->counters.reinvites, 1);
+	counter_add(&call->calls->counters.reinvites, 1);
 	int err = exchange_begin(call, leg, handle, request, false);
 	/* A new Contact is the target from now on, whatever becomes of the offer. */
 	if (!err)
@@ -45,30 +61,4 @@ void reinvite_receive(struct call *call, uint8_t leg, struct transaction_handle 
 		return;
 	}
 	exchange_start(call, message_body(request));
-}
-
-/* The relay may already hold the refused offer: it is told again what both sides agreed on, the
- * caller's side as the offer, then the other's as the answer. */
-void reinvite_restore(struct call *call)
-{
-	struct exchange *exchange = &call->exchange;
-	const struct leg *leg = &call->legs[CALLER];
-	bool has_offered = exchange->offer.len > 0;
-
-	if (!has_offered || slice_is_empty(leg->sdp_received) || !call->media.is_open) {
-		exchange_done(call);
-		return;
-	}
-	exchange->state = EXCHANGE_RESTORING;
-	if (exchange_ask(call, MEDIA_OFFER, CALLER, leg->sdp_received) != 0)
-		exchange_done(call);
-}
-
-void reinvite_restored(struct call *call)
-{
-	const struct leg *leg = &call->legs[CALLEE];
-
-	if (call->media_verb == MEDIA_ANSWER || call->state == CALL_ENDING ||
-	    exchange_ask(call, MEDIA_ANSWER, CALLEE, leg->sdp_received) != 0)
-		exchange_done(call);
 }

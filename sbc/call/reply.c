@@ -36,30 +36,91 @@ int draft_take(struct call *call, struct draft *draft, const struct message *res
 }
 
 /* The SDP that goes with the draft in hand; empty = none. */
-static struct slice shown_body(const struct call *call)
+int reply_queue(struct call *call, struct draft *draft)
+{
+	struct exchange *exchange = &call->exchange;
+	uint8_t count = exchange->waiting_count;
+	struct draft *last = count > 0 ? &exchange->waiting[count - 1] : NULL;
+
+	if (draft->status >= 200) {
+		/* Nobody waits for what came before it any more. */
+		while (exchange->waiting_count > 0)
+			draft_clear(&exchange->waiting[--exchange->waiting_count]);
+	} else if (last && last->status < 200 && last->rseq == 0 && last->early == draft->early) {
+		/* A newer provisional takes the place of one that still waits. */
+		draft_clear(last);
+		exchange->waiting_count--;
+	}
+	if (exchange->waiting_count == DRAFTS_MAX) {
+		draft_clear(draft);
+		return -ERR_TOO_MANY;
+	}
+	exchange->waiting[exchange->waiting_count++] = *draft;
+	*draft = (struct draft){0};
+	return 0;
+}
+
+static struct draft dequeue(struct exchange *exchange)
+{
+	struct draft first = exchange->waiting[0];
+
+	exchange->waiting_count--;
+	memmove(&exchange->waiting[0], &exchange->waiting[1],
+		exchange->waiting_count * sizeof(exchange->waiting[0]));
+	exchange->waiting[exchange->waiting_count] = (struct draft){0};
+	return first;
+}
+
+/* What `from` is shown with this reply. A provisional without SDP shows none; a 2xx repeats the
+ * answer, unless `from` can rely on one that came before. */
+static struct slice shown_body(struct call *call)
 {
 	const struct exchange *exchange = &call->exchange;
+	const struct session *session = early_session(call, exchange->draft.early);
 
 	if (exchange->draft.status < 200 && slice_is_empty(exchange->draft.body))
 		return SLICE_NONE;
-	return exchange->is_late ? exchange->offer_shown : exchange->answer_shown;
+	if (!session->is_open)
+		return exchange->draft.body.len > 0 && !exchange->is_late
+			       ? session->agreed[exchange->from].sent
+			       : SLICE_NONE;
+	if (session->offerer == exchange->from)
+		return session->answer_shown;
+	return exchange->is_late ? session->offer_shown : SLICE_NONE;
+}
+
+static void write_own(struct call *call, bool is_reliable, struct buf *lines)
+{
+	struct exchange *exchange = &call->exchange;
+	bool is_answer = exchange->draft.status >= 200;
+
+	buf_add(lines, exchange->record_routes);
+	leg_write_contact(call, exchange->from, lines);
+	leg_write_allow(call, exchange->from, lines);
+	buf_add_text(lines, exchange->reliability == RELIABLE_NEVER
+				    ? "Supported: timer\r\n"
+				    : "Supported: timer, 100rel\r\n");
+	if (is_reliable)
+		provisional_write(call, lines);
+	if (is_answer)
+		session_timer_answer(call, exchange->from, lines);
+	buf_add(lines, exchange->draft.headers);
 }
 
 static int send_draft(struct call *call)
 {
 	struct exchange *exchange = &call->exchange;
+	const struct draft *draft = &exchange->draft;
+	bool is_reliable = provisional_is_reliable(call, draft);
 	struct slice body = shown_body(call);
-	struct reply reply = {.status = exchange->draft.status,
-			      .to_tag = call->legs[exchange->from].dialog.local_tag,
+	struct reply reply = {.status = draft->status,
+			      .to_tag = early_dialog(call, draft->early, exchange->from)->local_tag,
 			      .content_type = body.len > 0 ? SLICE("application/sdp") : SLICE_NONE,
 			      .body = body};
 	struct buf lines;
 
 	buf_init(&lines);
-	buf_add(&lines, exchange->record_routes);
-	leg_write_contact(call, exchange->from, &lines);
-	builder_header(&lines, HEADER_ALLOW, SLICE(ALLOWED_METHODS));
-	buf_add(&lines, exchange->draft.headers);
+	write_own(call, is_reliable, &lines);
 	reply.headers = buf_slice(&lines);
 	int err = buf_failed(&lines) ? -ERR_NO_MEMORY
 				     : transaction_reply(call->calls->worker->transactions,
@@ -67,7 +128,29 @@ static int send_draft(struct call *call)
 	buf_free(&lines);
 	call_note_sent(call, exchange->from, SLICE_NONE, reply.status, exchange->server_cseq,
 		       body.len > 0);
+	if (!err && is_reliable)
+		provisional_await(call, draft, body.len > 0);
 	return err;
+}
+
+/* The offerer may rely on what it was just sent. */
+static void agree(struct call *call, uint8_t early)
+{
+	struct session *session = early_session(call, early);
+
+	if (session->is_open && session->offerer == call->exchange.from &&
+	    session_agree(session) != 0)
+		log_warn(call->calls->worker->log, "call.sdp_not_kept", "call=%.*s", TOKEN_LENGTH,
+			 call->id);
+}
+
+static void begin_talk(struct call *call)
+{
+	call->state = CALL_UP;
+	call->answered_ms = call_now(call);
+	counter_add(&call->calls->counters.answered, 1);
+	counter_add(&call->calls->counters.up, 1);
+	record_upkeep(call);
 }
 
 /* The 2xx goes to the side that asked, and waits for its ACK. */
@@ -79,22 +162,20 @@ static void accept_now(struct call *call)
 	if (err) {
 		log_warn(call->calls->worker->log, "call.answer_not_sent",
 			 "call=%.*s reason=\"%s\"", TOKEN_LENGTH, call->id, err_text(err));
-		exchange_fail(call, CALL_FAILED, 500, SLICE_NONE);
+		exchange_break(call, CALL_FAILED, 500);
 		return;
 	}
 	exchange->is_replied = true;
+	provisional_settle(call);
 	draft_clear(&exchange->draft);
 	call->legs[exchange->from].dialog.is_confirmed = true;
-	if (!exchange->is_late)
-		exchange_agree(call);
-	if (exchange->is_initial) {
-		call->state = CALL_UP;
-		call->answered_ms = call_now(call);
-		counter_add(&call->calls->counters.answered, 1);
-		counter_add(&call->calls->counters.up, 1);
-		record_upkeep(call);
-	}
-	ack_await(call);
+	agree(call, 0);
+	if (exchange->is_initial)
+		begin_talk(call);
+	if (exchange->is_update)
+		exchange_done(call);
+	else
+		ack_await(call);
 }
 
 static void send_now(struct call *call)
@@ -102,9 +183,16 @@ static void send_now(struct call *call)
 	struct exchange *exchange = &call->exchange;
 
 	if (exchange->draft.status < 200) {
+		bool is_reliable = provisional_is_reliable(call, &exchange->draft);
 		if (send_draft(call) != 0)
 			log_debug(call->calls->worker->log, "call.reply_not_sent", "call=%.*s",
 				  TOKEN_LENGTH, call->id);
+		else if (is_reliable && exchange->draft.body.len > 0)
+			agree(call, exchange->draft.early);
+		/* RFC 6228: that early dialog has ended. */
+		struct early *early = early_find(call, exchange->draft.early);
+		if (early && exchange->draft.status == 199)
+			early_end(call, early);
 		draft_clear(&exchange->draft);
 		reply_go_on(call);
 		return;
@@ -130,32 +218,47 @@ void reply_stored(struct call *call, bool acknowledged)
 	accept_now(call);
 }
 
-/* The body could not be made fit for the other side. */
+/* The body could not be made fit for the other side. A reliable one has been agreed on over there,
+ * so nothing can be left out. */
 static void fail_body(struct call *call, unsigned int status, const char *reason)
 {
 	struct exchange *exchange = &call->exchange;
 
 	log_warn(call->calls->worker->log, "call.answer_failed",
 		 "call=%.*s status=%u reason=\"%s\"", TOKEN_LENGTH, call->id, status, reason);
-	if (exchange->draft.status >= 200) {
+	if (exchange->draft.status >= 200 || exchange->draft.rseq) {
 		draft_clear(&exchange->draft);
-		exchange_fail(call, status == 488 ? CALL_BAD_SDP : CALL_NO_RELAY, status,
-			      status == 503 ? SLICE("Retry-After: 10\r\n") : SLICE_NONE);
+		exchange_break(call, status == 488 ? CALL_BAD_SDP : CALL_NO_RELAY, status);
 		return;
 	}
 	owned_free(&exchange->draft.body); /* ringing goes on without early media */
 	send_now(call);
 }
 
+/* An answer, or (late) the offer of the side that was called, for the relay. */
 static void ask_relay(struct call *call)
 {
 	struct exchange *exchange = &call->exchange;
-	enum media_verb verb = exchange->is_late ? MEDIA_OFFER : MEDIA_ANSWER;
-	struct slice *kept = exchange->is_late ? &exchange->offer : &exchange->answer;
+	const struct draft *draft = &exchange->draft;
+	struct session *session = early_session(call, draft->early);
+	uint8_t to = other_leg(exchange->from);
+	int err;
 
-	int err = owned_set(kept, exchange->draft.body);
+	if (exchange->is_late) {
+		err = session_offer(session, to, draft->body);
+	} else {
+		/* One that differs from what both relied on is an answer to the same offer. */
+		err = session->is_open ? 0 : session_reopen(session, exchange->from);
+		if (!err)
+			err = body_check_answer(call, draft->early, to, draft->body);
+		if (!err)
+			err = owned_set(&session->answer, draft->body);
+	}
 	if (!err)
-		err = exchange_ask(call, verb, other_leg(exchange->from), exchange->draft.body);
+		err = call_ask(call, MEDIA_FOR_EXCHANGE,
+			       exchange->is_late ? MEDIA_OFFER : MEDIA_ANSWER, to, draft->body);
+	call->media_early = draft->early;
+	exchange->is_stale = false;
 	if (err)
 		fail_body(call, media_status_of(err), err_text(err));
 }
@@ -163,44 +266,71 @@ static void ask_relay(struct call *call)
 void reply_media(struct call *call, const struct media_result *result)
 {
 	struct exchange *exchange = &call->exchange;
-	struct leg *from = &call->legs[exchange->from];
-	struct slice *shown = exchange->is_late ? &exchange->offer_shown : &exchange->answer_shown;
+	struct session *session = early_session(call, exchange->draft.early);
+	struct slice *shown = exchange->is_late ? &session->offer_shown : &session->answer_shown;
 	const char *reason = result->reason;
-	struct buf body;
 
 	if (result->err) {
 		fail_body(call, result->status, reason);
 		return;
 	}
-	buf_init(&body);
-	arena_reset(call->calls->scratch);
-	int err = body_hide(call->calls->scratch, result->sdp, &from->origin, &body, &reason);
-	if (!err)
-		err = owned_set(shown, buf_slice(&body));
-	buf_free(&body);
+	int err =
+		body_show(call, exchange->from, exchange->draft.early, result->sdp, shown, &reason);
 	if (err)
 		fail_body(call, 500, reason ? reason : err_text(err));
 	else
 		send_now(call);
 }
 
+/* What this body answers is known: was it said before? */
+static bool is_known(const struct call *call, const struct session *session, struct slice body)
+{
+	uint8_t to = other_leg(call->exchange.from);
+
+	if (call->exchange.is_stale)
+		return false;
+	if (session->is_open)
+		return slice_equal(body, session->answer) && session->answer_shown.len > 0;
+	return slice_equal(body, session->agreed[to].received);
+}
+
+/* Is there anything in the body that the relay must hear? */
+static bool has_news(struct call *call)
+{
+	const struct exchange *exchange = &call->exchange;
+	struct draft *draft = &call->exchange.draft;
+	const struct session *session = early_session(call, draft->early);
+
+	if (slice_is_empty(draft->body))
+		return false;
+	if (!exchange->is_late) {
+		/* With an offer of its own under way (UPDATE) it can only repeat itself. */
+		if (!session->is_open || session->offerer == exchange->from)
+			return !is_known(call, session, draft->body);
+		owned_free(&draft->body);
+		return false;
+	}
+	/* An offer in an unreliable provisional is none (RFC 3261 13.2.1); after one that was
+	 * answered in a PRACK the 2xx only repeats it. */
+	bool is_offer = exchange->draft.status >= 200
+				? !session_is_agreed(session) || !exchange->is_initial
+				: draft->rseq != 0;
+	if (!is_offer)
+		owned_free(&draft->body);
+	return is_offer;
+}
+
 void reply_go_on(struct call *call)
 {
 	struct exchange *exchange = &call->exchange;
 
-	if (exchange->draft.status || !exchange->next.status || call->media_pending ||
-	    exchange->state != EXCHANGE_CALLING)
+	if (exchange->state != EXCHANGE_CALLING || exchange->draft.status ||
+	    exchange->waiting_count == 0 || call_is_asking(call) ||
+	    !provisional_may_send(call, &exchange->waiting[0]))
 		return;
-	exchange->draft = exchange->next;
-	exchange->next = (struct draft){0};
-	struct draft *draft = &exchange->draft;
-	/* An offer in an unreliable provisional is none (RFC 3261 13.2.1). */
-	if (exchange->is_late && draft->status < 200)
-		owned_free(&draft->body);
-	if (slice_is_empty(draft->body) ||
-	    (!exchange->is_late && slice_equal(draft->body, exchange->answer) &&
-	     exchange->answer_shown.len > 0))
-		send_now(call);
-	else
+	exchange->draft = dequeue(exchange);
+	if (has_news(call))
 		ask_relay(call);
+	else
+		send_now(call);
 }

@@ -4,11 +4,19 @@
 #include "sbc/topology/headers.h"
 #include "sbc/topology/owned.h"
 
+enum { RAISES_MAX = 3 };
+
 static bool is_of_dialog(const struct dialog *dialog, const struct message *response)
 {
-	return dialog->is_confirmed &&
-	       slice_equal_nocase(dialog->local_tag, message_from_tag(response)) &&
+	return slice_equal_nocase(dialog->local_tag, message_from_tag(response)) &&
 	       slice_equal_nocase(dialog->remote_tag, message_to_tag(response));
+}
+
+/* A dialog of ours, perhaps ended since: its ACK was lost. */
+static bool was_acked(const struct call *call, uint8_t leg, const struct message *response)
+{
+	return is_of_dialog(&call->legs[leg].dialog, response) &&
+	       (call->legs[leg].ack.len > 0 || call->legs[leg].dialog.is_confirmed);
 }
 
 /* The answer to an INVITE whose call is ending, or that was answered already. */
@@ -18,7 +26,7 @@ static void on_late_answer(struct call *call, const struct message *response,
 	struct calls *calls = call->calls;
 
 	for (uint8_t leg = 0; leg < LEGS; leg++) {
-		if (is_of_dialog(&call->legs[leg].dialog, response)) {
+		if (was_acked(call, leg, response)) {
 			ack_repeat(call, leg);
 			return;
 		}
@@ -33,22 +41,57 @@ static int confirm(struct call *call, const struct message *response,
 {
 	struct exchange *exchange = &call->exchange;
 	uint8_t to = other_leg(exchange->from);
-	struct dialog *dialog = &call->legs[to].dialog;
+	struct early *early;
 	int err = 0;
 
 	if (exchange->is_initial) {
-		err = owned_set(&dialog->remote_tag, message_to_tag(response));
+		err = early_take(call, response, &early);
 		if (!err)
-			err = dialog_set_routes(dialog, response, true);
+			err = dialog_set_routes(&early->dialogs[to], response, true);
+		if (!err) {
+			exchange->is_stale = call->media_early && call->media_early != early->id;
+			early_confirm(call, early);
+		}
 		if (call->legs[to].peer >= 0)
 			peers_worked(call->calls->peers, (uint32_t)call->legs[to].peer,
 				     call->attempt.server);
 	}
+	struct dialog *dialog = &call->legs[to].dialog;
 	if (!err)
 		err = dialog_set_target(dialog, response);
 	dialog->is_confirmed = true;
 	leg_seen(call, to, path);
+	leg_learn(call, to, response);
+	session_timer_answered(call, to, response);
 	return err;
+}
+
+/* What the 2xx says, or means, about the session. An answer left out is the one that is known. */
+static int complete(struct call *call, struct draft *draft)
+{
+	const struct exchange *exchange = &call->exchange;
+	const struct session *session = &call->session;
+	uint8_t to = other_leg(exchange->from);
+
+	if (draft->body.len > 0)
+		return 0;
+	if (exchange->is_late)
+		return exchange->is_initial && !session_is_agreed(session) ? -ERR_MALFORMED : 0;
+	if (session->is_open && session->offerer == exchange->from && session->answer_shown.len > 0)
+		return exchange->is_stale ? owned_set(&draft->body, session->answer) : 0;
+	if (!session->is_open && !exchange->is_stale)
+		return 0;
+	return session_is_agreed(session) ? owned_set(&draft->body, session->agreed[to].received)
+					  : -ERR_MALFORMED; /* no SDP anywhere */
+}
+
+/* Must the ACK wait for the answer to an offer in the 2xx? */
+static bool offers(const struct call *call, const struct draft *draft)
+{
+	const struct exchange *exchange = &call->exchange;
+
+	return exchange->is_late && draft->body.len > 0 &&
+	       !(exchange->is_initial && session_is_agreed(&call->session));
 }
 
 static void on_answer(struct call *call, const struct message *response,
@@ -63,34 +106,70 @@ static void on_answer(struct call *call, const struct message *response,
 	int err = confirm(call, response, path);
 	if (!err)
 		err = draft_take(call, &draft, response);
-	if (!exchange->is_late)
+	if (!err)
+		err = complete(call, &draft);
+	if (err || !offers(call, &draft))
 		ack_send(call, SLICE_NONE);
-	if (!err && slice_is_empty(draft.body) && exchange->is_initial &&
-	    slice_is_empty(exchange->answer))
-		err = -ERR_MALFORMED; /* no SDP anywhere: no call without media */
+	if (!err && exchange->is_replied)
+		err = -ERR_TIMEOUT; /* an UPDATE that has had its answer */
+	if (!err)
+		err = reply_queue(call, &draft);
 	if (err) {
 		draft_clear(&draft);
-		exchange_fail(call, CALL_BAD_SDP, err == -ERR_NO_MEMORY ? 500 : 488, SLICE_NONE);
+		exchange_break(call, CALL_BAD_SDP, err == -ERR_NO_MEMORY ? 500 : 488);
 		return;
 	}
-	draft_clear(&exchange->next);
-	exchange->next = draft;
 	reply_go_on(call);
+}
+
+/* The early dialog of a provisional reply. False: it is ended (199), or one too many. */
+static bool take_early(struct call *call, const struct message *response, struct early **out)
+{
+	*out = NULL;
+	if (!call->exchange.is_initial || slice_is_empty(message_to_tag(response)))
+		return true;
+	if (early_take(call, response, out) != 0)
+		return false;
+	if (dialog_set_target(&(*out)->dialogs[CALLEE], response) != 0)
+		log_debug(call->calls->worker->log, "call.no_memory", NULL);
+	return true;
 }
 
 static void on_provisional(struct call *call, const struct message *response)
 {
 	struct exchange *exchange = &call->exchange;
+	unsigned int status = message_status(response);
+	struct draft draft = {0};
+	struct early *early;
+	uint32_t rseq;
 
 	call->has_provisional = true;
-	if (message_status(response) == 100 || exchange->is_cancelled)
+	if (status == 100 || exchange->is_cancelled)
 		return;
+	exchange->heard_ms = call_now(call);
+	leg_learn(call, other_leg(exchange->from), response);
+	if (!take_early(call, response, &early) ||
+	    !provisional_is_new(call, early, response, &rseq))
+		return;
+	if (exchange->is_update) { /* has but one reply */
+		if (rseq)
+			prack_send(call, 0, rseq);
+		provisional_taken(call, NULL, rseq);
+		return;
+	}
 	if (!call->ringing_ms && exchange->is_initial)
 		call->ringing_ms = call_now(call);
-	/* A newer provisional takes the place of one that still waits. */
-	draft_clear(&exchange->next);
-	if (draft_take(call, &exchange->next, response) != 0)
-		draft_clear(&exchange->next);
+	if (draft_take(call, &draft, response) != 0)
+		return; /* as if it had been lost: a reliable one comes again */
+	draft.early = early ? early->id : 0;
+	draft.rseq = rseq;
+	if (rseq && exchange->reliability == RELIABLE_NEVER) {
+		prack_send(call, draft.early, rseq);
+		draft.rseq = 0;
+	}
+	if (reply_queue(call, &draft) != 0)
+		return;
+	provisional_taken(call, early, rseq);
 	reply_go_on(call);
 }
 
@@ -115,6 +194,11 @@ static enum call_cause cause_of(unsigned int status)
 	}
 }
 
+static bool is_timer_c_over(const struct call *call)
+{
+	return call_now(call) - call->exchange.heard_ms >= transaction_timers_default.timer_c_ms;
+}
+
 static void on_refusal(struct call *call, const struct message *response)
 {
 	struct exchange *exchange = &call->exchange;
@@ -126,6 +210,14 @@ static void on_refusal(struct call *call, const struct message *response)
 	call->pending--;
 	if (status == 503 && exchange->is_initial && setup_try_next(call, "answers 503"))
 		return;
+	if (status == 422 && exchange->raises++ < RAISES_MAX &&
+	    session_timer_raise(call, other_leg(exchange->from), response)) {
+		exchange_send(call);
+		return;
+	}
+	/* What our own timer C ended (RFC 3261 16.8) was nobody's wish. */
+	if (status == 487 && !exchange->is_cancelled && is_timer_c_over(call))
+		status = 408;
 	buf_init(&headers);
 	headers_copy(response, &crossing, &headers);
 	struct slice lines = buf_failed(&headers) ? SLICE_NONE : buf_slice(&headers);

@@ -117,24 +117,31 @@ int setup_send(struct call *call)
 {
 	struct exchange *exchange = &call->exchange;
 	struct leg *leg = &call->legs[CALLEE];
-	struct buf bytes;
+	struct buf own, bytes;
 	int err = leg->peer >= 0 ? aim_at_server(call) : 0;
 
 	if (!err)
 		err = leg_set_contact(call, CALLEE, &leg->path);
 	if (err)
 		return err;
+	early_end_all(call); /* of a server that refused since */
 	exchange->client_cseq = ++leg->dialog.local_cseq;
+	buf_init(&own);
+	buf_add(&own, exchange->own_headers);
+	session_timer_ask(call, CALLEE, &own);
 	struct leg_request request = {.method = SLICE("INVITE"),
 				      .cseq = exchange->client_cseq,
 				      .max_forwards = exchange->max_forwards,
+				      .own = buf_slice(&own),
 				      .headers = exchange->headers,
 				      .content_type = SLICE("application/sdp"),
-				      .body = exchange->offer_shown};
+				      .body = call->session.offer_shown};
 	buf_init(&bytes);
-	err = leg_write(call, CALLEE, &request, &bytes);
+	err = buf_failed(&own) ? -ERR_NO_MEMORY
+			       : leg_write(call, CALLEE, &leg->dialog, &request, &bytes);
 	if (!err)
 		err = exchange_request(call, buf_slice(&bytes), &leg->path);
+	buf_free(&own);
 	buf_free(&bytes);
 	return err;
 }

@@ -37,21 +37,19 @@ static struct slice listener_name(const struct calls *calls, const struct transp
 
 static void fill_offer(const struct call *call, uint8_t index, struct record_leg *out)
 {
-	const struct leg *leg = &call->legs[index];
-	const struct exchange *exchange = &call->exchange;
-	uint8_t offerer = exchange->is_late ? other_leg(exchange->from) : exchange->from;
-	bool offers = index == offerer;
+	const struct session *session = &call->session;
+	bool offers = index == session->offerer;
 
-	/* While the first exchange is under way its SDPs are what both will have. */
-	if (exchange->state != EXCHANGE_NONE && exchange->is_initial) {
-		out->sdp_received = offers ? exchange->offer : exchange->answer;
-		out->sdp_sent = offers ? exchange->answer_shown : exchange->offer_shown;
+	/* The first 2xx is about to go out: what is open is what both will have. */
+	if (session->is_open && call->exchange.state == EXCHANGE_STORING) {
+		out->sdp_received = offers ? session->offer : session->answer;
+		out->sdp_sent = offers ? session->answer_shown : session->offer_shown;
+		if (slice_is_empty(session->answer))
+			out->offer = offers ? RECORD_OFFER_RECEIVED : RECORD_OFFER_SENT;
 	} else {
-		out->sdp_received = leg->sdp_received;
-		out->sdp_sent = leg->sdp_sent;
+		out->sdp_received = session->agreed[index].received;
+		out->sdp_sent = session->agreed[index].sent;
 	}
-	if (exchange->state == EXCHANGE_STORING && exchange->is_late)
-		out->offer = offers ? RECORD_OFFER_RECEIVED : RECORD_OFFER_SENT;
 }
 
 /* What the last SDP of the peer says about holding, and its o= version. */
@@ -73,6 +71,17 @@ static void fill_hold(struct arena *arena, struct record_leg *out)
 		out->hold = RECORD_HOLD_BY_PEER;
 	else if (by_us)
 		out->hold = RECORD_HOLD_BY_US;
+}
+
+static void fill_timer(const struct call *call, uint8_t index, struct record_leg *out)
+{
+	const struct session_timer *timer = &call->legs[index].timer;
+
+	if (!timer->interval_s)
+		return;
+	out->session_interval_s = timer->interval_s;
+	out->refresher = timer->is_ours ? RECORD_REFRESHER_US : RECORD_REFRESHER_PEER;
+	out->next_refresh_ms = timer->expires_ms + call->calls->unix_offset_ms;
 }
 
 static int fill_leg(struct arena *arena, struct call *call, uint8_t index, struct record_leg *out)
@@ -107,7 +116,8 @@ static int fill_leg(struct arena *arena, struct call *call, uint8_t index, struc
 	out->sdp_session_id =
 		slice_from(arena_printf(arena, "%llu", (unsigned long long)leg->origin.session_id));
 	out->sdp_session_version = leg->origin.version;
-	out->ng_tag = dialog->local_tag;
+	out->ng_tag = leg_media(call, index).tag;
+	fill_timer(call, index, out);
 	return out->sdp_session_id.data ? 0 : -ERR_NO_MEMORY;
 }
 
@@ -240,7 +250,7 @@ static bool is_on_hold(struct call *call)
 
 	for (uint8_t leg = 0; leg < LEGS; leg++) {
 		arena_reset(scratch);
-		if (sdp_parse(scratch, call->legs[leg].sdp_received, &sdp, NULL) == 0 &&
+		if (sdp_parse(scratch, call->session.agreed[leg].received, &sdp, NULL) == 0 &&
 		    sdp_is_hold(sdp))
 			return true;
 	}

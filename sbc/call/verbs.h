@@ -9,25 +9,35 @@ void leg_free(struct leg *leg);
 MUST_CHECK int leg_name(struct call *call, uint8_t leg);
 /* Where a request of its dialog goes: on an untrusted side where the peer was last seen, on a
  * trusted one where route set and target point. */
-void leg_way(const struct call *call, uint8_t leg, struct transport_path *out);
+void leg_way(const struct call *call, uint8_t leg, const struct dialog *dialog,
+	     struct transport_path *out);
 /* A request or reply of the dialog came by this path. */
 void leg_seen(struct call *call, uint8_t leg, const struct transport_path *path);
 /* Is this the peer of the dialog, by its address? */
 bool leg_is_source(const struct call *call, uint8_t leg, const struct transport_path *path);
 struct media_end leg_media(const struct call *call, uint8_t leg);
+/* How its dialogs are to be held: its peer's policy, or its interface's. */
+const struct config_dialog *leg_policy(const struct call *call, uint8_t leg);
+/* What a message of the peer says about it: Allow. */
+void leg_learn(struct call *call, uint8_t leg, const struct message *message);
+/* The o= line of what this leg is shown, in an early dialog or (0) the call's. */
+struct body_origin *leg_origin(struct call *call, uint8_t leg, uint8_t early);
 struct crossing leg_crossing(const struct call *call, uint8_t from, bool with_body);
 void leg_write_contact(const struct call *call, uint8_t leg, struct buf *out);
+/* What the peer may send us now: no UPDATE before the answer to a callee without it. */
+void leg_write_allow(const struct call *call, uint8_t leg, struct buf *out);
 struct leg_request {
 	struct slice method;
 	uint32_t cseq;
 	int max_forwards;
+	struct slice own;     /* whole lines of ours */
 	struct slice headers; /* whole lines that cross */
 	struct slice content_type;
 	struct slice body;
 };
-/* A request in the leg's dialog; an INVITE gets our Contact. */
-MUST_CHECK int leg_write(const struct call *call, uint8_t leg, const struct leg_request *request,
-			 struct buf *out);
+/* A request in a dialog of the leg; INVITE and UPDATE get our Contact and Allow. */
+MUST_CHECK int leg_write(const struct call *call, uint8_t leg, const struct dialog *dialog,
+			 const struct leg_request *request, struct buf *out);
 /* Our Contact on this leg, at the listener of a path. */
 MUST_CHECK int leg_set_contact(struct call *call, uint8_t leg, const struct transport_path *path);
 
@@ -49,41 +59,100 @@ struct admission {
 	const struct config_route *route;
 	const struct binding *binding; /* the callee, when it is a phone */
 	uint64_t parent;
+	enum reliability reliability;
 };
+/* 100rel between an INVITE and the policy of its side: -ERR_UNSUPPORTED, it requires what we do not
+ * do (420); -ERR_REFUSED, we require what it does not do (421). */
+MUST_CHECK int admit_reliability(const struct config_dialog *policy, const struct message *request,
+				 enum reliability *out);
 void admit(struct calls *calls, const struct message *request, const struct transport_path *path,
 	   struct buf *headers, struct admission *out);
 
 /* --- exchange.c --- */
-/* Begin with the INVITE of `from`; its server transaction is `handle`. */
+/* Begin with the INVITE (or UPDATE) of `from`; its server transaction is `handle`. */
 MUST_CHECK int exchange_begin(struct call *call, uint8_t from, struct transaction_handle handle,
 			      const struct message *request, bool is_initial);
 /* Offer the SDP, or send the INVITE at once when there is none. */
 void exchange_start(struct call *call, struct slice sdp);
 void exchange_clear(struct call *call);
+/* Refuse, and leave the session as it was before; a first INVITE ends its call. */
 void exchange_fail(struct call *call, enum call_cause cause, unsigned int status,
 		   struct slice headers);
+/* An answer came that cannot be undone on its side: refuse, and end the call. */
+void exchange_break(struct call *call, enum call_cause cause, unsigned int status);
 /* Final reply other than 2xx to `from`, once. */
 void exchange_refuse(struct call *call, unsigned int status, struct slice headers);
 void exchange_media(struct call *call, const struct media_result *result);
 /* The exchange is over and the session is as it agreed, or as it was before. */
 void exchange_done(struct call *call);
-void exchange_agree(struct call *call);
-MUST_CHECK int exchange_ask(struct call *call, enum media_verb verb, uint8_t from,
-			    struct slice sdp);
 /* Give the INVITE to the other side's dialog (re-INVITE) or start its leg (setup.c). */
 void exchange_send(struct call *call);
 extern const struct client_handlers exchange_handlers;
 MUST_CHECK int exchange_request(struct call *call, struct slice bytes,
 				const struct transport_path *path);
+/* Is the first INVITE here already, by another way (RFC 3261 8.2.2.2)? */
+bool exchange_is_merged(const struct calls *calls, const struct message *request);
 
 /* --- reply.c: replies of the INVITE going back --- */
 /* Take what crosses out of a response. */
 MUST_CHECK int draft_take(struct call *call, struct draft *draft, const struct message *response);
 void draft_clear(struct draft *draft);
-/* Work on the draft in hand: relay, store, send. */
+/* Behind those that wait. -ERR_TOO_MANY: there is no room, or a final one waits. */
+MUST_CHECK int reply_queue(struct call *call, struct draft *draft);
+/* Work on the next draft: relay, store, send. */
 void reply_go_on(struct call *call);
 void reply_media(struct call *call, const struct media_result *result);
 void reply_stored(struct call *call, bool acknowledged);
+
+/* --- provisional.c: reliable provisional replies and PRACK (RFC 3262) --- */
+/* A provisional of the other side: is it new? `rseq` is 0 for an unreliable one. */
+bool provisional_is_new(const struct call *call, const struct early *early,
+			const struct message *response, uint32_t *rseq);
+/* It was taken: the next one must have the next number. */
+void provisional_taken(struct call *call, struct early *early, uint32_t rseq);
+/* May this draft go out now, or does it wait for a PRACK? */
+bool provisional_may_send(const struct call *call, const struct draft *draft);
+bool provisional_is_reliable(const struct call *call, const struct draft *draft);
+/* Require and RSeq of the one that is sent next. */
+void provisional_write(struct call *call, struct buf *out);
+/* It was sent: repeat it until its PRACK. */
+void provisional_await(struct call *call, const struct draft *draft, bool has_sdp);
+/* No more repetitions: a final reply is out. Its PRACK may still come. */
+void provisional_settle(struct call *call);
+void prack_receive(struct call *call, uint8_t early, uint8_t leg, struct transaction_handle handle,
+		   const struct message *request, const struct transport_path *path);
+/* Our own PRACK for a reliable provisional that the other side gets as an unreliable one. */
+void prack_send(struct call *call, uint8_t early, uint32_t rseq);
+
+/* --- restore.c: the relay goes back to what both sides agreed on --- */
+void restore_begin(struct call *call, uint8_t early);
+void restore_go_on(struct call *call);
+void restore_media(struct call *call);
+
+/* --- session_body.c --- */
+/* The relay's SDP as this leg is shown it, into `owned`. */
+MUST_CHECK int body_show(struct call *call, uint8_t leg, uint8_t early, struct slice sdp,
+			 struct slice *owned, const char **reason);
+/* An answer of `from`: -ERR_MALFORMED, it does not fit its offer; counted and logged. */
+MUST_CHECK int body_check_answer(struct call *call, uint8_t early, uint8_t from, struct slice sdp);
+/* The same for an answer to what the leg was shown last. */
+MUST_CHECK int body_check_agreed(struct call *call, uint8_t from, struct slice sdp);
+
+/* --- session_timer.c (RFC 4028) --- */
+/* An INVITE or UPDATE of the leg: 0, or 422 with Min-SE. */
+unsigned int session_timer_take(struct call *call, uint8_t leg, const struct message *request,
+				struct buf *headers);
+/* Session-Expires and Min-SE of an INVITE or UPDATE that goes to the leg. */
+void session_timer_ask(const struct call *call, uint8_t leg, struct buf *out);
+/* Its 2xx: what both hold to from now on. */
+void session_timer_answered(struct call *call, uint8_t leg, const struct message *response);
+/* Session-Expires (and Require) of our 2xx to the leg; it counts from now. */
+void session_timer_answer(struct call *call, uint8_t leg, struct buf *out);
+/* A 422: true when it may be asked again with the interval it wants. */
+bool session_timer_raise(struct call *call, uint8_t leg, const struct message *response);
+void session_timer_stop(struct call *call, uint8_t leg);
+/* A refresh of ours by re-INVITE is under way on some leg. */
+bool session_timer_is_inviting(const struct call *call);
 
 /* --- ack.c --- */
 /* ACK the 2xx of the side the INVITE went to. */
@@ -94,15 +163,19 @@ void ack_media(struct call *call, const struct media_result *result);
 void ack_await(struct call *call);
 
 /* --- reinvite.c --- */
-void reinvite_receive(struct call *call, uint8_t leg, struct transaction_handle handle,
-		      const struct message *request, const struct transport_path *path);
-/* Not agreed: the relay goes back to what both sides had. */
-void reinvite_restore(struct call *call);
-void reinvite_restored(struct call *call);
+void reinvite_receive(struct call *call, uint8_t early, uint8_t leg,
+		      struct transaction_handle handle, const struct message *request,
+		      const struct transport_path *path);
+
+/* --- update.c (RFC 3311) --- */
+void update_receive(struct call *call, uint8_t early, uint8_t leg, struct transaction_handle handle,
+		    const struct message *request, const struct transport_path *path);
+/* An offer of `leg` now: 0, or 491, or 500 with Retry-After. */
+unsigned int offer_crossing(const struct call *call, uint8_t early, uint8_t leg);
 
 /* --- bye.c --- */
-void bye_receive(struct call *call, uint8_t leg, struct transaction_handle handle,
-		 const struct message *request);
+void bye_receive(struct call *call, uint8_t early, uint8_t leg, struct transaction_handle handle,
+		 const struct message *request, const struct transport_path *path);
 /* The one way a call ends. `status` answers an INVITE still open; `by` is the leg that ended it, -1
  * we; `reason`: lines for the BYE or CANCEL. */
 void call_end(struct call *call, enum call_cause cause, unsigned int status, int by,
@@ -113,9 +186,19 @@ void stray_end(struct calls *calls, const struct message *response,
 	       const struct transport_path *path, bool with_bye);
 
 /* --- inside.c: other requests in the dialogs --- */
-void inside_receive(struct call *call, uint8_t leg, struct transaction_handle handle,
-		    const struct message *request);
+/* Passed on in the other dialog, its answer passed back. */
+void inside_receive(struct call *call, uint8_t early, uint8_t leg, struct transaction_handle handle,
+		    const struct message *request, const struct transport_path *path);
+/* The same with lines of our own (RAck, Session-Expires); SDP in it offers, or answers. */
+void inside_pass(struct call *call, uint8_t early, uint8_t leg, struct transaction_handle handle,
+		 const struct message *request, enum method as, struct slice own);
+/* Reply to a request of the leg, out of a response of the other side or (NULL) on our own. */
+void inside_answer(struct call *call, uint8_t leg, struct transaction_handle handle,
+		   unsigned int status, struct slice lines);
+void inside_media(struct call *call, uint8_t slot, const struct media_result *result);
+void inside_go_on(struct call *call);
 void inside_abort(struct call *call);
+void inside_free(struct call *call);
 
 /* --- store.c --- */
 /* The record of an answered call. `wait`: reply_stored() follows, soon or by the time-out. */

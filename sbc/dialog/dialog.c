@@ -24,6 +24,48 @@ void dialog_free(struct dialog *dialog)
 	*dialog = (struct dialog){0};
 }
 
+static int copy_texts(struct dialog *dialog, const struct dialog *from)
+{
+	const struct {
+		struct slice *to;
+		struct slice text;
+	} texts[] = {
+		{&dialog->call_id, from->call_id},
+		{&dialog->local_tag, from->local_tag},
+		{&dialog->remote_tag, from->remote_tag},
+		{&dialog->local_display, from->local_display},
+		{&dialog->local_uri, from->local_uri},
+		{&dialog->remote_display, from->remote_display},
+		{&dialog->remote_uri, from->remote_uri},
+		{&dialog->remote_target, from->remote_target},
+		{&dialog->local_contact, from->local_contact},
+	};
+	int err = 0;
+
+	for (size_t i = 0; i < sizeof(texts) / sizeof(texts[0]) && !err; i++)
+		err = owned_set(texts[i].to, texts[i].text);
+	return err;
+}
+
+int dialog_copy(struct dialog *dialog, const struct dialog *from)
+{
+	int err = copy_texts(dialog, from);
+
+	if (!err && from->route_count > 0) {
+		dialog->routes = calloc(from->route_count, sizeof(*dialog->routes));
+		err = dialog->routes ? 0 : -ERR_NO_MEMORY;
+	}
+	for (size_t i = 0; i < from->route_count && !err; i++) {
+		err = owned_set(&dialog->routes[i], from->routes[i]);
+		dialog->route_count = i + 1;
+	}
+	dialog->local_cseq = from->local_cseq;
+	dialog->remote_cseq = from->remote_cseq;
+	dialog->has_remote_cseq = from->has_remote_cseq;
+	dialog->is_confirmed = from->is_confirmed;
+	return err;
+}
+
 int dialog_set_routes(struct dialog *dialog, const struct message *message, bool reversed)
 {
 	size_t count = message_member_count(message, HEADER_RECORD_ROUTE);

@@ -27,6 +27,8 @@ struct dialog { /* all texts owned */
 };
 
 void dialog_free(struct dialog *dialog);
+/* Into a zeroed one. -ERR_NO_MEMORY: what was copied is the caller's to free. */
+MUST_CHECK int dialog_copy(struct dialog *dialog, const struct dialog *from);
 /* Record-Route of the message that makes the dialog: in order on the UAS side (12.1.1), reversed on
  * the UAC side (12.1.2). -ERR_TOO_MANY, -ERR_NO_MEMORY. */
 MUST_CHECK int dialog_set_routes(struct dialog *dialog, const struct message *message,

@@ -339,10 +339,10 @@ static void a_call_on_hold_keeps_its_time(void **state)
 	bench.interfaces[PHONE].media.idle_timeout_ms = 60000;
 	bench_talk(&bench, &talk);
 	struct call *call = calls_next(bench.calls, NULL);
-	free((void *)(uintptr_t)call->legs[CALLER].sdp_received.data);
+	free((void *)(uintptr_t)call->session.agreed[CALLER].received.data);
 	char held[300];
 	snprintf(held, sizeof(held), "%sa=inactive\r\n", phone_sdp);
-	call->legs[CALLER].sdp_received = slice_from(slice_dup(slice_from(held)));
+	call->session.agreed[CALLER].received = slice_from(slice_dup(slice_from(held)));
 	bench_advance(&bench, 6000);
 	bench.relay_instance = "second";
 	bench_advance(&bench, 3500000);

@@ -1,0 +1,44 @@
+/* leg.h - one side of a call: its dialog, the way to it, and what is known of who is there.
+ * Embedded in struct call; destroyed with it.
+ * SPDX-License-Identifier: Apache-2.0 */
+#pragma once
+#include "config/config.h"
+#include "sbc/call/session.h"
+#include "sbc/dialog/dialog.h"
+#include "sbc/topology/body.h"
+#include "sbc/transaction/transaction.h"
+
+enum refresher { REFRESHER_ANY, REFRESHER_UAC, REFRESHER_UAS };
+
+/* RFC 4028. Each leg has its own; what one side wants does not bind the other. */
+struct session_timer {
+	uint32_t interval_s; /* 0 = no session timer on this leg */
+	uint32_t minimum_s;  /* Min-SE that the peer told (422) */
+	bool is_ours;        /* we send the refreshes */
+	/* What its last INVITE or UPDATE asked for. */
+	bool is_known; /* it supports session timers */
+	uint32_t asked_s;
+	uint32_t asked_minimum_s;
+	enum refresher asked_refresher;
+	/* A refresh of ours that is under way. */
+	struct transaction_handle client;
+	bool is_invite;      /* by re-INVITE */
+	uint64_t expires_ms; /* the loop's clock: without a refresh until then the call ends */
+	struct timer due;
+};
+
+struct leg {
+	struct dialog dialog;
+	struct transport_path path; /* where its last request or reply came from, or goes to */
+	uint16_t interface;
+	int peer;      /* -1 = a phone */
+	uint8_t index; /* CALLER or CALLEE */
+	bool is_trusted;
+	bool allows_update; /* its last Allow has UPDATE (RFC 3311) */
+	bool bye_after_ack; /* RFC 3261 15: no BYE on our 2xx before its ACK */
+	struct body_origin origin;
+	struct slice ack; /* owned; the last ACK sent, for a repeated 2xx */
+	struct transport_path ack_path;
+	uint32_t ack_cseq;
+	struct session_timer timer;
+};

@@ -1,0 +1,40 @@
+/* session_body.c - SDP on its way between both sides: what a side is shown of the relay's, and
+ * whether its answer fits. SPDX-License-Identifier: Apache-2.0 */
+#include "sbc/call/verbs.h"
+#include "sbc/topology/owned.h"
+
+int body_show(struct call *call, uint8_t leg, uint8_t early, struct slice sdp, struct slice *owned,
+	      const char **reason)
+{
+	struct buf body;
+
+	buf_init(&body);
+	arena_reset(call->calls->scratch);
+	int err = body_hide(call->calls->scratch, sdp, leg_origin(call, leg, early), &body, reason);
+	if (!err)
+		err = owned_set(owned, buf_slice(&body));
+	buf_free(&body);
+	return err;
+}
+
+int body_check_answer(struct call *call, uint8_t early, uint8_t from, struct slice sdp)
+{
+	const char *reason = NULL;
+
+	int err = session_check_answer(early_session(call, early), call->calls->scratch, sdp,
+				       &reason);
+	if (!err)
+		return 0;
+	counter_add(&call->calls->counters.wrong_answers, 1);
+	log_warn(call->calls->worker->log, "call.wrong_answer", "call=%.*s leg=%u reason=\"%s\"",
+		 TOKEN_LENGTH, call->id, from, reason ? reason : err_text(err));
+	return err;
+}
+
+int body_check_agreed(struct call *call, uint8_t from, struct slice sdp)
+{
+	const struct session shown = {.offer_shown = call->session.agreed[from].sent};
+	const char *reason;
+
+	return session_check_answer(&shown, call->calls->scratch, sdp, &reason);
+}
