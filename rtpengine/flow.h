@@ -115,8 +115,9 @@ struct flow_srtp {
 	struct flow_srtp_index initial[FLOW_SRTP_INITIAL_MAX];
 };
 
-/* How a datagram shows that it belongs to an ICE session of this flow: what names none never reaches
- * the control thread. Two sessions, for one that restarts goes on until the next has selected. */
+/* How a datagram shows that it belongs to an ICE session of this flow: what names none never
+ * reaches the control thread. Two sessions, for one that restarts goes on until the next has
+ * selected. */
 #define FLOW_ICE_SESSIONS 2
 #define FLOW_ICE_UFRAG    8
 #define FLOW_ICE_MARK     4
@@ -129,6 +130,33 @@ struct flow_ice {
 struct flow_limit {
 	uint32_t packets_per_s;
 	uint32_t bytes_per_s; /* of UDP payload */
+};
+
+/* What is done to the RTP that is admitted on a flow. */
+enum flow_media {
+	FLOW_MEDIA_PASS,
+	FLOW_MEDIA_BLOCK,   /* dropped, but for telephone events */
+	FLOW_MEDIA_SILENCE, /* G.711 (payload types 0 and 8) is made silent, the rest dropped */
+};
+
+/* A telephone event (RFC 4733) played into a stream: it takes the place of the packets that pass
+ * meanwhile, so that sequence and timing stay those of the stream. */
+struct flow_play {
+	uint32_t id;  /* another one than before: play it; 0 = nothing */
+	uint8_t type; /* payload type */
+	uint8_t event;
+	uint8_t volume;    /* -dBm0, 0 to 63 */
+	uint16_t duration; /* in units of the stream's clock, at least one packet's worth */
+};
+
+#define FLOW_EVENT_TYPES 2
+struct flow_alter {
+	enum flow_media media;
+	bool blocks_events;
+	/* Payload types of telephone-event (RFC 4733) in the SDPs: seen, they are reported; 0 =
+	 * none. */
+	uint8_t event_types[FLOW_EVENT_TYPES];
+	struct flow_play play;
 };
 
 struct flow_rule {
@@ -144,9 +172,10 @@ struct flow_rule {
 				 * flow;  none = counted, not relayed (hold, one-way) */
 	struct flow_id rtcp_to; /* the same for RTCP (FLOW_RTCP, FLOW_MUX) */
 	struct flow_id rtp_of;  /* FLOW_RTCP: the flow with the RTP of the same peer, if any */
-	/* STUN that names a session of `ice`, and DTLS records from the locked source or an expected
-	 * address, are given to the control thread, within a rate (RFC 7983; not with FLOW_OTHER).
-	 * Other STUN and DTLS is dropped. */
+	struct flow_alter alter;
+	/* STUN that names a session of `ice`, and DTLS records from the locked source or an
+	 * expected address, are given to the control thread, within a rate (RFC 7983; not with
+	 * FLOW_OTHER). Other STUN and DTLS is dropped. */
 	bool has_ice;
 	bool has_dtls;
 	struct flow_ice ice;
@@ -191,6 +220,7 @@ struct flow_rule {
 	X(SRTP_SSRC, "srtp-ssrc", "more SSRCs than one SRTP key serves")                           \
 	X(PAYLOAD_TYPE, "payload-type", "RTP payload type that the SDP does not name")             \
 	X(PROBATION, "probation", "first packet of a source that is being learned")                \
+	X(BLOCKED, "blocked", "blocked by command")                                                \
 	X(HELD, "held", "stream is held or one-way")                                               \
 	X(NO_DESTINATION, "no-destination", "peer's address is not known yet")                     \
 	X(NO_ROUTE, "no-route", "no route, or through a device that is not ours")                  \

@@ -82,11 +82,16 @@ enum datapath_event_type {
 	DATAPATH_SOURCE_LOCKED, /* a source was confirmed */
 	DATAPATH_SOURCE_MOVED,  /* the NAT re-mapped: another port of the same address */
 	DATAPATH_HIJACK,        /* the first stranger since the lock; more are only counted */
+	DATAPATH_DTMF,          /* the end of a telephone event that arrived (RFC 4733) */
+	DATAPATH_PLAYED,        /* flow_play is over */
 };
 struct datapath_event {
 	enum datapath_event_type type;
 	struct flow_id flow;
-	struct addr source;
+	struct addr source;    /* of the first three */
+	uint8_t event, volume; /* DATAPATH_DTMF */
+	uint16_t duration;     /* DATAPATH_DTMF, in units of the stream's clock */
+	uint32_t play;         /* DATAPATH_PLAYED: its id */
 };
 size_t datapath_events(struct datapath *datapath, struct datapath_event *out, size_t max);
 /* Called from datapath_poll() when events are waiting. */

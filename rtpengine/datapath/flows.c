@@ -222,6 +222,10 @@ static int compile(const struct flows *flows, const struct flow_rule *rule, stru
 	flow->clock_hz = rule->clock_hz;
 	flow->has_ice = rule->has_ice;
 	flow->has_dtls = rule->has_dtls;
+	flow->alter = rule->alter;
+	memcpy(flow->event_types, rule->alter.event_types, sizeof(flow->event_types));
+	flow->is_altered = rule->alter.media != FLOW_MEDIA_PASS || rule->alter.blocks_events ||
+			   rule->alter.play.id;
 	flow->ice = rule->ice;
 	memcpy(flow->expected, rule->source.expected, sizeof(flow->expected));
 	flow->remote = rule->remote;

@@ -8,6 +8,7 @@ static uint16_t run(struct lcore *lcore, struct packet *packets, uint16_t n)
 	n = stage_admit(lcore, packets, n);
 	n = stage_rtp(lcore, packets, n);
 	n = stage_rtcp(lcore, packets, n);
+	n = stage_alter(lcore, packets, n);
 	return stage_rewrite(lcore, packets, n);
 }
 

@@ -42,7 +42,6 @@ struct flow_link {
 /* A published rule, compiled. Immutable. */
 struct flow {
 	struct flow_slot *slot; /* first cache line: what an arriving packet needs */
-	struct flow_id id;
 	uint32_t generation;
 	uint32_t epoch; /* the datapath's own count: expected[] is constant within one */
 	uint16_t lcore;
@@ -51,6 +50,8 @@ struct flow {
 	bool has_ice, has_dtls;
 	uint8_t traffic_class; /* DSCP << 2 */
 	bool symmetric;
+	bool is_altered; /* alter asks for more than to see events */
+	uint8_t event_types[FLOW_EVENT_TYPES];
 	uint32_t clock_hz;
 	struct flow_link rtp_to, rtcp_to;
 	struct addr local; /* second: what a leaving one needs */
@@ -60,9 +61,11 @@ struct flow {
 	struct addr expected[FLOW_EXPECTED_MAX];
 	struct hop *expected_hop[FLOW_EXPECTED_MAX];
 	struct flow_link rtp_of;
+	struct flow_id id;
+	struct flow_alter alter;
 	struct addr named; /* by the control thread, to be locked; family 0 = none */
 	struct hop *named_hop;
-	struct flow_ice ice; /* what punt.c compares */
+	struct flow_ice ice;  /* what punt.c compares */
 	uint16_t named_count; /* another one than before: lock it */
 } __attribute__((aligned(64)));
 
@@ -105,6 +108,17 @@ struct sequence_state {
 	uint64_t jitter_q4; /* in RTP clock units, times 16 (RFC 3550 A.8) */
 };
 
+/* The telephone event that is being played, and the last one seen. */
+struct event_state {
+	uint32_t played; /* flow_play.id: done with */
+	uint32_t playing;
+	uint32_t start; /* RTP timestamp of the event that is being played */
+	uint32_t last;  /* timestamp of the packet before */
+	uint8_t ends;   /* end packets sent (RFC 4733 2.5.1.4: three) */
+	bool has_seen;
+	uint32_t seen; /* timestamp of the last event that was reported */
+};
+
 /* What the owning lcore remembers of a flow; survives the replacement of its rule. */
 struct flow_state {
 	uint32_t epoch;       /* first cache line, with `current` before it: the source */
@@ -126,6 +140,7 @@ struct flow_state {
 	/* bit 63 set; epoch << 24 | expected << 16 | port; 0 = none */
 	struct counter locked_source;
 	struct counter drops[DROP_COUNT];
+	struct event_state event;
 	struct source previous; /* locked before the last offer */
 	struct candidate candidates[CANDIDATES];
 	uint64_t punt_peer_ns, punt_stranger_ns; /* punt.c: when the next would be too many */

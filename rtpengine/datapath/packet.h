@@ -64,6 +64,8 @@ uint16_t stage_admit(struct lcore *lcore, struct packet *packets, uint16_t n);
 /* Counters: loss and jitter (RFC 3550 A.1, A.3, A.8). */
 uint16_t stage_rtp(struct lcore *lcore, struct packet *packets, uint16_t n);
 uint16_t stage_rtcp(struct lcore *lcore, struct packet *packets, uint16_t n);
+/* What flow_alter asks for. */
+uint16_t stage_alter(struct lcore *lcore, struct packet *packets, uint16_t n);
 /* New Ethernet, IP and UDP headers; or, when the destination is a flow of ours, a turn: those
  * packets leave the burst for lcore->turned. */
 uint16_t stage_rewrite(struct lcore *lcore, struct packet *packets, uint16_t n);

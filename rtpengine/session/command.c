@@ -27,15 +27,15 @@ static const struct command_entry commands[] = {
 	{ "pause recording", NULL, 0 },
 	{ "start forwarding", NULL, 0 },
 	{ "stop forwarding", NULL, 0 },
-	{ "block DTMF", NULL, 0 },
-	{ "unblock DTMF", NULL, 0 },
-	{ "block media", NULL, 0 },
-	{ "unblock media", NULL, 0 },
-	{ "silence media", NULL, 0 },
-	{ "unsilence media", NULL, 0 },
+	{ "block DTMF", command_block_dtmf, COUNTER(controls) },
+	{ "unblock DTMF", command_unblock_dtmf, COUNTER(controls) },
+	{ "block media", command_block_media, COUNTER(controls) },
+	{ "unblock media", command_unblock_media, COUNTER(controls) },
+	{ "silence media", command_silence_media, COUNTER(controls) },
+	{ "unsilence media", command_unsilence_media, COUNTER(controls) },
 	{ "play media", NULL, 0 },
 	{ "stop media", NULL, 0 },
-	{ "play DTMF", NULL, 0 },
+	{ "play DTMF", command_play_dtmf, COUNTER(controls) },
 	{ "publish", NULL, 0 },
 	{ "subscribe request", NULL, 0 },
 	{ "subscribe answer", NULL, 0 },
@@ -84,7 +84,8 @@ int command_check(struct command *command, bool need_to_tag)
 	} texts[] = {
 		{"call-id", o->call_id, true},        {"from-tag", o->from_tag, true},
 		{"to-tag", o->to_tag, need_to_tag},   {"sdp", o->sdp, true},
-		{"via-branch", o->via_branch, false},
+		{"via-branch", o->via_branch, false}, {"label", o->from_label, false},
+		{"to-label", o->to_label, false},
 	};
 
 	for (size_t i = 0; i < sizeof(texts) / sizeof(texts[0]); i++) {

@@ -35,6 +35,7 @@ static void party_free(struct party *party)
 		free(alias);
 	}
 	free(party->tag);
+	free(party->label);
 	free(party->origin_username);
 	free(party->origin_session_id);
 	free(party->session_name);
@@ -126,6 +127,18 @@ int party_set_tag(struct party *party, struct slice tag)
 	}
 	party_drop_alias(party, tag);
 	party->tag = copy;
+	return 0;
+}
+
+int party_set_label(struct party *party, struct slice label)
+{
+	if (slice_is_empty(label) || slice_equal(slice_from(party->label), label))
+		return 0;
+	char *copy = slice_dup(label);
+	if (!copy)
+		return -ERR_NO_MEMORY;
+	free(party->label);
+	party->label = copy;
 	return 0;
 }
 

@@ -246,6 +246,10 @@ static int name_parties(struct offer *offer)
 	struct dialog *dialog = offer->dialog;
 	int err = party_set_tag(&dialog->parties[offer->from], options->from_tag);
 
+	if (!err)
+		err = party_set_label(&dialog->parties[offer->from], options->from_label);
+	if (!err)
+		err = party_set_label(&dialog->parties[offer->to], options->to_label);
 	if (!err && options->to_tag.len)
 		err = party_set_tag(&dialog->parties[offer->to], options->to_tag);
 	if (!err && options->via_branch.len && !dialog->via_branch) {

@@ -399,6 +399,9 @@ void options_read(const struct log *log, const struct ng_request *request, struc
 		{"to-tag", offsetof(struct options, to_tag)},
 		{"via-branch", offsetof(struct options, via_branch)},
 		{"sdp", offsetof(struct options, sdp)},
+		{"from-label", offsetof(struct options, from_label)},
+		{"label", offsetof(struct options, from_label)},
+		{"to-label", offsetof(struct options, to_label)},
 	};
 	for (size_t i = 0; i < sizeof(texts) / sizeof(texts[0]); i++) {
 		struct slice text = ng_get_string(dict, texts[i].name);

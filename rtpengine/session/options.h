@@ -34,14 +34,16 @@ enum options_bit {
 	OPTION_NEW_BRANCH = 1u << 23,
 	OPTION_ALL = 1u << 24,
 	OPTION_SINGLE_CODEC = 1u << 25, /* an answer names one codec */
+	OPTION_DIRECTIONAL = 1u << 26,  /* a command means the participant of the from-tag alone */
 };
 
 #define OPTIONS_REFUSED_SIZE 160
 
 struct options {
 	struct slice call_id, from_tag, to_tag, via_branch, sdp;
-	struct addr received_from;   /* family 0 = not given */
-	struct slice interface_from; /* names; empty = not given */
+	struct slice from_label, to_label; /* of the participants; empty = not given */
+	struct addr received_from;         /* family 0 = not given */
+	struct slice interface_from;       /* names; empty = not given */
 	struct slice interface_to;
 	uint8_t family;            /* AF_INET, AF_INET6; 0 = not asked */
 	struct addr media_address; /* to put into the SDP; family 0 = ours */

@@ -83,7 +83,7 @@ static const struct option_flag flags[] = {
 	{ "original-sendrecv", 0, OPTION_PASSED_OVER }, /* directions are passed as they are */
 	{ "unidirectional", 0, OPTION_PASSED_OVER },
 	{ "bidirectional", 0, OPTION_PASSED_OVER },
-	{ "directional", 0, OPTION_PASSED_OVER },
+	{ "directional", OPTION_DIRECTIONAL, OPTION_SETS },
 	{ "allow-asymmetric-codecs", 0, OPTION_PASSED_OVER },
 	{ "asymmetric-codecs", 0, OPTION_PASSED_OVER },
 	{ "symmetric-codecs", 0, OPTION_PASSED_OVER },

@@ -189,6 +189,8 @@ static void add_party(struct report *r, const struct dialog *dialog, int side)
 		add_text(r, tag, "tag", party->tag);
 		if (dialog->via_branch)
 			add_text(r, tag, "via-branch", dialog->via_branch);
+		if (party->label)
+			add_text(r, tag, "label", party->label);
 		add_number(r, tag, "created",
 			   session_wall_us(r->session->all, party->created_ms) / 1000000);
 		struct ng_value *aliases = ng_dict_add_list(r->arena, tag, "tag-aliases");

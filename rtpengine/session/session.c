@@ -187,6 +187,14 @@ static void on_expiry(struct timer *timer, uint64_t now_ms)
 	session_destroy(session, now_ms);
 }
 
+void session_publish(struct session *session)
+{
+	for (struct dialog *dialog = session->dialogs; dialog; dialog = dialog->next)
+		for (unsigned i = 0; i < dialog->stream_count; i++)
+			if (dialog->streams[i]->is_live)
+				stream_publish(dialog->streams[i]);
+}
+
 void session_touch(struct session *session, uint64_t now_ms)
 {
 	uint64_t *counter;

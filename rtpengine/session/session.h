@@ -16,6 +16,9 @@
 #define SESSION_MAX_TEXT    512 /* bytes of a Call-ID, tag or branch */
 #define SESSION_ENDED_KEPT  4096
 
+/* What commands forbid, of a participant or of the whole call. */
+enum session_block { BLOCK_MEDIA = 1, BLOCK_TO_SILENCE = 2, BLOCK_DTMF = 4 };
+
 struct flow_ref { /* finds the side of a flow the datapath speaks of */
 	struct table_link link;
 	struct flow_id id;
@@ -34,7 +37,8 @@ struct side_media {
 	struct addr rtp, rtcp; /* as in the SDP */
 	struct addr received;  /* where its signalling came from; family 0 = not known */
 	uint32_t clock_hz;
-	uint32_t bits; /* OPTION_ASYMMETRIC, OPTION_STRICT_SOURCE */
+	uint8_t event_type; /* payload type of telephone-event; 0 = none */
+	uint32_t bits;      /* OPTION_ASYMMETRIC, OPTION_STRICT_SOURCE */
 	char protocol[24];
 };
 
@@ -50,6 +54,7 @@ struct side {
 	bool mux_told; /* a=rtcp-mux is in what we last wrote to this side */
 	bool mux;      /* RTP and RTCP share the port, agreed */
 	uint32_t epoch;
+	struct dtmf *dtmf; /* owned; NULL = no event was ever played */
 };
 
 struct stream_kind {
@@ -81,6 +86,8 @@ struct party {
 	uint8_t family;
 	struct addr media_address; /* asked for its SDP; family 0 = ours */
 	int dscp;                  /* -1 = of the interface */
+	char *label;               /* NULL = none given */
+	uint8_t blocks;            /* enum session_block, of what it sends */
 	uint64_t created_ms;
 	/* The o= and s= first written to this party, and the version counted from there. */
 	char *origin_username, *origin_session_id;
@@ -112,6 +119,7 @@ struct session {
 	uint64_t signal_ms; /* last offer or answer */
 	struct timer expiry;
 	bool is_deleting; /* expiry is the end of a delete delay */
+	uint8_t blocks;   /* enum session_block, of everybody */
 	uint64_t hijack_attempts;
 };
 
@@ -180,6 +188,7 @@ void session_end(struct session *session, uint64_t now_ms);   /* as asked for */
 void session_touch(struct session *session, uint64_t now_ms); /* signalling came: arm the expiry */
 void session_delete_later(struct session *session, uint64_t now_ms, uint64_t delay_ms);
 bool session_is_held(const struct session *session);
+void session_publish(struct session *session); /* the rules of all live streams, as they are now */
 uint64_t session_last_packet_ms(const struct session *session);
 
 /* dialog.c */
@@ -188,6 +197,7 @@ void dialog_destroy(struct dialog *dialog, uint64_t now_ms);
 /* Which party has this tag (or had it: aliases); -1 = none. */
 int dialog_side(const struct dialog *dialog, struct slice tag);
 MUST_CHECK int party_set_tag(struct party *party, struct slice tag);
+MUST_CHECK int party_set_label(struct party *party, struct slice label); /* empty: as it was */
 struct dialog *session_dialog_for_offer(struct session *session, const struct options *options,
 					int *from);
 struct dialog *session_dialog_for_answer(struct session *session, const struct options *options,
@@ -228,6 +238,13 @@ void command_query(struct command *command);
 void command_list(struct command *command);
 void command_ping(struct command *command);
 void command_statistics(struct command *command);
+void command_block_media(struct command *command);
+void command_unblock_media(struct command *command);
+void command_silence_media(struct command *command);
+void command_unsilence_media(struct command *command);
+void command_block_dtmf(struct command *command);
+void command_unblock_dtmf(struct command *command);
+void command_play_dtmf(struct command *command);
 /* Parse the SDP of the request; otherwise the reply says what is wrong with it. */
 MUST_CHECK int command_sdp(struct command *command, struct sdp **out);
 /* Texts of the request that are kept: present where they must be, and not too long. */

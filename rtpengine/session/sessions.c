@@ -3,7 +3,7 @@
 #include "rtpengine/session/sessions.h"
 
 #include <stdlib.h>
-#include "rtpengine/session/session.h"
+#include "rtpengine/session/dtmf.h"
 
 static void interface_free(struct local_interface *interface)
 {
@@ -194,6 +194,17 @@ static void log_flow_event(struct sessions *sessions, const struct datapath_even
 		sessions->counters.hijack_attempts++;
 		log_warn(sessions->log, "media.stranger", "call=%s port=%u kind=%s source=%s",
 			 session->call_id, port, what, source);
+		break;
+	case DATAPATH_DTMF:
+		sessions->counters.events++;
+		/* What was keyed may be a secret (a PIN): it is seen where debugging is on. */
+		log_info(sessions->log, "media.dtmf", "call=%s port=%u duration=%u volume=%u",
+			 session->call_id, port, event->duration, event->volume);
+		log_debug(sessions->log, "media.dtmf-event", "call=%s port=%u event=%u",
+			  session->call_id, port, event->event);
+		break;
+	case DATAPATH_PLAYED:
+		dtmf_played(ref->stream, ref->side, event->play);
 		break;
 	}
 }

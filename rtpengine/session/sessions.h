@@ -56,6 +56,8 @@ struct sessions_counters {
 	uint64_t held_timed_out;
 	uint64_t offer_timed_out; /* never answered */
 	uint64_t offers, answers, deletes, queries, lists, pings, statistics, errors;
+	uint64_t controls;        /* commands on calls in progress: block, play, ... */
+	uint64_t events;          /* telephone events that arrived (RFC 4733) */
 	uint64_t hijack_attempts; /* first strangers, as reported by the datapath */
 	uint64_t packets, bytes;  /* relayed by sessions that have ended */
 	uint64_t lost;

@@ -1,6 +1,6 @@
 /* stream.c - one m= line: port pairs and flows of both sides, and the rules the datapath gets.
  * SPDX-License-Identifier: Apache-2.0 */
-#include "rtpengine/session/session.h"
+#include "rtpengine/session/dtmf.h"
 
 #include <assert.h>
 #include <stdlib.h>
@@ -110,6 +110,8 @@ void side_close(struct stream *stream, int side, uint64_t now_ms)
 {
 	struct side *at = &stream->sides[side];
 
+	dtmf_free(stream->dialog->session->all, at->dtmf);
+	at->dtmf = NULL;
 	flow_close(stream, &at->rtp);
 	flow_close(stream, &at->rtcp);
 	if (at->range)
@@ -185,6 +187,8 @@ int side_read(struct stream *stream, int side, const struct sdp_media *media,
 	read.has_mux = sdp_media_has_rtcp_mux(media);
 	if (media->format_count && sdp_media_rtpmap(media, media->formats[0], &map) == 0)
 		read.clock_hz = map.clock_rate;
+	if (sdp_media_find_encoding(media, SLICE("telephone-event"), read.clock_hz, &map) == 0)
+		read.event_type = map.payload_type;
 	if (read.is_rejected || kind.is_refused) {
 		*out = read;
 		return 0;
@@ -301,6 +305,22 @@ static struct flow_rule side_rule(const struct stream *stream, int side, struct 
 	return rule;
 }
 
+/* What commands ask to be done to what this side sends. */
+static struct flow_alter side_alter(const struct stream *stream, int side)
+{
+	const struct dialog *dialog = stream->dialog;
+	unsigned blocks = dialog->session->blocks | dialog->parties[side].blocks;
+
+	return (struct flow_alter){
+		.media = blocks & BLOCK_MEDIA        ? FLOW_MEDIA_BLOCK
+			 : blocks & BLOCK_TO_SILENCE ? FLOW_MEDIA_SILENCE
+						     : FLOW_MEDIA_PASS,
+		.blocks_events = blocks & BLOCK_DTMF,
+		.event_types = {stream->sides[0].now.event_type, stream->sides[1].now.event_type},
+		.play = dtmf_play(stream, side),
+	};
+}
+
 static void publish_side(struct stream *stream, int side)
 {
 	struct side *at = &stream->sides[side];
@@ -315,6 +335,8 @@ static void publish_side(struct stream *stream, int side)
 	rule.rtp_to = side_may_send(stream, side) ? other->rtp.id : FLOW_NONE;
 	if (rule.kind == FLOW_MUX)
 		rule.rtcp_to = rtcp_to;
+	if (rule.kind != FLOW_OTHER)
+		rule.alter = side_alter(stream, side);
 	publish(stream, &at->rtp, &rule);
 
 	rule = side_rule(stream, side, at->now.rtcp);
