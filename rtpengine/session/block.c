@@ -1,7 +1,6 @@
-/* block.c - commands that stop media, silence it, or stop telephone events: of the whole call, or
- * of single participants. What is blocked for the call and what is blocked for a participant are
- * kept apart: undoing one does not undo the other, but for the flag `all`. SPDX-License-Identifier:
- * Apache-2.0 */
+/* block.c - commands that stop or silence media, or stop telephone events: of the call or of single
+ * participants, kept apart: undoing one does not undo the other, but for the flag `all`.
+ * SPDX-License-Identifier: Apache-2.0 */
 #include "rtpengine/session/participant.h"
 
 static void set(uint8_t *blocks, enum session_block what, bool on)
