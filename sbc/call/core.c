@@ -85,6 +85,7 @@ static void core_destroy(void *owner)
 	peers_destroy(core->peers);
 	limits_destroy(core->limits);
 	store_destroy(core->store);
+	leaks_destroy(core->leaks);
 	free(core);
 }
 
@@ -96,6 +97,8 @@ static int core_start(struct worker *worker, void **out)
 
 	core->worker = worker;
 	int err = create_store(worker, &core->store);
+	if (!err)
+		err = leaks_create(worker->config, &core->leaks);
 	if (!err)
 		err = limits_create(worker, &core->limits);
 	if (!err)
@@ -133,6 +136,13 @@ static void on_command(void *owner, void *posted)
 	command->run(command, owner);
 }
 
+static bool may_leave(void *owner, const struct transport_path *path, struct slice bytes)
+{
+	struct core *core = owner;
+	return leaks_may_leave(core->leaks, path->interface, &path->remote, bytes,
+			       wheel_now_ms(core->worker->wheel));
+}
+
 struct worker_handlers core_handlers(void)
 {
 	return (struct worker_handlers){
@@ -143,6 +153,7 @@ struct worker_handlers core_handlers(void)
 		.on_start = core_start,
 		.on_stop = on_stop,
 		.on_command = on_command,
+		.may_leave = may_leave,
 		.on_destroy = core_destroy,
 	};
 }

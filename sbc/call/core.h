@@ -2,6 +2,7 @@
  * SPDX-License-Identifier: Apache-2.0 */
 #pragma once
 #include "sbc/call/call.h"
+#include "sbc/topology/leak.h"
 
 struct core {
 	struct worker *worker;
@@ -10,6 +11,7 @@ struct core {
 	struct store *store;
 	struct limits *limits;
 	struct calls *calls;
+	struct leaks *leaks;
 };
 
 /* For workers_create(). */

@@ -15,8 +15,7 @@ void refuse(struct worker *worker, struct transaction_handle handle, const struc
 	random_text(worker->random, tag, sizeof(tag));
 	buf_init(&bytes);
 	builder_reply(&bytes, message_scan(request), &path->remote, &reply);
-	if (buf_failed(&bytes) ||
-	    transport_send(worker->transport, &back, buf_slice(&bytes), 0) != 0)
+	if (buf_failed(&bytes) || worker_send(worker, &back, buf_slice(&bytes), 0) != 0)
 		log_debug(worker->log, "request.not_answered", "status=%u", status);
 	buf_free(&bytes);
 	transaction_drop(worker->transactions, handle);

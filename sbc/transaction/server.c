@@ -57,7 +57,7 @@ void server_end(struct lingering *base)
 	free(server);
 }
 
-static void send_reply(struct lingering *base, uint64_t token)
+static int send_reply(struct lingering *base, uint64_t token)
 {
 	struct transactions *transactions = base->transactions;
 	struct slice bytes = {base->reply, base->reply_len};
@@ -65,6 +65,7 @@ static void send_reply(struct lingering *base, uint64_t token)
 	int err = transactions->config.send(transactions->config.owner, &base->path, bytes, token);
 	if (err)
 		log_debug(transactions->config.log, "reply.unsent", "err=\"%s\"", err_text(err));
+	return err;
 }
 
 static void on_linger_end(struct timer *timer, uint64_t now_ms)
@@ -136,7 +137,7 @@ static void on_timer(struct timer *timer, uint64_t now_ms)
 	}
 	/* Timer G. */
 	counter_add(&transactions->counters.replies_sent_again, 1);
-	send_reply(base, server->id);
+	(void)send_reply(base, server->id);
 	server->interval_ms *= 2;
 	if (server->interval_ms > transactions->timers.t2_ms)
 		server->interval_ms = transactions->timers.t2_ms;
@@ -192,7 +193,7 @@ void server_repeated(struct lingering *base)
 	if (base->status == 0 || base->state == SERVER_ACCEPTED || base->state == SERVER_CONFIRMED)
 		return;
 	counter_add(&transactions->counters.replies_sent_again, 1);
-	send_reply(base, 0);
+	(void)send_reply(base, 0);
 }
 
 bool server_acknowledged(struct lingering *base)
@@ -226,7 +227,7 @@ void server_transport_failed(struct server *server, int err)
 	(void)transactions;
 }
 
-/* The reply in transactions->out becomes the last one and is sent. */
+/* The reply in transactions->out becomes the last one and is sent. -ERR_DENIED: it may not be. */
 static int server_send(struct server *server, unsigned int status)
 {
 	struct buf *out = &server->base.transactions->out;
@@ -237,11 +238,19 @@ static int server_send(struct server *server, unsigned int status)
 	if (!copy)
 		return -ERR_NO_MEMORY;
 	memcpy(copy, out->data, out->len);
-	free(server->base.reply);
+	char *old = server->base.reply;
+	uint32_t old_len = server->base.reply_len;
 	server->base.reply = copy;
 	server->base.reply_len = (uint32_t)out->len;
+	/* What may not leave was not said: the state stays as it was. */
+	if (send_reply(&server->base, server->id) == -ERR_DENIED) {
+		server->base.reply = old;
+		server->base.reply_len = old_len;
+		free(copy);
+		return -ERR_DENIED;
+	}
+	free(old);
 	server->base.status = (uint16_t)status;
-	send_reply(&server->base, server->id);
 	return 0;
 }
 
@@ -326,14 +335,23 @@ int transaction_reply(struct transactions *transactions, struct transaction_hand
 		return -ERR_INVALID;
 	if (reply->status < 100 || reply->status > 699)
 		return -ERR_INVALID;
+	unsigned int status = reply->status;
 	write_reply(server, reply, &transactions->out);
-	int err = server_send(server, reply->status);
+	int err = server_send(server, status);
+	bool is_answer = server->base.method == METHOD_INVITE && status < 300;
+	if (err == -ERR_DENIED && status >= 200 && !is_answer) {
+		/* The end must be told, even if nothing else may be. */
+		struct reply bare = {.status = 500, .to_tag = reply->to_tag};
+		status = bare.status;
+		write_reply(server, &bare, &transactions->out);
+		err = server_send(server, status);
+	}
 	if (err)
 		return err;
 	if (server->base.method == METHOD_INVITE)
-		invite_replied(server, reply->status);
+		invite_replied(server, status);
 	else
-		other_replied(server, reply->status);
+		other_replied(server, status);
 	return 0;
 }
 
@@ -344,7 +362,7 @@ int transaction_repeat(struct transactions *transactions, struct transaction_han
 	if (!server || server->base.status == 0)
 		return -ERR_NOT_FOUND;
 	counter_add(&transactions->counters.replies_sent_again, 1);
-	send_reply(&server->base, server->id);
+	(void)send_reply(&server->base, server->id);
 	return 0;
 }
 

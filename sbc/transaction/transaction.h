@@ -110,7 +110,8 @@ void transactions_receive(struct transactions *transactions, const struct scan *
 void transactions_transport_error(struct transactions *transactions, uint64_t token, int err);
 
 /* --- server side --- */
-/* Send a provisional or final reply. -ERR_NOT_FOUND: it has ended. -ERR_INVALID: after a final. A
+/* Send a provisional or final reply. -ERR_NOT_FOUND: it has ended. -ERR_INVALID: after a final.
+ * -ERR_DENIED: it may not leave; of a final one other than 2xx to INVITE a bare 500 went instead. A
  * 2xx to INVITE is sent once: its retransmission until ACK is the upper half's (RFC 6026, RFC 3261
  * 13.3.1.4) by transaction_repeat(). */
 MUST_CHECK int transaction_reply(struct transactions *transactions,

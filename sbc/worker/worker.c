@@ -61,8 +61,7 @@ static void answer_malformed(struct worker_slot *slot, const struct transport_pa
 	buf_clear(&slot->out);
 	builder_reply(&slot->out, scan, &path->remote, &reply);
 	reply_path(scan, path, &back);
-	if (buf_failed(&slot->out) ||
-	    transport_send(worker->transport, &back, buf_slice(&slot->out), 0))
+	if (buf_failed(&slot->out) || worker_send(worker, &back, buf_slice(&slot->out), 0))
 		return;
 	counter_add(&worker->counters.replied, 1);
 }
@@ -257,6 +256,16 @@ void worker_finish(struct worker *worker)
 		return;
 	slot->is_empty = true;
 	workers_one_empty(worker->all);
+}
+
+int worker_send(struct worker *worker, const struct transport_path *path, struct slice bytes,
+		uint64_t token)
+{
+	const struct worker_handlers *handlers = &worker->all->config.handlers;
+
+	if (worker->core && handlers->may_leave && !handlers->may_leave(worker->core, path, bytes))
+		return -ERR_DENIED;
+	return transport_send(worker->transport, path, bytes, token);
 }
 
 void worker_token(const struct worker *worker, enum token_kind kind, uint64_t id,

@@ -40,6 +40,8 @@ struct worker_handlers {
 	/* Asked to stop: end what there is, then call worker_finish(). */
 	void (*on_stop)(void *core);
 	void (*on_command)(void *core, void *command); /* from worker_post() */
+	/* The last look at a message before the transport has it. NULL = everything may. */
+	bool (*may_leave)(void *core, const struct transport_path *path, struct slice bytes);
 	void (*on_destroy)(void *core); /* in the main thread after the workers have ended */
 };
 
@@ -90,6 +92,9 @@ MUST_CHECK int worker_post(struct worker *worker, void *command);
 /* From on_stop or later, in the worker's thread: nothing is left to do. It ends with the last. */
 void worker_finish(struct worker *worker);
 
+/* transport_send(), unless may_leave says no: -ERR_DENIED. */
+MUST_CHECK int worker_send(struct worker *worker, const struct transport_path *path,
+			   struct slice bytes, uint64_t token);
 /* A new identifier of this worker: TOKEN_LENGTH characters. */
 void worker_token(const struct worker *worker, enum token_kind kind, uint64_t id,
 		  char out[TOKEN_LENGTH]);

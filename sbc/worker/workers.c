@@ -26,8 +26,7 @@ static bool made_branch(void *owner, struct slice number)
 static int send_bytes(void *owner, const struct transport_path *path, struct slice bytes,
 		      uint64_t token)
 {
-	struct worker *worker = owner;
-	return transport_send(worker->transport, path, bytes, token);
+	return worker_send(owner, path, bytes, token);
 }
 
 static const char *sent_by(void *owner, uint16_t listener)
