@@ -42,8 +42,9 @@ LIBRARIES = [
     (r"(bpf|xdp)/.*", ["rtpengine/datapath/"]),
     (r"libmnl/.*", ["rtpengine/datapath/"]),
     (r"microhttpd\.h", ["control/ng/server_http.c"]),
-    (r"wslay/.*", ["control/ng/server_ws.c"]),
-    (r"openssl/.*", ["config/certificate.c", "control/base/digest.c", "control/ng/server_http.c", "rtpengine/ice/hmac.c", "rtpengine/dtls/"]),
+    (r"wslay/.*", ["control/ng/server_ws.c", "sbc/transport/websocket.c"]),
+    (r"openssl/.*", ["config/certificate.c", "control/base/digest.c", "control/ng/server_http.c", "rtpengine/ice/hmac.c", "rtpengine/dtls/",
+                     "sbc/transport/tls_private.h", "sbc/transport/tls_verify.c"]),
     (r"cmocka.*", []),
 ]
 

@@ -1,8 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "sbc/transport/reply_path.h"
 
-#define SIP_PORT 5060
-
 static bool names_source(const struct via *via, const struct addr *source)
 {
 	struct addr host;
@@ -17,6 +15,8 @@ void reply_path(const struct scan *request, const struct transport_path *receive
 	*out = *received;
 	if (!via->raw.len)
 		return; /* a malformed request: back to where it came from */
+	out->via_port =
+		via->port ? via->port : sip_transport_port((enum sip_transport)received->transport);
 	if (received->transport != SIP_UDP || (!via->rport && names_source(via, &received->remote)))
-		out->remote.port = via->port ? via->port : SIP_PORT;
+		out->remote.port = out->via_port;
 }

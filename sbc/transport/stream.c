@@ -1,94 +1,126 @@
-/* The bytes of a TCP connection: messages cut out of what comes in, a bounded queue of what goes
- * out. SPDX-License-Identifier: Apache-2.0 */
+/* What moves on a connection: messages cut out of what comes in, a bounded queue of what goes out.
+ * SPDX-License-Identifier: Apache-2.0 */
 #include "sbc/transport/internal.h"
 
 #include <errno.h>
 #include <stdlib.h>
 #include <sys/socket.h>
-#include <sys/uio.h>
 #include <unistd.h>
-
-enum { VECTORS = 64 }; /* messages of one writev */
-
-void connection_path(const struct connection *connection, struct transport_path *out)
-{
-	*out = (struct transport_path){.interface = connection->interface,
-				       .listener = connection->listener,
-				       .transport = SIP_TCP,
-				       .worker = connection->transport->config.worker,
-				       .remote = connection->remote,
-				       .connection = connection->id};
-}
 
 /* --- in --- */
 
-static void deliver(struct connection *connection, char *data, size_t len, enum frame_result how)
+void stream_deliver(struct connection *connection, struct slice bytes, enum frame_result how)
 {
 	struct transport *transport = connection->transport;
-	struct transport_message message = {.data = data,
-					    .len = len,
+	struct transport_message message = {.data = (char *)(uintptr_t)bytes.data,
+					    .len = bytes.len,
 					    .broken = how == FRAME_BROKEN,
 					    .truncated = how == FRAME_LARGE};
 
 	connection_path(connection, &message.path);
 	connection->got_message = true;
+	connection_touch(connection);
 	counter_add(&counters_of(transport, connection->interface)->received, 1);
 	transport->config.on_message(transport->config.owner, &message);
 }
 
 /* Deal with everything that is whole in data; returns how much is used up. */
-static size_t cut_messages(struct connection *connection, char *data, size_t len)
+static size_t cut_messages(struct connection *connection, struct slice data)
 {
 	struct transport *transport = connection->transport;
 	size_t at = 0, length = 0;
 
-	while (at < len && connection->reading && connection->state == CONNECTION_OPEN) {
+	while (at < data.len && connection->reading && connection->state == CONNECTION_OPEN) {
+		struct slice rest = slice_sub(data, at, data.len);
 		enum frame_result result =
-			frame_next(&connection->frame, (struct slice){data + at, len - at},
-				   transport->config.stream_max, &length);
+			frame_next(&connection->frame, rest, transport->config.stream_max, &length);
 		if (result == FRAME_MORE)
 			break;
-		connection->active_ms = loop_now_ms(transport->config.loop);
 		connection->frame = (struct frame){0};
+		if (result == FRAME_PING || result == FRAME_PONG)
+			connection_touch(connection);
 		if (result == FRAME_PING && stream_queue(connection, SLICE("\r\n"), 0))
 			break;
 		if (result == FRAME_MESSAGE)
-			deliver(connection, data + at, length, result);
+			stream_deliver(connection, slice_sub(rest, 0, length), result);
 		if (result == FRAME_BROKEN || result == FRAME_LARGE) {
 			/* Where the next message begins is anybody's guess. */
 			connection->reading = false;
-			deliver(connection, data + at, length, result);
+			stream_deliver(connection, slice_sub(rest, 0, length), result);
 			transport_close(transport, connection->id);
 		}
 		at += length;
 	}
-	return connection->reading ? at : len;
+	return connection->reading ? at : data.len;
 }
 
-/* The beginning of a message is kept until the rest comes. */
-static void keep_rest(struct connection *connection, struct slice rest)
+void stream_keep(struct connection *connection, struct slice rest)
 {
-	connection->partial_ms = loop_now_ms(connection->transport->config.loop);
+	struct transport *transport = connection->transport;
+
+	if (!connection->partial_ms)
+		connection->partial_ms = loop_now_ms(transport->config.loop);
 	buf_add(&connection->in, rest);
-	if (buf_failed(&connection->in))
+	transport->kept_bytes += connection->in.cap - connection->kept;
+	connection->kept = connection->in.cap;
+	if (buf_failed(&connection->in) ||
+	    (transport->kept_bytes > KEPT_BYTES_MAX && connection->in.len > KEPT_SMALL))
 		connection_close(connection, -ERR_NO_MEMORY);
 }
 
-static void use_kept(struct connection *connection, size_t used)
+/* An idle connection holds no buffer. Of a closed one it goes with the connection: its bytes may be
+ * in use further up. */
+void stream_forget(struct connection *connection)
 {
-	if (used == connection->in.len) {
-		buf_free(&connection->in); /* an idle connection holds no buffer */
-	} else if (used) {
-		buf_consume(&connection->in, used);
+	connection->transport->kept_bytes -= connection->kept;
+	connection->kept = 0;
+	connection->partial_ms = 0;
+	if (connection->state != CONNECTION_CLOSED)
+		buf_free(&connection->in);
+}
+
+static void take_stream(struct connection *connection, struct slice data)
+{
+	bool kept = connection->in.len != 0;
+	size_t used = cut_messages(connection, data);
+
+	if (connection->state == CONNECTION_CLOSED)
+		return;
+	if (kept && used == data.len) {
+		stream_forget(connection);
+	} else if (kept && used) {
 		connection->partial_ms = loop_now_ms(connection->transport->config.loop);
+		buf_consume(&connection->in, used);
+	} else if (!kept && used < data.len) {
+		stream_keep(connection, slice_sub(data, used, data.len));
 	}
+}
+
+/* What the connection makes of bytes, by its state. */
+static void take(struct connection *connection, struct slice data)
+{
+	if (connection->state == CONNECTION_OPEN && sip_transport_is_websocket(connection->kind)) {
+		frames_take(connection, data);
+		return;
+	}
+	if (connection->in.len) {
+		stream_keep(connection, data);
+		if (connection->state == CONNECTION_CLOSED)
+			return;
+		data = buf_slice(&connection->in);
+	}
+	if (connection->state == CONNECTION_UPGRADING)
+		frames_upgrade(connection, data);
+	else
+		take_stream(connection, data);
 }
 
 /* Nothing that comes now is read as a message; it is taken so that the kernel does not answer it
  * with a reset, which would wipe out our last words at the peer. */
 static void drain(struct connection *connection)
 {
-	ssize_t n = read(connection->fd, connection->transport->read_buffer, READ_SIZE);
+	ssize_t n =
+		recv(connection->fd, connection->transport->read_buffer, READ_SIZE, MSG_DONTWAIT);
 	if (n == 0 || (n < 0 && errno != EAGAIN && errno != EINTR))
 		connection_close(connection, -ERR_CLOSED);
 }
@@ -96,39 +128,45 @@ static void drain(struct connection *connection)
 static void on_readable(struct connection *connection)
 {
 	struct transport *transport = connection->transport;
-	struct buf *in = &connection->in;
-	bool kept = in->len != 0;
-	char *to = kept ? buf_reserve(in, READ_MORE) : transport->read_buffer;
+	/* A record at a time over TLS; what is left the next wake-up finds: others come first. */
+	int rounds = connection->tls ? RECORDS : 1;
 
-	if (!to) {
-		connection_close(connection, -ERR_NO_MEMORY);
-		return;
-	}
-	ssize_t n = read(connection->fd, to, kept ? READ_MORE : READ_SIZE);
-	if (n < 0 && (errno == EAGAIN || errno == EINTR))
-		return;
-	if (n <= 0) {
-		connection_close(connection, -ERR_CLOSED);
-		return;
-	}
-	size_t len = (size_t)n, used;
-	counter_add(&counters_of(transport, connection->interface)->bytes_received, len);
-	if (kept) {
-		in->len += len;
-		used = cut_messages(connection, in->data, in->len);
-	} else {
-		used = cut_messages(connection, to, len);
+	while (rounds-- && connection->reading && connection->state != CONNECTION_CLOSED) {
+		ssize_t n = bytes_read(connection, transport->read_buffer, READ_SIZE);
+		if (n < 0 && (errno == EAGAIN || errno == EINTR))
+			break;
+		if (n <= 0) {
+			connection_close(connection, -ERR_CLOSED);
+			return;
+		}
+		counter_add(&counters_of(transport, connection->interface)->bytes_received,
+			    (uint64_t)n);
+		take(connection, (struct slice){transport->read_buffer, (size_t)n});
 	}
 	if (connection->state == CONNECTION_CLOSED)
 		return;
-	if (kept)
-		use_kept(connection, used);
-	else if (used < len)
-		keep_rest(connection, (struct slice){to + used, len - used});
+	if (connection->read_wants_write)
+		connection_watch(connection, connection->events | LOOP_WRITE);
 	connection_arm(connection);
 }
 
 /* --- out --- */
+
+int stream_send(struct connection *connection, struct slice bytes, uint64_t token)
+{
+	struct buf frame;
+
+	if (!sip_transport_is_websocket(connection->kind))
+		return stream_queue(connection, bytes, token);
+	buf_init(&frame);
+	/* Text unless it is none: SIP is UTF-8, a body need not be (RFC 7118 5). */
+	websocket_write(websocket_is_text(bytes) ? WEBSOCKET_TEXT : WEBSOCKET_BINARY, bytes,
+			&frame);
+	int err = buf_failed(&frame) ? -ERR_NO_MEMORY
+				     : stream_queue(connection, buf_slice(&frame), token);
+	buf_free(&frame);
+	return err;
+}
 
 int stream_queue(struct connection *connection, struct slice bytes, uint64_t token)
 {
@@ -208,35 +246,24 @@ static void written(struct connection *connection, size_t n)
 	}
 }
 
-static void watch(struct connection *connection, bool want_write)
-{
-	connection->want_write = want_write;
-	loop_io_set(connection->io,
-		    (connection->reading ? LOOP_READ : 0) | (want_write ? LOOP_WRITE : 0));
-}
-
 /* Everything is out: say our end, and wait a little for the peer's. */
 static void finish(struct connection *connection)
 {
-	shutdown(connection->fd, SHUT_WR);
+	bytes_end(connection);
 	connection->draining = true;
 	connection->reading = false;
 	connection->active_ms = loop_now_ms(connection->transport->config.loop);
 	connection_arm(connection);
-	loop_io_set(connection->io, LOOP_READ);
+	connection_watch(connection, LOOP_READ);
 }
 
 void stream_flush(struct connection *connection)
 {
-	if (connection->state != CONNECTION_OPEN || connection->draining)
+	if (connection->state < CONNECTION_UPGRADING || connection->state == CONNECTION_CLOSED ||
+	    connection->draining)
 		return;
 	while (connection->first) {
-		struct iovec vectors[VECTORS];
-		int count = 0;
-		for (struct queued *q = connection->first; q && count < VECTORS; q = q->next)
-			vectors[count++] = (struct iovec){q->bytes + q->sent, q->len - q->sent};
-		struct msghdr header = {.msg_iov = vectors, .msg_iovlen = (size_t)count};
-		ssize_t n = sendmsg(connection->fd, &header, MSG_NOSIGNAL | MSG_DONTWAIT);
+		ssize_t n = bytes_write_queue(connection);
 		if (n < 0 && errno == EINTR)
 			continue;
 		if (n < 0 && errno == EAGAIN)
@@ -250,40 +277,34 @@ void stream_flush(struct connection *connection)
 	if (!connection->first && connection->closing)
 		finish(connection);
 	else
-		watch(connection, connection->first != NULL);
-}
-
-static void on_connected(struct connection *connection)
-{
-	int error = 0;
-	socklen_t len = sizeof(error);
-	struct transport *transport = connection->transport;
-
-	if (getsockopt(connection->fd, SOL_SOCKET, SO_ERROR, &error, &len))
-		error = errno;
-	if (error) {
-		counter_add(&counters_of(transport, connection->interface)->connect_failed, 1);
-		connection_close(connection, err_from_errno(error));
-		return;
-	}
-	connection->state = CONNECTION_OPEN;
-	connection->active_ms = loop_now_ms(transport->config.loop);
-	connection->stuck_ms = connection->active_ms;
-	connection_arm(connection);
-	stream_flush(connection);
+		connection_watch(connection,
+				 (connection->reading ? LOOP_READ : 0) |
+					 (connection->first || connection->read_wants_write
+						  ? LOOP_WRITE
+						  : 0));
 }
 
 void stream_on_event(void *owner, int events)
 {
 	struct connection *connection = owner;
 
-	if (connection->state == CONNECTION_CONNECTING) {
-		on_connected(connection);
+	switch ((enum connection_state)connection->state) {
+	case CONNECTION_CONNECTING:
+		open_on_connected(connection);
+		return;
+	case CONNECTION_SECURING:
+		secure_on_event(connection);
+		return;
+	case CONNECTION_UPGRADING:
+	case CONNECTION_OPEN:
+		break;
+	case CONNECTION_CLOSED:
 		return;
 	}
+	bool read_wanted = (events & LOOP_WRITE) && connection->read_wants_write;
 	if (events & LOOP_WRITE)
 		stream_flush(connection);
-	if (!(events & LOOP_READ) || connection->state != CONNECTION_OPEN)
+	if ((!(events & LOOP_READ) && !read_wanted) || connection->state == CONNECTION_CLOSED)
 		return;
 	if (connection->draining)
 		drain(connection);

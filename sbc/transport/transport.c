@@ -17,105 +17,6 @@ const struct transport_timers transport_timers_default = {
 	.partial_ms = 10000,
 };
 
-enum { SOCKET_BUFFER = 4 << 20, BACKLOG = 1024 };
-
-struct slice sip_transport_text(enum sip_transport transport)
-{
-	return transport == SIP_UDP ? SLICE("UDP") : SLICE("TCP");
-}
-
-bool sip_transport_is_reliable(enum sip_transport transport)
-{
-	return transport != SIP_UDP;
-}
-
-/* --- sockets --- */
-
-static int set_option(int fd, int level, int name, int value)
-{
-	return setsockopt(fd, level, name, &value, sizeof(value)) ? err_from_errno(errno) : 0;
-}
-
-static int bind_socket(const struct transport_listener *listener, bool shared, int *out)
-{
-	bool stream = listener->transport != SIP_UDP;
-	struct sockaddr_storage sa;
-	socklen_t len = addr_to_sockaddr(&listener->address, &sa);
-	int fd = socket(listener->address.family,
-			(stream ? SOCK_STREAM : SOCK_DGRAM) | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
-
-	if (fd < 0)
-		return err_from_errno(errno);
-	int err = 0;
-	if (listener->address.family == AF_INET6)
-		err = set_option(fd, IPPROTO_IPV6, IPV6_V6ONLY, 1);
-	if (!err && stream)
-		err = set_option(fd, SOL_SOCKET, SO_REUSEADDR, 1);
-	if (!err && shared)
-		err = set_option(fd, SOL_SOCKET, SO_REUSEPORT, 1);
-	if (!err && (bind(fd, (struct sockaddr *)&sa, len) || (stream && listen(fd, BACKLOG))))
-		err = err_from_errno(errno);
-	if (err) {
-		int kept = errno; /* for the operator's line */
-		close(fd);
-		errno = kept;
-		return err;
-	}
-	/* As much as the kernel gives: bursts wait here while the worker is busy. */
-	if (!stream) {
-		if (set_option(fd, SOL_SOCKET, SO_RCVBUFFORCE, SOCKET_BUFFER))
-			(void)set_option(fd, SOL_SOCKET, SO_RCVBUF, SOCKET_BUFFER);
-		(void)set_option(fd, SOL_SOCKET, SO_SNDBUF, SOCKET_BUFFER);
-	}
-	*out = fd;
-	return 0;
-}
-
-static void explain(const struct transport_listener *listener, struct buf *why)
-{
-	char text[ADDR_TEXT_SIZE];
-	const char *cure = "";
-
-	if (errno == EADDRINUSE)
-		cure = ": another program listens there; stop it or choose another port";
-	else if (errno == EADDRNOTAVAIL)
-		cure = ": this machine has no such address; see `ip address`";
-	else if (errno == EACCES)
-		cure = ": start as root (privileges are dropped afterwards)";
-	if (why)
-		buf_printf(why, "cannot listen on %s %s: %s%s",
-			   listener->transport == SIP_UDP ? "udp" : "tcp",
-			   addr_text(&listener->address, text), strerror(errno), cure);
-}
-
-static int open_listener(struct transport *transport, uint16_t index,
-			 const struct transport_listener *info, struct buf *why)
-{
-	struct listener *listener = &transport->listeners[index];
-	const struct transport_config *config = &transport->config;
-	int err = 0;
-
-	listener->info = *info;
-	listener->transport = transport;
-	listener->index = index;
-	/* SO_REUSEPORT would share the port with a stranger too: the first worker looks first. */
-	if (config->shared && config->worker == 0) {
-		err = bind_socket(info, false, &listener->fd);
-		if (!err)
-			close(listener->fd);
-		listener->fd = -1;
-	}
-	if (!err)
-		err = bind_socket(info, config->shared, &listener->fd);
-	if (err) {
-		explain(info, why);
-		return err;
-	}
-	return loop_io_add(config->loop, listener->fd, LOOP_READ,
-			   info->transport == SIP_UDP ? udp_on_readable : tcp_on_acceptable,
-			   listener, &listener->io);
-}
-
 /* --- life --- */
 
 static void on_burst_end(void *owner)
@@ -133,6 +34,8 @@ static int make_tables(struct transport *transport)
 		err = table_init(&transport->by_alias, 256);
 	if (!err)
 		err = table_init(&transport->sources, 256);
+	if (!err)
+		err = table_init(&transport->name_table, 64);
 	return err;
 }
 
@@ -144,18 +47,33 @@ static int make_buffers(struct transport *transport)
 	transport->datagrams = malloc(BURST * transport->datagram_size);
 	transport->udp_queue = calloc(UDP_QUEUE, sizeof(*transport->udp_queue));
 	transport->read_buffer = malloc(READ_SIZE);
+	transport->write_buffer = malloc(RECORD_SIZE);
 	transport->listeners = calloc(config->listener_count, sizeof(*transport->listeners));
 	transport->interfaces = calloc(config->interface_count, sizeof(*transport->interfaces));
 	transport->spare_fd = open("/dev/null", O_RDONLY | O_CLOEXEC);
 	buf_init(&transport->udp_bytes);
 	if (!transport->datagrams || !transport->udp_queue || !transport->read_buffer ||
-	    !transport->listeners || !transport->interfaces || transport->spare_fd < 0)
+	    !transport->write_buffer || !transport->listeners || !transport->interfaces ||
+	    transport->spare_fd < 0)
 		return -ERR_NO_MEMORY;
 	for (size_t i = 0; i < config->listener_count; i++)
 		transport->listeners[i].fd = -1;
-	for (size_t i = 0; i < config->interface_count; i++)
+	for (size_t i = 0; i < config->interface_count; i++) {
 		transport->interfaces[i].info = config->interfaces[i];
+		order_init(&transport->interfaces[i].fresh);
+		order_init(&transport->interfaces[i].used);
+	}
 	return 0;
+}
+
+static int make_tls(struct transport *transport)
+{
+	transport->last_waiting = &transport->waiting;
+	transport->handshakes_left = HANDSHAKES_A_WAKE;
+	if (!transport->config.tls)
+		return 0;
+	transport->tls = tls_share(transport->config.tls);
+	return tls_sessions_create(&transport->sessions);
 }
 
 int transport_create(const struct transport_config *config, struct buf *why, struct transport **out)
@@ -166,11 +84,15 @@ int transport_create(const struct transport_config *config, struct buf *why, str
 		return -ERR_NO_MEMORY;
 	transport->config = *config;
 	transport->spare_fd = -1;
+	order_init(&transport->all);
+	order_init(&transport->handshakes);
 	int err = make_buffers(transport);
 	if (!err)
 		err = make_tables(transport);
+	if (!err)
+		err = make_tls(transport);
 	for (size_t i = 0; !err && i < config->listener_count; i++)
-		err = open_listener(transport, (uint16_t)i, &config->listeners[i], why);
+		err = listener_open(transport, (uint16_t)i, &config->listeners[i], why);
 	if (!err)
 		err = loop_on_burst_end(config->loop, on_burst_end, transport);
 	if (err) {
@@ -185,9 +107,15 @@ void transport_destroy(struct transport *transport)
 {
 	if (!transport)
 		return;
-	while (transport->connections)
-		connection_close(transport->connections, -ERR_CLOSED);
+	struct order_link *link;
+	while ((link = order_first(&transport->all)))
+		connection_close(container_of(link, struct connection, in_all), -ERR_CLOSED);
+	transport->config.on_closed = NULL; /* nobody is left to hear of it */
 	connections_bury(transport);
+	wheel_cancel(loop_wheel(transport->config.loop), &transport->waiting_timer);
+	tls_release(transport->tls);
+	tls_sessions_destroy(transport->sessions);
+	names_free(transport);
 	for (size_t i = 0; transport->listeners && i < transport->config.listener_count; i++) {
 		loop_io_remove(transport->listeners[i].io);
 		if (transport->listeners[i].fd >= 0)
@@ -203,6 +131,7 @@ void transport_destroy(struct transport *transport)
 	free(transport->udp_queue);
 	free(transport->datagrams);
 	free(transport->read_buffer);
+	free(transport->write_buffer);
 	free(transport->listeners);
 	free(transport->interfaces);
 	free(transport->failures);
@@ -235,7 +164,8 @@ static bool can_be_reached(const struct addr *remote)
 	       !(remote->family == AF_INET && remote->v4.s_addr == INADDR_BROADCAST);
 }
 
-/* Firewalls that let no datagram out, not even a reply (scenario N4). */
+/* Firewalls that let no datagram out, not even a reply (scenario N4): to where the sender says that
+ * it listens. */
 static void reply_by_tcp(const struct transport *transport, struct transport_path *path)
 {
 	uint16_t listener;
@@ -245,6 +175,29 @@ static void reply_by_tcp(const struct transport *transport, struct transport_pat
 	path->transport = SIP_TCP;
 	path->listener = listener;
 	path->connection = 0;
+	if (path->via_port)
+		path->remote.port = path->via_port;
+}
+
+/* On a connection: the one it names, one that is there, or a new one. */
+static int send_on_connection(struct transport *transport, const struct transport_path *path,
+			      struct slice bytes, uint64_t token)
+{
+	struct connection *connection = NULL;
+
+	if (path->connection)
+		connection = connection_find(transport, path->connection);
+	if (connection && !connection->closing)
+		return stream_send(connection, bytes, token);
+	if (path->flow || sip_transport_is_websocket(path->transport))
+		return -ERR_CLOSED;
+	connection = connection_find_remote(transport, path);
+	if (!connection) {
+		int err = connection_open(transport, path, &connection);
+		if (err)
+			return err;
+	}
+	return stream_send(connection, bytes, token);
 }
 
 int transport_send(struct transport *transport, const struct transport_path *to, struct slice bytes,
@@ -265,9 +218,12 @@ int transport_send(struct transport *transport, const struct transport_path *to,
 	if (path.transport == SIP_UDP)
 		return udp_send(transport, &path, bytes, token);
 	uint8_t owner = (uint8_t)(path.connection >> 56);
-	if (path.connection && owner != config->worker && config->relay)
+	if (path.connection && owner != config->worker && config->relay) {
+		/* Names are numbered by each worker for itself: it opens no other in its place. */
+		path.flow |= path.transport == SIP_TLS;
 		return config->relay(config->owner, &path, bytes, token) ? 0 : -ERR_AGAIN;
-	return tcp_send(transport, &path, bytes, token);
+	}
+	return send_on_connection(transport, &path, bytes, token);
 }
 
 static void tell_failures(struct transport *transport)
@@ -304,10 +260,11 @@ void transport_flush(struct transport *transport)
 		send_queued(transport);
 		connections_bury(transport);
 		if (!transport->failure_count)
-			return;
+			break;
 		tell_failures(transport);
 	}
 	send_queued(transport);
+	secure_renew(transport);
 }
 
 /* --- who is who --- */
@@ -318,6 +275,7 @@ int transport_listener_for(const struct transport *transport, uint16_t interface
 	for (size_t i = 0; i < transport->config.listener_count; i++) {
 		const struct transport_listener *info = &transport->listeners[i].info;
 		if (info->interface == interface && info->transport == kind &&
+		    info->purpose == TRANSPORT_SIP && !addr_is_set(&info->group) &&
 		    info->address.family == family) {
 			*listener = (uint16_t)i;
 			return 0;
@@ -351,4 +309,17 @@ void transport_stop_accepting(struct transport *transport)
 		if (transport->listeners[i].info.transport != SIP_UDP && transport->listeners[i].io)
 			loop_io_set(transport->listeners[i].io, 0);
 	}
+}
+
+void transport_set_tls(struct transport *transport, struct tls *tls)
+{
+	struct tls_sessions *fresh;
+
+	tls_release(transport->tls);
+	transport->tls = tls_share(tls);
+	/* What others verified in the past is verified anew. Without memory: it is not resumed. */
+	if (tls_sessions_create(&fresh))
+		fresh = NULL;
+	tls_sessions_destroy(transport->sessions);
+	transport->sessions = fresh;
 }

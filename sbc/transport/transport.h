@@ -1,18 +1,14 @@
-/* transport.h - the sockets of one worker: UDP and TCP listeners of every interface, connections
+/* transport.h - the sockets of one worker: listeners of every interface and transport, connections
  * either way. Messages come in whole and go out whole; sends are queued and flushed at burst end.
- * Nothing blocks: a peer that does not read, answer a SYN or close costs a bounded queue and a
- * time-out. SPDX-License-Identifier: Apache-2.0 */
+ * Nothing blocks: a peer that does not read, answer a SYN, end its handshake or close costs a
+ * bounded queue and a time-out. SPDX-License-Identifier: Apache-2.0 */
 #pragma once
 #include "control/base/addr.h"
 #include "control/base/counter.h"
 #include "control/base/log.h"
 #include "control/base/loop.h"
-
-enum sip_transport { SIP_UDP, SIP_TCP };
-enum { SIP_TRANSPORT_COUNT = 2 };
-
-struct slice sip_transport_text(enum sip_transport transport); /* "UDP", as in Via */
-bool sip_transport_is_reliable(enum sip_transport transport);
+#include "sbc/transport/sip_transport.h"
+#include "sbc/transport/tls.h"
 
 /* Where a message came from, or shall go. As a destination: `connection` is tried first when it is
  * set and alive; then any connection to `remote`; else one is opened. */
@@ -21,14 +17,24 @@ struct transport_path {
 	uint16_t listener;  /* index into transport_config.listeners: our own address */
 	uint8_t transport;  /* enum sip_transport */
 	uint8_t worker;     /* whose connection it is */
+	bool flow;          /* over `connection` or not at all (RFC 5626) */
+	uint16_t via_port;  /* of a reply: where its receiver listens; 0 = remote.port */
+	uint16_t name; /* of transport_name(): whom a TLS certificate must name; 0 = the address */
 	struct addr remote;
 	uint64_t connection; /* 0 = none; carries its worker, never used twice */
+};
+
+enum transport_purpose {
+	TRANSPORT_SIP,
+	TRANSPORT_STUN, /* a UDP port for STUN alone */
 };
 
 struct transport_listener {
 	uint16_t interface;
 	enum sip_transport transport;
+	enum transport_purpose purpose;
 	struct addr address; /* bound */
+	struct addr group;   /* multicast: joined on `address`; family 0 = none */
 	const char *sent_by; /* "host:port" in Via and Contact: advertised name or the address */
 };
 
@@ -39,12 +45,14 @@ struct transport_interface {
 	bool large_by_tcp;           /* RFC 3261 18.1.1 may be followed */
 	uint32_t connections_max;    /* per worker */
 	uint32_t connections_source; /* per source address and worker */
+	const char *const *origins;  /* of WebSockets (RFC 6454); not copied; none = any */
+	size_t origin_count;
 };
 
 struct transport_timers {
 	uint32_t connect_ms; /* a SYN that nobody answers */
 	uint32_t idle_ms;    /* a connection without a message */
-	uint32_t first_ms;   /* from accept to the first whole message */
+	uint32_t first_ms;   /* from accept to the first whole message, handshakes included */
 	uint32_t stall_ms;   /* a peer that does not read */
 	uint32_t partial_ms; /* from the first byte of a message to its last */
 };
@@ -63,6 +71,11 @@ extern const struct transport_timers transport_timers_default;
 	X(refused, "connections over a limit")                                                     \
 	X(timed_out, "connections closed for silence")                                             \
 	X(stalled, "connections closed because the peer did not read")                             \
+	X(secured, "TLS handshakes done")                                                          \
+	X(resumed, "TLS handshakes that resumed a session")                                        \
+	X(not_secured, "TLS handshakes that failed")                                               \
+	X(not_upgraded, "WebSocket handshakes that failed")                                        \
+	X(stun, "STUN requests answered")                                                          \
 	X(connections, "connections open")
 
 struct transport_counters {
@@ -81,12 +94,17 @@ struct transport_message {
 	struct transport_path path;
 	bool truncated; /* longer than message_max: only the head is here */
 	bool broken;    /* stream without usable Content-Length: answer and close */
+	bool multicast; /* sent to a group: path is already that of a reply */
 };
 typedef void transport_message_fn(void *owner, struct transport_message *message);
 /* A message given to transport_send() with this token was not sent or its connection broke before
  * it was: -ERR_TIMEOUT (no answer to SYN), -ERR_REFUSED, -ERR_UNREACHABLE, -ERR_CLOSED, ... */
 typedef void transport_error_fn(void *owner, const struct transport_path *path, uint64_t token,
 				int err);
+/* STUN from there: may it be answered? */
+typedef bool transport_admit_fn(void *owner, const struct transport_path *path);
+/* An accepted connection has ended, and with it the flow to whoever registered over it. */
+typedef void transport_closed_fn(void *owner, uint64_t connection);
 /* A message for another worker's connection; true when it was taken. */
 typedef bool transport_relay_fn(void *owner, const struct transport_path *path, struct slice bytes,
 				uint64_t token);
@@ -101,12 +119,15 @@ struct transport_config {
 	const struct transport_listener *listeners; /* copied */
 	size_t listener_count;
 	size_t datagram_max; /* bytes of one UDP message; 16384 */
-	size_t stream_max;   /* bytes of one TCP message; 65536 */
+	size_t stream_max;   /* bytes of one message on a connection; 65536 */
+	struct tls *tls;     /* shared by transport_create(); NULL = no TLS */
 	struct transport_timers timers;
 	uint64_t hash_key[2]; /* of the tables, because their keys come from strangers */
 	transport_message_fn *on_message;
 	transport_error_fn *on_error;
-	transport_relay_fn *relay; /* NULL = one worker */
+	transport_relay_fn *relay;      /* NULL = one worker */
+	transport_admit_fn *admit;      /* NULL = everybody */
+	transport_closed_fn *on_closed; /* NULL is fine */
 	void *owner;
 };
 
@@ -131,7 +152,11 @@ const struct transport_interface *transport_interface(const struct transport *tr
 						      uint16_t index);
 const struct transport_counters *transport_counters(const struct transport *transport,
 						    uint16_t interface);
-/* Let requests to `address` use this connection (RFC 5923 alias; the caller trusts the source). */
+/* The number of a host name in transport_path.name, of this worker: 0 for an address.
+ * -ERR_TOO_MANY, -ERR_NO_MEMORY. */
+MUST_CHECK int transport_name(struct transport *transport, struct slice host, uint16_t *name);
+/* Let requests to `address` use this connection (RFC 5923 alias; the caller trusts the source. Over
+ * TLS only requests to whom its certificate names). */
 void transport_alias(struct transport *transport, const struct transport_path *path,
 		     const struct addr *address);
 bool transport_connection_is_open(const struct transport *transport, uint64_t connection);
@@ -139,3 +164,5 @@ bool transport_connection_is_open(const struct transport *transport, uint64_t co
 void transport_close(struct transport *transport, uint64_t connection);
 /* Take no new connections; what is open, and datagrams, go on. */
 void transport_stop_accepting(struct transport *transport);
+/* From now on connections begin with these certificates; those that are open keep theirs. */
+void transport_set_tls(struct transport *transport, struct tls *tls);

@@ -1,9 +1,46 @@
 /* Datagrams in bursts: one recvmmsg, one sendmmsg for each listener.
  * SPDX-License-Identifier: Apache-2.0 */
+#include "sbc/stun/stun.h"
 #include "sbc/transport/internal.h"
 
 #include <errno.h>
 #include <sys/socket.h>
+
+static bool may_answer(const struct transport *transport, const struct transport_path *path)
+{
+	return !transport->config.admit || transport->config.admit(transport->config.owner, path);
+}
+
+/* RFC 5626 4.4.2 on the port of SIP, RFC 8489 on one of its own. True: it was STUN, or this port is
+ * for nothing else. */
+static bool stun(struct listener *listener, const struct transport_message *message)
+{
+	struct transport *transport = listener->transport;
+	struct slice datagram = {message->data, message->len};
+	char answer[STUN_ANSWER_MAX];
+	size_t len = 0;
+
+	if (!stun_is(datagram) && listener->info.purpose != TRANSPORT_STUN)
+		return false;
+	if (message->multicast || !may_answer(transport, &message->path) ||
+	    stun_answer(datagram, &message->path.remote, answer, &len) ||
+	    udp_send(transport, &message->path, (struct slice){answer, len}, 0))
+		return true;
+	counter_add(&counters_of(transport, listener->info.interface)->stun, 1);
+	return true;
+}
+
+/* What came by multicast is answered from our own address. */
+static uint16_t own_listener(const struct listener *listener)
+{
+	uint16_t own = listener->index;
+
+	if (addr_is_set(&listener->info.group) &&
+	    transport_listener_for(listener->transport, listener->info.interface, SIP_UDP,
+				   listener->info.address.family, &own))
+		return listener->index;
+	return own;
+}
 
 static void received(struct listener *listener, char *data, struct mmsghdr *header,
 		     const struct sockaddr_storage *from)
@@ -14,15 +51,18 @@ static void received(struct listener *listener, char *data, struct mmsghdr *head
 		.data = data,
 		.len = header->msg_len,
 		.truncated = (header->msg_hdr.msg_flags & MSG_TRUNC) != 0,
+		.multicast = addr_is_set(&listener->info.group),
 		.path = {.interface = listener->info.interface,
-			 .listener = listener->index,
+			 .listener = own_listener(listener),
 			 .transport = SIP_UDP,
 			 .worker = transport->config.worker},
 	};
 
 	addr_from_sockaddr((const struct sockaddr *)from, &message.path.remote);
-	counter_add(&counters->received, 1);
 	counter_add(&counters->bytes_received, header->msg_len);
+	if (stun(listener, &message))
+		return;
+	counter_add(&counters->received, 1);
 	transport->config.on_message(transport->config.owner, &message);
 }
 
