@@ -23,11 +23,28 @@ static bool number_covers(const struct config_number *wide, const struct config_
 	return strncmp(wide->text, narrow->text, length) == 0;
 }
 
+static bool domains_cover(const struct config_route *earlier, const struct config_route *later)
+{
+	for (size_t i = 0; i < later->domain_count; i++) {
+		bool covered = false;
+		for (size_t j = 0; j < earlier->domain_count && !covered; j++)
+			covered = slice_equal_nocase(slice_from(earlier->domains[j]),
+						     slice_from(later->domains[i]));
+		if (!covered)
+			return false;
+	}
+	return later->domain_count > 0;
+}
+
 /* Whatever `later` matches, `earlier` has matched before. */
 static bool route_covers(const struct raw_route *earlier, const struct raw_route *later,
 			 unsigned *budget)
 {
 	if (earlier->public.registered && !later->public.registered)
+		return false;
+	if (earlier->public.time_count)
+		return false; /* closed at some time, or nearly: nothing to warn of */
+	if (earlier->public.domain_count && !domains_cover(&earlier->public, &later->public))
 		return false;
 	for (size_t i = 0; i < later->from_count; i++)
 		if (!end_covers(earlier, &later->from[i]))

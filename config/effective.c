@@ -36,7 +36,7 @@ static void line_end(struct printer *printer, const char *origin)
 static void origin_text(const struct printer *printer, const struct schema_key *key,
 			const void *value, bool trusted, bool has_roles, char *out, size_t size)
 {
-	const struct origin *origin = origin_of(printer->loaded, value);
+	const struct origin *origin = value ? origin_of(printer->loaded, value) : NULL;
 	unsigned line, column;
 
 	if (origin && origin->type == ORIGIN_FILE) {
@@ -44,6 +44,10 @@ static void origin_text(const struct printer *printer, const struct schema_key *
 		(void)snprintf(out, size, "%s:%u", printer->loaded->findings.path, line);
 	} else if (origin && origin->type == ORIGIN_HOST) {
 		slice_copy(SLICE("this machine"), out, size);
+	} else if (key->inherits) {
+		origin_text(printer,
+			    schema_find(schema_section(SCHEMA_INTERFACES), slice_from(key->path)),
+			    NULL, trusted, true, out, size);
 	} else if (has_roles && key->trusted && key->untrusted &&
 		   strcmp(key->trusted, key->untrusted) != 0) {
 		(void)snprintf(out, size, "role %s", trusted ? "trusted" : "untrusted");
@@ -121,7 +125,7 @@ static void element_print(struct printer *printer, const struct schema_section *
 	for (size_t i = 0; i < section->key_count; i++) {
 		const struct schema_key *key = &section->keys[i];
 		size_t at = depth;
-		if (key->is_later)
+		if (key->is_later && !printer->loaded->host->takes_later)
 			continue;
 		const char *word = enter_groups(printer, before, key->path, &at);
 		before = key->path;
@@ -177,6 +181,13 @@ void effective_show(const struct loaded *loaded, struct buf *out)
 		name_line(&printer, peer->public.name);
 		element_print(&printer, schema_section(SCHEMA_PEERS), peer, 2,
 			      loaded->interfaces[peer->public.interface].public.trusted, false);
+	}
+	if (loaded->domain_count)
+		section_title(&printer, SCHEMA_DOMAINS, loaded->domain_count);
+	for (size_t i = 0; i < loaded->domain_count; i++) {
+		name_line(&printer, loaded->domains[i].public.name);
+		element_print(&printer, schema_section(SCHEMA_DOMAINS), &loaded->domains[i], 2,
+			      false, false);
 	}
 	section_title(&printer, SCHEMA_PHONES, loaded->phones_count);
 	for (size_t i = 0; i < loaded->phones_count; i++)

@@ -155,6 +155,8 @@ struct loaded {
 
 /* load.c: the file's values into the raw structs. */
 void load_sections(struct loaded *loaded, const struct yaml_node *root);
+/* schema_later.c: whether a form of writing is refused here as "not in this version". */
+bool form_is_later(const struct loaded *loaded, const char *form);
 /* config.c: this text is wiped by loaded_destroy(). false: no memory, and it has been wiped. */
 bool secret_keep(struct loaded *loaded, char *text, size_t length);
 /* origin.c */
@@ -166,11 +168,20 @@ struct place value_place(const struct loaded *loaded, const void *value,
 			 const struct yaml_node *element);
 /* finish.c: what follows from other values; fills the public structs. */
 void finish_sections(struct loaded *loaded);
+void *finish_take(struct loaded *loaded, size_t count, size_t size); /* zeroed; NULL: no memory */
+void finish_headers(struct config_headers *headers, const struct raw_headers *in,
+		    const struct raw_headers *out);
+void finish_interfaces(struct loaded *loaded);
+void finish_peers(struct loaded *loaded);
 /* Comparisons of routes with routes, and of networks with networks, before the lint gives up: a
  * file of tens of thousands of patterns is machine-made. */
 #define LINT_BUDGET 4000000u
 /* check.c: what each value alone cannot show. */
 void check_sections(struct loaded *loaded);
+void check_sockets(struct loaded *loaded);
+void check_reach(struct loaded *loaded);
+/* check_values.c: values that contradict each other */
+void check_values(struct loaded *loaded);
 /* check_routes.c */
 void check_routes(struct loaded *loaded);
 void check_unused(struct loaded *loaded);

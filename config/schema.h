@@ -80,8 +80,6 @@ extern const struct schema_section schema_of_routes;
 	.offset = offsetof(struct type, member), .count_offset = offsetof(struct type, count)
 #define SCHEMA_COUNT(array) (sizeof(array) / sizeof((array)[0]))
 
-/* schema_later.c: a form of writing a value that is not in this version, "listen tls". */
-bool schema_is_later(const char *form);
 const struct schema_section *schema_section(enum schema_section_id id);
 /* NULL = no such key. A group ("media" of "media.ports") is no key. */
 const struct schema_key *schema_find(const struct schema_section *section, struct slice path);

@@ -1,9 +1,9 @@
 /* Forms of writing a value that nothing acts on yet: delete the row with the first line of code
  * that does. Keys and words have their marks in the tables (schema.h).
  * SPDX-License-Identifier: Apache-2.0 */
-#include "config/schema.h"
+#include "config/raw.h"
 
-bool schema_is_later(const char *form)
+static bool is_marked(const char *form)
 {
 	static const char *const later[] = {
 		"listen tls",     "listen ws",
@@ -20,4 +20,9 @@ bool schema_is_later(const char *form)
 		if (strcmp(form, later[i]) == 0)
 			return true;
 	return false;
+}
+
+bool form_is_later(const struct loaded *loaded, const char *form)
+{
+	return !loaded->host->takes_later && is_marked(form);
 }

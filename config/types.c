@@ -82,12 +82,12 @@ static bool choice_read(struct loaded *loaded, const struct schema_key *key,
 		nearest_offer(&nearest, choice->name);
 		if (!slice_equal(node->text, slice_from(choice->name)))
 			continue;
-		if (choice->value & SCHEMA_LATER) {
+		if ((choice->value & SCHEMA_LATER) && !loaded->host->takes_later) {
 			finding_error(findings, node->place,
 				      "\"%s\" is not supported by this version", choice->name);
 			return false;
 		}
-		*(int *)out = choice->value;
+		*(int *)out = choice->value & ~SCHEMA_LATER;
 		return true;
 	}
 	finding_error(findings, node->place, "\"%.*s\" is none of the values of %s%s%s%s",
@@ -108,7 +108,7 @@ static void choice_print(const struct loaded *loaded, const struct schema_key *k
 {
 	(void)loaded;
 	for (const struct schema_choice *choice = key->choices; choice->name; choice++)
-		if (choice->value == VALUE(int)) {
+		if ((choice->value & ~SCHEMA_LATER) == VALUE(int)) {
 			buf_add_text(out, choice->name);
 			return;
 		}

@@ -23,12 +23,12 @@ static const struct {
 };
 
 /* "listen tls" as schema_later.c has it. */
-static bool form_is_later(const char *what, struct slice word)
+static bool word_is_later(const struct loaded *loaded, const char *what, struct slice word)
 {
 	char form[32];
 
 	(void)snprintf(form, sizeof(form), "%s %.*s", what, SLICE_ARG(word));
-	return schema_is_later(form);
+	return form_is_later(loaded, form);
 }
 
 /* --- transport/port ------------------------------------------------------------------------------
@@ -57,7 +57,7 @@ static bool listen_read(struct loaded *loaded, const struct schema_key *key,
 	struct slice transport = slice_cut(&port_text, '/');
 	uint32_t port;
 
-	if (form_is_later("listen", transport))
+	if (word_is_later(loaded, "listen", transport))
 		return type_later(loaded, node, "transport", transport);
 	if (slice_equal(transport, SLICE("multicast"))) {
 		if (!multicast_read(loaded, key, node, port_text, &listen))
@@ -116,7 +116,7 @@ static bool server_parameter(struct loaded *loaded, const struct yaml_node *node
 				return true;
 			}
 	} else if (slice_equal_nocase(name, SLICE("weight"))) {
-		if (schema_is_later("server weight"))
+		if (form_is_later(loaded, "server weight"))
 			return type_later(loaded, node, "URI parameter", name);
 		if (!slice_to_u32(value, WEIGHT_MAX, &out->weight) && out->weight > 0)
 			return true;
@@ -152,7 +152,7 @@ static bool host_read(struct loaded *loaded, const struct schema_key *key,
 	if (!type_is_host(host) ||
 	    (host.len < text.len && (slice_to_u32(port_text, 65535, &port) || port == 0)))
 		return type_wrong(loaded, key, node);
-	if (schema_is_later("server name")) {
+	if (form_is_later(loaded, "server name")) {
 		finding_error(
 			&loaded->findings, node->place,
 			"host names (DNS) are not supported by this version: write the address "
@@ -187,7 +187,7 @@ static bool server_read(struct loaded *loaded, const struct schema_key *key,
 	}
 	if (secure)
 		server.transport = CONFIG_SEND_TLS; /* RFC 3261 19.1 */
-	if (server.transport == CONFIG_SEND_TLS && schema_is_later("server tls"))
+	if (server.transport == CONFIG_SEND_TLS && form_is_later(loaded, "server tls"))
 		return type_later(loaded, node, "transport", SLICE("tls"));
 	if (!host_read(loaded, key, node, host, &server))
 		return false;

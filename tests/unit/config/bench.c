@@ -45,13 +45,24 @@ static bool has_user(void *owner, const char *user)
 static const char *environment(void *owner, const char *name)
 {
 	(void)owner;
-	return strcmp(name, "REDIS_PASSWORD") == 0 ? "hunter2" : NULL;
+	return strcmp(name, "REDIS_PASSWORD") == 0 || strcmp(name, "CARRIER_PASSWORD") == 0 ||
+			       strcmp(name, "STATE_KEY") == 0
+		       ? "hunter2"
+		       : NULL;
 }
 
+/* Names without a folder are those of pem/. */
 static bool read_file(void *owner, const char *path, char *out, size_t size, size_t *length,
 		      bool *is_public, char *why, size_t why_size)
 {
-	return config_this_host.read_file(owner, path, out, size, length, is_public, why, why_size);
+	char beside[4096];
+
+	(void)snprintf(beside, sizeof(beside), "%s/%s", PEM_FOLDER, path);
+	bool done = config_this_host.read_file(owner, strchr(path, '/') ? path : beside, out, size,
+					       length, is_public, why, why_size);
+	if (!strchr(path, '/'))
+		*is_public = strcmp(path, "public.key") == 0;
+	return done;
 }
 
 static int64_t now_s(void *owner)
@@ -66,28 +77,30 @@ static void node_name(void *owner, char *out, size_t size)
 	slice_copy(SLICE("edge"), out, size);
 }
 
-const struct config_host bench_host = {
-	.device_addresses = device_addresses,
-	.device_name = device_name,
-	.cpu_count = cpu_count,
-	.has_user = has_user,
-	.environment = environment,
-	.read_file = read_file,
-	.now_s = now_s,
-	.node_name = node_name,
-};
+#define BENCH_HOST                                                                                 \
+	.device_addresses = device_addresses, .device_name = device_name, .cpu_count = cpu_count,  \
+	.has_user = has_user, .environment = environment, .read_file = read_file, .now_s = now_s,  \
+	.node_name = node_name
 
-struct loaded *bench_load(const char *text, struct buf *findings)
+const struct config_host bench_host = {BENCH_HOST};
+const struct config_host bench_later = {BENCH_HOST, .takes_later = true};
+
+struct loaded *bench_load_on(const struct config_host *host, const char *text, struct buf *findings)
 {
 	struct loaded *loaded = NULL;
 	struct buf own;
 
 	buf_init(&own);
-	int err = loaded_create("test.yaml", strdup(text), strlen(text), &bench_host, &loaded,
+	int err = loaded_create("test.yaml", strdup(text), strlen(text), host, &loaded,
 				findings ? findings : &own);
 	buf_free(&own);
 	assert_true(err == 0 || !loaded);
 	return loaded;
+}
+
+struct loaded *bench_load(const char *text, struct buf *findings)
+{
+	return bench_load_on(&bench_later, text, findings);
 }
 
 static void expect_line(const struct buf *findings, const char *line)
