@@ -63,6 +63,7 @@ static const char introduction[] =
 	"| range of ports | `20000-29999` |\n"
 	"| network | `198.51.100.0/24`, `2001:db8::/32`, or one address |\n"
 	"| transport and port | `udp/5060` |\n"
+	"| number, header | a `*` at the end stands for any rest |\n"
 	"| secret | `!env NAME` (environment) or `!file PATH` (its first line; relative to this "
 	"file); never in the "
 	"file itself, never printed |\n";
@@ -125,14 +126,15 @@ static void section_add(struct buf *out, const struct schema_section *section)
 	else
 		buf_printf(out, "\n## `%s`%s\n%s%s\n\n", section->path, shapes[section->shape],
 			   section->is_later ? "*Not in this version.* " : "", section->doc);
-	buf_add_text(out, "| key | takes | without it | meaning |\n|---|---|---|---|\n");
+	buf_add_text(out,
+		     "| key | takes | without it | example | meaning |\n|---|---|---|---|---|\n");
 	for (size_t i = 0; i < section->key_count; i++) {
 		const struct schema_key *key = &section->keys[i];
 		buf_printf(out, "| `%s` | ", key->path);
 		kind_add(out, key);
 		buf_add_text(out, " | ");
 		default_add(out, key, section->shape == SCHEMA_MAP);
-		buf_printf(out, " | %s", key->doc);
+		buf_printf(out, " | `%s` | %s", key->example, key->doc);
 		choices_add(out, key);
 		buf_add_text(out, " |\n");
 	}

@@ -142,6 +142,64 @@ static void the_machine_has_what_is_asked(void **state)
 		      "test.yaml:6:17: NG port 20002 lies inside the media ports");
 }
 
+#define TLS(files)                                                                                 \
+	"interfaces: {lan: {role: trusted, address: 10.0.0.1,\n  tls: {" files "}}}\n"             \
+	"peers: {pbx: {interface: lan, address: 10.0.0.20}}\nroutes: [{from: pbx, to: pbx}]\n"
+
+static void certificates_near_their_end_are_named(void **state)
+{
+	(void)state;
+	loaded_destroy(bench_fine(TLS("certificate: !file wan.pem, key: !file wan.key")));
+	struct buf findings;
+	buf_init(&findings);
+	assert_null(bench_load(TLS("certificate: !file old.pem, key: !file wan.key"), &findings));
+	assert_non_null(strstr(findings.data, "wan.key is not the key of old.pem"));
+	assert_non_null(strstr(findings.data, "warning: the certificate old.pem expires in "));
+	buf_free(&findings);
+	assert_null(bench_load(TLS("certificate: !file gone.pem, key: !file wan.key"), &findings));
+	assert_non_null(strstr(findings.data, "warning: the certificate gone.pem has expired\n"));
+	buf_free(&findings);
+}
+
+static void secrets_that_everybody_reads_are_named(void **state)
+{
+	(void)state;
+	bench_warned(TLS("certificate: !file wan.pem, key: !file public.key"),
+		     "test.yaml:2:48: warning: public.key can be read by everybody (chmod 640)\n");
+	bench_refused(TLS("certificate: wan.pem, key: !env STATE_KEY"),
+		      "test.yaml:2:41: \"STATE_KEY\" is no PEM file");
+}
+
+static void destinations_behind_an_answer_are_never_reached(void **state)
+{
+	(void)state;
+	bench_warned(TRUNK "routes: [{from: [pbx, carrier], to: [reject/403, pbx]}]\n",
+		     "test.yaml:7:50: warning: never reached: the destination before it is an "
+		     "answer\n");
+	bench_warned(TRUNK "routes: [{from: pbx, domain: [a.example, b.example], to: pbx},\n"
+			   "  {from: [pbx], domain: B.example, to: carrier}]\n",
+		     "test.yaml:8:3: warning: route \"2\" is never reached");
+	loaded_destroy(bench_fine(TRUNK
+				  "routes: [{from: pbx, time: sat, to: pbx}, {from: pbx, "
+				  "domain: a.example, to: pbx}, {from: pbx, to: carrier}]\n"));
+}
+
+static void what_does_nothing_is_named(void **state)
+{
+	(void)state;
+	bench_warned(BENCH_LAN "peers: {pbx: {interface: lan, servers: [\"10.0.0.2;weight=2\"]}}\n"
+			       "routes: [{from: pbx, to: pbx}]\n",
+		     "test.yaml:2:42: warning: the weight is not used: strategy is not weighted\n");
+	bench_warned(BENCH_WAN "peers: {pbx: {interface: wan, address: 203.0.113.7,\n"
+			       "  accept-from: 0.0.0.0/0, limits: {calls: 9000}}}\n"
+			       "routes: [{from: pbx, to: pbx}]\n",
+		     "test.yaml:5:16: warning: everybody on \"wan\" is this peer");
+	bench_warned(BENCH_WAN "peers: {pbx: {interface: wan, address: 203.0.113.7,\n"
+			       "  limits: {calls: 9000}}}\nroutes: [{from: pbx, to: pbx}]\n",
+		     "test.yaml:5:19: warning: can never be reached: interface \"wan\" takes 5000 "
+		     "calls\n");
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -155,6 +213,10 @@ int main(void)
 		cmocka_unit_test(ng_on_a_public_address_is_warned_of),
 		cmocka_unit_test(one_address_may_have_two_interfaces),
 		cmocka_unit_test(the_machine_has_what_is_asked),
+		cmocka_unit_test(certificates_near_their_end_are_named),
+		cmocka_unit_test(secrets_that_everybody_reads_are_named),
+		cmocka_unit_test(destinations_behind_an_answer_are_never_reached),
+		cmocka_unit_test(what_does_nothing_is_named),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
