@@ -1,0 +1,34 @@
+/* recorder.h - writes calls to capture files, in a thread of its own that sleeps while nothing is
+ * recorded. Opened and closed by the control thread. A file is bounded; what would go beyond is
+ * counted as lost. SPDX-License-Identifier: Apache-2.0 */
+#pragma once
+#include "control/base/log.h"
+#include "rtpengine/record.h"
+
+struct recorder;
+
+#define RECORDER_FILE_MAX (256u << 20) /* bytes of one file */
+#define RECORDER_OPEN_MAX 256          /* files at once */
+#define RECORDER_NAME_MAX 200
+
+struct recorder_config {
+	const char *folder; /* must be there and ours to write */
+	struct record_ring *const *rings;
+	size_t ring_count;
+	uint64_t wall_ns; /* Unix time minus CLOCK_MONOTONIC */
+	size_t file_max;  /* 0 = RECORDER_FILE_MAX */
+	const struct log *log;
+};
+
+MUST_CHECK int recorder_create(const struct recorder_config *config, struct recorder **out);
+void recorder_destroy(struct recorder *recorder); /* files are closed; NULL is fine */
+/* Open FOLDER/NAME; `name` has no slash and does not begin with a dot. -ERR_INVALID (the name),
+ * -ERR_EXISTS, -ERR_TOO_MANY, or why the file cannot be made. */
+MUST_CHECK int recorder_open(struct recorder *recorder, struct slice name, uint32_t *recording);
+/* Packets of it that are still on their way are written first. */
+void recorder_close(struct recorder *recorder, uint32_t recording);
+struct recorder_counters {
+	uint64_t packets, bytes, lost; /* lost: ring or file was full, or the disk said no */
+	uint32_t open;
+};
+struct recorder_counters recorder_counters(struct recorder *recorder);
