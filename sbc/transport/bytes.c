@@ -36,7 +36,8 @@ ssize_t bytes_read(struct connection *connection, char *data, size_t size)
 	if (!connection->tls)
 		return recv(connection->fd, data, size, MSG_DONTWAIT);
 	connection->read_wants_write = false;
-	return result_of(connection, tls_read(connection->tls, data, size, &len), len);
+	enum tls_result result = tls_read(connection->tls, data, size, &len);
+	return result_of(connection, result, len);
 }
 
 static ssize_t write_plain(struct connection *connection)
@@ -65,7 +66,8 @@ static ssize_t write_record(struct connection *connection)
 		len += part;
 	}
 	bool before = connection->read_wants_write;
-	ssize_t n = result_of(connection, tls_write(connection->tls, record, len, &sent), sent);
+	enum tls_result result = tls_write(connection->tls, record, len, &sent);
+	ssize_t n = result_of(connection, result, sent);
 	connection->read_wants_write = before; /* it is the writer who waits */
 	if (n == 0) {
 		errno = EPIPE;

@@ -86,7 +86,7 @@ static int look_at_hello(struct connection *connection)
 	uint32_t wanted = RECORD_HEAD;
 	if (n == RECORD_HEAD)
 		wanted += (uint32_t)(head[3] << 8 | head[4]);
-	if (wanted > RECORD_HEAD + RECORD_SIZE)
+	if (wanted > RECORD_HEAD + RECORD_SIZE || (n == RECORD_HEAD && wanted == RECORD_HEAD))
 		return -ERR_MALFORMED;
 	if (ioctl(connection->fd, FIONREAD, &available))
 		return -ERR_CLOSED;

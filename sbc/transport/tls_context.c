@@ -91,8 +91,11 @@ static SSL_CTX *make_context(const SSL_METHOD *method, const struct tls_side *si
 		return NULL;
 	SSL_CTX_set_min_proto_version(context,
 				      side->only_tls_1_3 ? TLS1_3_VERSION : TLS1_2_VERSION);
+	/* Messages say themselves where they end: a peer that hangs up without a word is no attack,
+	 * and its session is still good. */
 	SSL_CTX_set_options(context, SSL_OP_NO_RENEGOTIATION | SSL_OP_NO_COMPRESSION |
-					     SSL_OP_CIPHER_SERVER_PREFERENCE);
+					     SSL_OP_CIPHER_SERVER_PREFERENCE |
+					     SSL_OP_IGNORE_UNEXPECTED_EOF);
 	/* Idle connections hold no buffers; a record that is no data ends a read, so that nobody
 	 * keeps us busy with them. */
 	SSL_CTX_set_mode(context, SSL_MODE_RELEASE_BUFFERS | SSL_MODE_ENABLE_PARTIAL_WRITE |

@@ -125,11 +125,6 @@ static enum tls_result result_of(struct tls_link *link, int returned)
 	case SSL_ERROR_ZERO_RETURN:
 		return TLS_CLOSED;
 	case SSL_ERROR_SSL:
-		if (ERR_GET_REASON(ERR_peek_error()) == SSL_R_UNEXPECTED_EOF_WHILE_READING) {
-			set_failure(link, "closed by the peer", NULL);
-			ERR_clear_error();
-			return TLS_CLOSED;
-		}
 		return failed(link);
 	default:
 		set_failure(link, "connection lost", NULL);

@@ -15,7 +15,7 @@ struct bench {
 	struct loop *loop;
 	struct log log;
 	struct transport *transport;
-	struct addr udp, tcp; /* where it listens */
+	struct addr udp, tcp, tls, ws, wss, stun; /* where it listens */
 	struct timer stop;
 	/* What came in. */
 	size_t received;
@@ -29,9 +29,20 @@ struct bench {
 	size_t errors;
 	int error;
 	uint64_t error_token;
+	size_t closed; /* connections told as ended */
+	bool deny;     /* nobody gets an answer to STUN */
 };
 
-/* Shortens the times; NULL = the defaults. */
+/* Listeners in the order of enum sip_transport; those of TLS when there is some. */
+struct bench_options {
+	const struct transport_timers *timers; /* NULL = the defaults */
+	uint32_t source_max;
+	uint32_t interface_max;
+	struct tls *tls;
+	const char *const *origins;
+	size_t origin_count;
+};
+void bench_open_with(struct bench *bench, const struct bench_options *options);
 void bench_open(struct bench *bench, const struct transport_timers *timers, uint32_t source_max);
 void bench_close(struct bench *bench);
 /* Run the loop for so long. */
@@ -39,6 +50,7 @@ void bench_run(struct bench *bench, uint32_t ms);
 /* Run until so many messages came, at most 5 s. */
 void bench_wait(struct bench *bench, size_t received);
 int bench_connect(const struct bench *bench); /* a plain blocking TCP socket */
+int bench_connect_to(const struct addr *addr);
 void bench_write(int fd, const char *text);
 struct transport_path bench_to(enum sip_transport transport, uint16_t port);
 uint64_t bench_counter(const struct bench *bench, size_t offset);
