@@ -10,12 +10,18 @@ struct bucket { /* a token bucket in thousandths, filled by time */
 	uint64_t filled_ms;
 };
 
+struct tally {
+	uint32_t count;
+	uint64_t since_ms;
+};
+
 struct source {
-	struct addr addr; /* port 0; family 0 = free */
+	struct addr addr; /* port 0, or of one flow; family 0 = free */
 	uint16_t interface;
-	uint16_t bad;
+	uint16_t cause; /* of the ban */
 	uint64_t seen_ms;
-	uint64_t bad_since_ms;
+	struct tally bad;
+	struct tally failures;
 	uint64_t banned_until_ms;
 	struct bucket bucket;
 };
@@ -42,6 +48,9 @@ struct guard {
 	struct source *sources; /* sets of WAYS */
 	uint32_t set_mask;
 	uint64_t hash_key[2];
+	uint64_t flows_until_ms; /* of the last ban of a flow */
+	guard_known_fn *is_known;
+	void *known_owner;
 	struct counter counters[GUARD_VERDICT_COUNT];
 };
 
@@ -54,6 +63,16 @@ static const char *const verdict_texts[GUARD_VERDICT_COUNT] = {[GUARD_PASS] = "p
 const char *guard_verdict_text(enum guard_verdict verdict)
 {
 	return verdict_texts[verdict];
+}
+
+const char *guard_cause_text(enum guard_cause cause)
+{
+	static const char *const texts[] = {
+#define X(name, text) [GUARD_##name] = text,
+		FOREACH_GUARD_CAUSE(X)
+#undef X
+	};
+	return texts[cause];
 }
 
 int guard_create(const struct guard_config *config, struct guard **out)
@@ -150,15 +169,21 @@ static struct source *set_of(const struct guard *guard, const struct addr *addr)
 	return &guard->sources[(size_t)(hash & guard->set_mask) * WAYS];
 }
 
-static struct source *source_find(const struct guard *guard, uint16_t interface,
-				  const struct addr *addr)
+static struct addr host_of(const struct addr *addr)
 {
-	struct addr key = *addr;
-	key.port = 0;
-	struct source *set = set_of(guard, &key);
+	struct addr host = *addr;
+	host.port = 0;
+	return host;
+}
+
+/* `key`: an address with port 0, or a flow. */
+static struct source *source_find(const struct guard *guard, uint16_t interface,
+				  const struct addr *key)
+{
+	struct source *set = set_of(guard, key);
 	for (size_t i = 0; i < WAYS; i++) {
 		if (set[i].interface == interface && addr_is_set(&set[i].addr) &&
-		    addr_equal(&set[i].addr, &key))
+		    addr_equal(&set[i].addr, key))
 			return &set[i];
 	}
 	return NULL;
@@ -170,21 +195,19 @@ static uint64_t worth(const struct source *source, uint64_t now_ms)
 	return source->banned_until_ms > now_ms ? source->banned_until_ms : source->seen_ms;
 }
 
-static struct source *source_get(struct guard *guard, uint16_t interface, const struct addr *addr,
+static struct source *source_get(struct guard *guard, uint16_t interface, const struct addr *key,
 				 uint64_t now_ms)
 {
-	struct source *source = source_find(guard, interface, addr);
+	struct source *source = source_find(guard, interface, key);
 
 	if (!source) {
-		struct addr key = *addr;
-		key.port = 0;
-		struct source *set = set_of(guard, &key);
+		struct source *set = set_of(guard, key);
 		source = &set[0];
 		for (size_t i = 1; i < WAYS; i++) {
 			if (worth(&set[i], now_ms) < worth(source, now_ms))
 				source = &set[i];
 		}
-		*source = (struct source){.addr = key, .interface = interface};
+		*source = (struct source){.addr = *key, .interface = interface};
 	}
 	source->seen_ms = now_ms;
 	return source;
@@ -200,9 +223,15 @@ static enum guard_verdict judge(struct guard *guard, uint16_t index, const struc
 		return GUARD_BROADCAST;
 	if (guard_peer_of(guard, index, addr) >= 0)
 		return GUARD_PASS;
-	struct source *source = source_get(guard, index, addr, now_ms);
+	struct addr host = host_of(addr);
+	struct source *source = source_get(guard, index, &host, now_ms);
 	if (source->banned_until_ms > now_ms)
 		return GUARD_BANNED;
+	if (guard->flows_until_ms > now_ms) {
+		const struct source *flow = source_find(guard, index, addr);
+		if (flow && flow->banned_until_ms > now_ms)
+			return GUARD_BANNED;
+	}
 	/* The source's own rate first: a flood from one must not use up what all share. */
 	if (rules->source_rate_per_s &&
 	    !bucket_take(&source->bucket, rules->source_rate_per_s, rules->source_burst, now_ms))
@@ -220,30 +249,120 @@ enum guard_verdict guard_admit(struct guard *guard, uint16_t interface, const st
 	return verdict;
 }
 
-bool guard_bad_message(struct guard *guard, uint16_t interface, const struct addr *addr,
-		       uint64_t now_ms)
+/* Whom a misdeed is counted against, and who would be banned for it. */
+static struct addr scope_of(const struct guard *guard, const struct addr *addr)
+{
+	bool is_known = guard->is_known && guard->is_known(guard->known_owner, addr);
+	return is_known ? *addr : host_of(addr);
+}
+
+static bool is_over(struct tally *tally, uint32_t limit, uint32_t window_s, uint64_t now_ms)
+{
+	if (!tally->count || now_ms - tally->since_ms > window_s * 1000ull)
+		*tally = (struct tally){.since_ms = now_ms};
+	if (++tally->count < limit)
+		return false;
+	tally->count = 0;
+	return true;
+}
+
+uint64_t guard_bad_message(struct guard *guard, uint16_t interface, const struct addr *addr,
+			   uint64_t now_ms, struct addr *banned)
 {
 	const struct guard_interface *rules = &guard->interfaces[interface].rules;
 
 	if (!rules->bad_messages || !rules->ban_s || guard_peer_of(guard, interface, addr) >= 0)
-		return false;
+		return 0;
+	*banned = scope_of(guard, addr);
+	struct source *source = source_get(guard, interface, banned, now_ms);
+	if (!is_over(&source->bad, rules->bad_messages, rules->bad_window_s, now_ms))
+		return 0;
+	return now_ms + rules->ban_s * 1000ull;
+}
+
+uint64_t guard_auth_failure(struct guard *guard, uint16_t interface, const struct addr *addr,
+			    uint64_t now_ms, struct addr *banned)
+{
+	const struct guard_interface *rules = &guard->interfaces[interface].rules;
+
+	if (!rules->auth_failures || !rules->ban_s || guard_peer_of(guard, interface, addr) >= 0)
+		return 0;
+	*banned = scope_of(guard, addr);
+	struct source *source = source_get(guard, interface, banned, now_ms);
+	if (!is_over(&source->failures, rules->auth_failures, rules->auth_window_s, now_ms))
+		return 0;
+	return now_ms + rules->ban_s * 1000ull;
+}
+
+uint64_t guard_scanner(struct guard *guard, uint16_t interface, const struct addr *addr,
+		       uint64_t now_ms, struct addr *banned)
+{
+	const struct guard_interface *rules = &guard->interfaces[interface].rules;
+
+	if (!rules->ban_s || guard_peer_of(guard, interface, addr) >= 0)
+		return 0;
+	*banned = scope_of(guard, addr);
+	return now_ms + rules->ban_s * 1000ull;
+}
+
+void guard_ban(struct guard *guard, uint16_t interface, const struct addr *addr, uint64_t until_ms,
+	       uint64_t now_ms, enum guard_cause cause)
+{
 	struct source *source = source_get(guard, interface, addr, now_ms);
-	if (!source->bad || now_ms - source->bad_since_ms > rules->bad_window_s * 1000ull) {
-		source->bad = 0;
-		source->bad_since_ms = now_ms;
+
+	source->banned_until_ms = until_ms;
+	source->cause = (uint16_t)cause;
+	if (addr->port && guard->flows_until_ms < until_ms)
+		guard->flows_until_ms = until_ms;
+}
+
+uint32_t guard_unban(struct guard *guard, const struct addr *address, uint64_t now_ms)
+{
+	size_t count = (size_t)(guard->set_mask + 1) * WAYS;
+	uint32_t lifted = 0;
+
+	for (size_t i = 0; i < count; i++) {
+		struct source *source = &guard->sources[i];
+		if (!addr_is_set(&source->addr) || !addr_equal_ip(&source->addr, address))
+			continue;
+		lifted += source->banned_until_ms > now_ms;
+		*source = (struct source){0};
 	}
-	if (++source->bad < rules->bad_messages)
-		return false;
-	source->bad = 0;
-	source->banned_until_ms = now_ms + rules->ban_s * 1000ull;
-	return true;
+	return lifted;
+}
+
+bool guard_ban_next(const struct guard *guard, uint64_t now_ms, uint32_t *at, struct guard_ban *out)
+{
+	uint32_t count = (guard->set_mask + 1) * WAYS;
+
+	while (*at < count) {
+		const struct source *source = &guard->sources[(*at)++];
+		if (!addr_is_set(&source->addr) || source->banned_until_ms <= now_ms)
+			continue;
+		*out = (struct guard_ban){.interface = source->interface,
+					  .source = source->addr,
+					  .until_ms = source->banned_until_ms,
+					  .cause = (enum guard_cause)source->cause};
+		return true;
+	}
+	return false;
+}
+
+void guard_set_known(struct guard *guard, guard_known_fn *fn, void *owner)
+{
+	guard->is_known = fn;
+	guard->known_owner = owner;
 }
 
 bool guard_is_banned(const struct guard *guard, uint16_t interface, const struct addr *addr,
 		     uint64_t now_ms)
 {
-	const struct source *source = source_find(guard, interface, addr);
-	return source && source->banned_until_ms > now_ms;
+	struct addr host = host_of(addr);
+	const struct source *source = source_find(guard, interface, &host);
+	const struct source *flow = source_find(guard, interface, addr);
+
+	return (source && source->banned_until_ms > now_ms) ||
+	       (flow && flow->banned_until_ms > now_ms);
 }
 
 const struct counter *guard_counters(const struct guard *guard)

@@ -18,14 +18,15 @@ enum {
 };
 
 /* What one worker gives to another, or the main thread to a worker. */
-enum item_kind { ITEM_MESSAGE, ITEM_SEND, ITEM_ERROR, ITEM_COMMAND, ITEM_STOP };
+enum item_kind { ITEM_MESSAGE, ITEM_SEND, ITEM_ERROR, ITEM_COMMAND, ITEM_RUN, ITEM_BAN, ITEM_STOP };
 
 struct item {
 	enum item_kind kind;
 	struct transport_path path;
 	uint64_t token;
 	int err;
-	void *command;
+	void *command; /* of ITEM_RUN: the owner */
+	worker_fn *run;
 	size_t len;
 	char data[];
 };

@@ -59,6 +59,12 @@ static void set_interface(const struct config_interface *from, uint8_t workers,
 	*guard = (struct guard_interface){.trusted = from->trusted};
 	if (!from->trusted)
 		set_rates(&from->limits, guard);
+	const struct config_ban *ban = &from->security.ban;
+	guard->bad_messages = ban->bad_messages.count;
+	guard->bad_window_s = ban->bad_messages.period_ms / 1000;
+	guard->auth_failures = ban->auth_failures.count;
+	guard->auth_window_s = ban->auth_failures.period_ms / 1000;
+	guard->ban_s = ban->for_ms / 1000;
 }
 
 /* "host:port" as others shall see it. */

@@ -106,6 +106,30 @@ static void dispatch(struct worker_slot *slot, const struct transport_path *path
 		counter_add(&worker->counters.handed_over, 1);
 }
 
+static bool contains_nocase(struct slice text, struct slice word)
+{
+	for (size_t i = 0; i + word.len <= text.len; i++)
+		if (slice_equal_nocase(slice_sub(text, i, word.len), word))
+			return true;
+	return false;
+}
+
+/* A stranger whose User-Agent is one of those that look for open doors. */
+static bool is_scanner(const struct worker_slot *slot, const struct transport_path *path)
+{
+	const struct worker *worker = &slot->worker;
+	const struct config_security *rules = &worker->config->interfaces[path->interface].security;
+
+	if (rules->scanner_count == 0 || !slot->scan.is_request ||
+	    worker_peer_of(worker, path) >= 0)
+		return false;
+	struct slice agent = scan_value(&slot->scan, HEADER_USER_AGENT);
+	for (size_t i = 0; agent.len && i < rules->scanner_count; i++)
+		if (contains_nocase(agent, slice_from(rules->scanners[i])))
+			return true;
+	return false;
+}
+
 void worker_on_message(void *owner, struct transport_message *message)
 {
 	struct worker_slot *slot = owner;
@@ -121,6 +145,15 @@ void worker_on_message(void *owner, struct transport_message *message)
 		return;
 	counter_add(&worker->counters.messages, 1);
 	enum scan_verdict verdict = scan_message(message->data, message->len, &limits, &slot->scan);
+	if (verdict == SCAN_ACCEPT && is_scanner(slot, path)) {
+		struct addr banned;
+		uint64_t until_ms = guard_scanner(worker->guard, path->interface, &path->remote,
+						  now_ms, &banned);
+		counter_add(&worker->counters.scanners, 1);
+		if (until_ms)
+			worker_ban(worker, path->interface, &banned, until_ms, GUARD_SCANNER);
+		return;
+	}
 	if (verdict == SCAN_ACCEPT) {
 		note_alias(slot, path);
 		dispatch(slot, path);
@@ -132,12 +165,11 @@ void worker_on_message(void *owner, struct transport_message *message)
 		counter_add(&worker->counters.scan_drops[slot->scan.drop], 1);
 	if (slot->scan.drop == SCAN_DROP_KEEPALIVE)
 		return;
-	if (guard_bad_message(worker->guard, path->interface, &path->remote, now_ms)) {
-		char text[ADDR_TEXT_SIZE];
-		log_warn(worker->log, "guard.banned", "interface=%s source=%s",
-			 worker->config->interfaces[path->interface].name,
-			 addr_ip_text(&path->remote, text));
-	}
+	struct addr banned;
+	uint64_t until_ms =
+		guard_bad_message(worker->guard, path->interface, &path->remote, now_ms, &banned);
+	if (until_ms)
+		worker_ban(worker, path->interface, &banned, until_ms, GUARD_BAD_MESSAGES);
 	if (stream && slot->scan.close)
 		transport_close(worker->transport, path->connection);
 }
@@ -213,6 +245,13 @@ static void taken(struct worker_slot *slot, struct item *item)
 	case ITEM_COMMAND:
 		handlers->on_command(worker->core, item->command);
 		break;
+	case ITEM_RUN:
+		item->run(item->command, item->token, item->err);
+		break;
+	case ITEM_BAN:
+		guard_ban(worker->guard, item->path.interface, &item->path.remote, item->token,
+			  loop_now_ms(worker->loop), (enum guard_cause)item->err);
+		break;
 	case ITEM_STOP:
 		handlers->on_stop(worker->core);
 		break;
@@ -245,6 +284,34 @@ int worker_post(struct worker *worker, void *command)
 	struct worker_slot *slot = slot_of(worker);
 	struct item item = {.kind = ITEM_COMMAND, .command = command};
 	return item_push(slot, slot->commands, &item, SLICE_NONE);
+}
+
+int worker_run(struct worker *worker, worker_fn *fn, void *owner, uint64_t number, int err)
+{
+	struct worker_slot *slot = slot_of(worker);
+	struct item item = {
+		.kind = ITEM_RUN, .run = fn, .command = owner, .token = number, .err = err};
+	return item_push(slot, slot->messages, &item, SLICE_NONE);
+}
+
+void worker_ban(struct worker *worker, uint16_t interface, const struct addr *source,
+		uint64_t until_ms, enum guard_cause cause)
+{
+	struct item item = {.kind = ITEM_BAN,
+			    .path = {.interface = interface, .remote = *source},
+			    .token = until_ms,
+			    .err = (int)cause};
+	char text[ADDR_TEXT_SIZE];
+
+	guard_ban(worker->guard, interface, source, until_ms, loop_now_ms(worker->loop), cause);
+	for (uint8_t i = 0; i < worker->count; i++)
+		if (i != worker->index)
+			(void)give(worker, i, &item, SLICE_NONE);
+	log_warn(worker->log, "guard.banned", "interface=%s source=%s cause=\"%s\" for_s=%llu",
+		 worker->config->interfaces[interface].name,
+		 source->port ? addr_text(source, text) : addr_ip_text(source, text),
+		 guard_cause_text(cause),
+		 (unsigned long long)(until_ms - loop_now_ms(worker->loop)) / 1000);
 }
 
 /* It goes on serving: its sockets and connections bring what other workers wait for. */

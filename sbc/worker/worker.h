@@ -18,6 +18,7 @@ enum { WORKERS_MAX = 64 };
 	X(messages, "messages looked at")                                                          \
 	X(replied, "malformed requests answered")                                                  \
 	X(handed_over, "messages given to another worker")                                         \
+	X(scanners, "requests of scanners, dropped")                                               \
 	X(taken_over, "messages taken from another worker")                                        \
 	X(ring_full, "messages lost because a worker's ring was full")                             \
 	X(no_memory, "messages lost for lack of memory")
@@ -89,6 +90,14 @@ struct worker *workers_at(struct workers *workers, uint8_t index);
 
 /* From any thread: on_command() will run in that worker. -ERR_AGAIN: its ring is full. */
 MUST_CHECK int worker_post(struct worker *worker, void *command);
+/* From any thread: fn(owner, number, err) will run in that worker, if it still runs then.
+ * -ERR_AGAIN, -ERR_NO_MEMORY. */
+typedef void worker_fn(void *owner, uint64_t number, int err);
+MUST_CHECK int worker_run(struct worker *worker, worker_fn *fn, void *owner, uint64_t number,
+			  int err);
+/* This source is banned, on every worker: until then (the loop's clock). */
+void worker_ban(struct worker *worker, uint16_t interface, const struct addr *source,
+		uint64_t until_ms, enum guard_cause cause);
 /* From on_stop or later, in the worker's thread: nothing is left to do. It ends with the last. */
 void worker_finish(struct worker *worker);
 

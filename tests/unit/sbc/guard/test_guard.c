@@ -15,6 +15,8 @@ static const struct guard_interface interfaces[] = {
 	 .source_burst = 20,
 	 .bad_messages = 3,
 	 .bad_window_s = 30,
+	 .auth_failures = 3,
+	 .auth_window_s = 60,
 	 .ban_s = 60},
 };
 
@@ -116,22 +118,66 @@ static void all_strangers_together_have_a_rate(void **state)
 	guard_destroy(guard);
 }
 
+/* As the worker does it: what brings a ban is banned. */
+static bool bad_message(struct guard *guard, uint16_t interface, const struct addr *source,
+			uint64_t now_ms)
+{
+	struct addr banned;
+	uint64_t until_ms = guard_bad_message(guard, interface, source, now_ms, &banned);
+	if (until_ms)
+		guard_ban(guard, interface, &banned, until_ms, now_ms, GUARD_BAD_MESSAGES);
+	return until_ms != 0;
+}
+
 static void bad_messages_close_the_door_for_a_while(void **state)
 {
 	struct guard *guard = make();
 	struct addr bad = at("192.0.2.1"), carrier = at("198.51.100.9");
 	(void)state;
-	assert_false(guard_bad_message(guard, 1, &bad, 1000));
-	assert_false(guard_bad_message(guard, 1, &bad, 2000));
-	assert_false(guard_bad_message(guard, 1, &bad, 40000)); /* another window */
-	assert_false(guard_bad_message(guard, 1, &bad, 41000));
-	assert_true(guard_bad_message(guard, 1, &bad, 42000));
+	assert_false(bad_message(guard, 1, &bad, 1000));
+	assert_false(bad_message(guard, 1, &bad, 2000));
+	assert_false(bad_message(guard, 1, &bad, 40000)); /* another window */
+	assert_false(bad_message(guard, 1, &bad, 41000));
+	assert_true(bad_message(guard, 1, &bad, 42000));
 	assert_int_equal(guard_admit(guard, 1, &bad, 42001), GUARD_BANNED);
 	assert_true(guard_is_banned(guard, 1, &bad, 101999));
 	assert_int_equal(guard_admit(guard, 0, &bad, 42001), GUARD_PASS); /* another interface */
 	assert_int_equal(guard_admit(guard, 1, &bad, 102000), GUARD_PASS);
 	for (int i = 0; i < 10; i++)
-		assert_false(guard_bad_message(guard, 1, &carrier, 1000));
+		assert_false(bad_message(guard, 1, &carrier, 1000));
+	guard_destroy(guard);
+}
+
+static bool always(void *owner, const struct addr *source)
+{
+	(void)owner;
+	(void)source;
+	return true;
+}
+
+static void behind_an_office_only_the_flow_is_banned(void **state)
+{
+	struct guard *guard = make();
+	struct addr bad = at("192.0.2.1"), good = at("192.0.2.1"), banned;
+	struct guard_ban ban;
+	uint32_t walk = 0;
+	uint64_t until_ms = 0;
+	(void)state;
+
+	good.port = (uint16_t)(bad.port + 1);
+	guard_set_known(guard, always, NULL);
+	for (int i = 0; i < 3; i++)
+		until_ms = guard_auth_failure(guard, 1, &bad, 1000, &banned);
+	assert_int_equal(until_ms, 61000);
+	assert_true(addr_equal(&banned, &bad));
+	guard_ban(guard, 1, &banned, until_ms, 1000, GUARD_AUTH_FAILURES);
+	assert_int_equal(guard_admit(guard, 1, &bad, 1001), GUARD_BANNED);
+	assert_int_equal(guard_admit(guard, 1, &good, 1001), GUARD_PASS);
+	assert_true(guard_ban_next(guard, 1001, &walk, &ban));
+	assert_true(ban.cause == GUARD_AUTH_FAILURES && addr_equal(&ban.source, &bad));
+	assert_false(guard_ban_next(guard, 1001, &walk, &ban));
+	assert_int_equal(guard_unban(guard, &good, 1001), 1);
+	assert_int_equal(guard_admit(guard, 1, &bad, 1002), GUARD_PASS);
 	guard_destroy(guard);
 }
 
@@ -143,7 +189,7 @@ static void a_ban_outlives_a_flood(void **state)
 	char source[32];
 	(void)state;
 	for (int i = 0; i < 3; i++)
-		(void)guard_bad_message(guard, 1, &bad, 1000);
+		(void)bad_message(guard, 1, &bad, 1000);
 	for (int i = 0; i < 60000; i++) {
 		snprintf(source, sizeof(source), "203.%d.%d.1", i / 250, i % 250);
 		admitted(guard, source, 1, 2000);
@@ -173,6 +219,7 @@ int main(void)
 		cmocka_unit_test(a_peer_has_none),
 		cmocka_unit_test(all_strangers_together_have_a_rate),
 		cmocka_unit_test(bad_messages_close_the_door_for_a_while),
+		cmocka_unit_test(behind_an_office_only_the_flow_is_banned),
 		cmocka_unit_test(a_ban_outlives_a_flood),
 		cmocka_unit_test(impossible_sources_are_dropped),
 	};
