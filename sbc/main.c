@@ -189,6 +189,7 @@ static int make_workers(struct program *program)
 static int start(struct program *program)
 {
 	struct show_config show = {.log = &program->log, .config = program->config};
+	struct random_system random;
 
 	raise_limits(&program->log);
 	int err = message_init();
@@ -198,7 +199,8 @@ static int start(struct program *program)
 		log_error(&program->log, "start.failed", "cause=\"%s\"", err_text(err));
 		return err;
 	}
-	err = shared_create(program->config, &program->shared);
+	random_system_init(&random);
+	err = shared_create(program->config, &random.base, &program->shared);
 	if (!err)
 		err = make_workers(program);
 	if (err)

@@ -159,9 +159,11 @@ void admit(struct calls *calls, const struct message *request, const struct tran
 	find_way(calls, request, out);
 	if (out->status)
 		return;
-	if (limits_take(calls->limits, LIMIT_SETUP, path, out->peer >= 0 ? LIMIT_PEER : LIMIT_PHONE,
-			now) != 0 ||
-	    limits_enter(calls->limits, path->interface) != 0) {
+	bool is_emergency = out->route->priority == CONFIG_PRIORITY_EMERGENCY;
+	if ((!is_emergency &&
+	     limits_take(calls->limits, LIMIT_SETUP, path,
+			 out->peer >= 0 ? LIMIT_PEER : LIMIT_PHONE, out->peer, now) != 0) ||
+	    limits_enter(calls->limits, path->interface, out->peer, is_emergency) != 0) {
 		counter_add(&calls->counters.limited, 1);
 		refuse_with(out, 503, SLICE("Retry-After: 5\r\n"));
 	}

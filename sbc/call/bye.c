@@ -147,7 +147,8 @@ void call_end(struct call *call, enum call_cause cause, unsigned int status, int
 		media_delete(calls->media, &call->media);
 	call->media_pending = false;
 	record_drop(call);
-	limits_leave(calls->limits, call->legs[CALLER].interface);
+	limits_leave(calls->limits, call->legs[CALLER].interface, call->legs[CALLER].peer,
+		     call->route && call->route->priority == CONFIG_PRIORITY_EMERGENCY);
 	count_end(call);
 	cdr_log(call);
 	if (!call->answered_ms || (cause != CALL_HUNG_UP && cause != CALL_STOPPED))

@@ -27,7 +27,7 @@ static void on_request(void *owner, struct transaction_handle handle, const stru
 	if (message_method(request) != METHOD_REGISTER)
 		calls_receive(core->calls, handle, request, path);
 	else if (limits_take(core->limits, LIMIT_REGISTER, path, who_registers(core, request, path),
-			     wheel_now_ms(core->worker->wheel)) != 0)
+			     -1, wheel_now_ms(core->worker->wheel)) != 0)
 		registrar_refuse_limited(core->registrar, handle, request, path);
 	else
 		registrar_receive(core->registrar, handle, request, path);
@@ -76,6 +76,23 @@ static int create_store(struct worker *worker, struct store **out)
 	return store_redis_create(&redis, out);
 }
 
+static int create_dns(struct core *core)
+{
+	struct worker *worker = core->worker;
+	const struct config_dns *dns = &worker->config->dns;
+	struct dns_channel_config config = {.loop = worker->loop,
+					    .random = worker->random,
+					    .servers = dns->servers,
+					    .server_count = dns->server_count,
+					    .timeout_ms = dns->timeout_ms,
+					    .cache_max_ms = dns->cache_max_ms};
+
+	int err = dns_channel_create(&config, &core->dns);
+	if (!err)
+		worker->dns = dns_channel_resolver(core->dns);
+	return err;
+}
+
 static void core_destroy(void *owner)
 {
 	struct core *core = owner;
@@ -83,6 +100,7 @@ static void core_destroy(void *owner)
 	calls_destroy(core->calls);
 	registrar_destroy(core->registrar);
 	peers_destroy(core->peers);
+	dns_channel_destroy(core->dns);
 	limits_destroy(core->limits);
 	store_destroy(core->store);
 	leaks_destroy(core->leaks);
@@ -101,6 +119,8 @@ static int core_start(struct worker *worker, void **out)
 		err = leaks_create(worker->config, &core->leaks);
 	if (!err)
 		err = limits_create(worker, &core->limits);
+	if (!err)
+		err = create_dns(core);
 	if (!err)
 		err = peers_create(worker, &core->peers);
 	if (!err)

@@ -2,10 +2,12 @@
  * SPDX-License-Identifier: Apache-2.0 */
 #pragma once
 #include "sbc/call/call.h"
+#include "sbc/dns/channel.h"
 #include "sbc/topology/leak.h"
 
 struct core {
 	struct worker *worker;
+	struct dns_channel *dns;
 	struct peers *peers;
 	struct registrar *registrar;
 	struct store *store;

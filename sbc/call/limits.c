@@ -4,26 +4,8 @@
 #include "control/base/table.h"
 #include "sbc/route/shared.h"
 
-/* Sources remembered; a new one takes the place of what stood there. */
-enum { SOURCES = 8192, KINDS = 2 };
 /* Answers remembered that were ended, and for how long: longer than their retransmissions. */
 enum { STRAYS = 256, STRAY_MS = 40000 };
-
-/* A leaky bucket: it fills by one a request and empties with time. */
-struct bucket {
-	uint64_t level_us; /* filled so far, in time it takes to leak */
-	uint64_t at_ms;
-};
-
-struct source {
-	struct addr addr;
-	struct bucket buckets[KINDS];
-};
-
-struct interface {
-	uint32_t calls;
-	struct bucket buckets[KINDS];
-};
 
 struct stray {
 	uint64_t key; /* of both tags */
@@ -32,12 +14,12 @@ struct stray {
 
 struct limits {
 	const struct worker *worker;
-	struct interface *interfaces;
-	struct source *sources;
+	struct shared *own; /* without other workers */
+	uint32_t *calls;    /* at once, of this worker, per interface */
 	uint64_t key[2];
 	struct stray strays[STRAYS];
-	struct bucket stray_ends;
-	struct bucket stray_acks;
+	struct rate stray_ends;
+	struct rate stray_acks;
 };
 
 int limits_create(const struct worker *worker, struct limits **out)
@@ -47,12 +29,13 @@ int limits_create(const struct worker *worker, struct limits **out)
 		return -ERR_NO_MEMORY;
 	limits->worker = worker;
 	random_fill(worker->random, limits->key, sizeof(limits->key));
-	limits->interfaces =
-		calloc(worker->config->interface_count + 1, sizeof(*limits->interfaces));
-	limits->sources = calloc(SOURCES, sizeof(*limits->sources));
-	if (!limits->interfaces || !limits->sources) {
+	limits->calls = calloc(worker->config->interface_count + 1, sizeof(*limits->calls));
+	int err = limits->calls ? 0 : -ERR_NO_MEMORY;
+	if (!err && !worker->shared)
+		err = shared_create(worker->config, worker->random, &limits->own);
+	if (err) {
 		limits_destroy(limits);
-		return -ERR_NO_MEMORY;
+		return err;
 	}
 	*out = limits;
 	return 0;
@@ -62,88 +45,98 @@ void limits_destroy(struct limits *limits)
 {
 	if (!limits)
 		return;
-	free(limits->interfaces);
-	free(limits->sources);
+	shared_destroy(limits->own);
+	free(limits->calls);
 	free(limits);
 }
 
-int limits_enter(struct limits *limits, uint16_t interface)
+static struct shared *shared_of(const struct limits *limits)
 {
-	uint32_t most = limits->worker->config->interfaces[interface].limits.calls;
-	struct shared *shared = limits->worker->shared;
-	struct interface *at = &limits->interfaces[interface];
+	return limits->worker->shared ? limits->worker->shared : limits->own;
+}
 
-	uint32_t before = shared ? atomic_fetch_add(&shared->calls[interface], 1) : at->calls;
-	if (most > 0 && before >= most) {
-		if (shared)
-			atomic_fetch_sub(&shared->calls[interface], 1);
-		return -ERR_TOO_MANY;
+int limits_enter(struct limits *limits, uint16_t interface, int peer, bool is_emergency)
+{
+	const struct config *config = limits->worker->config;
+	struct shared *shared = shared_of(limits);
+	struct shared_interface *side = &shared->interfaces[interface];
+
+	if (is_emergency) {
+		atomic_fetch_add(&side->emergencies, 1);
+	} else {
+		if (!shared_enter(&side->calls, config->interfaces[interface].limits.calls))
+			return -ERR_TOO_MANY;
+		if (peer >= 0 &&
+		    !shared_enter(&shared->peers[peer].calls, config->peers[peer].limits.calls)) {
+			shared_leave(&side->calls);
+			return -ERR_TOO_MANY;
+		}
 	}
-	at->calls++;
+	limits->calls[interface]++;
 	return 0;
 }
 
-void limits_leave(struct limits *limits, uint16_t interface)
+void limits_leave(struct limits *limits, uint16_t interface, int peer, bool is_emergency)
 {
-	struct shared *shared = limits->worker->shared;
+	struct shared *shared = shared_of(limits);
 
-	if (shared)
-		atomic_fetch_sub(&shared->calls[interface], 1);
-	limits->interfaces[interface].calls--;
+	if (is_emergency) {
+		atomic_fetch_sub(&shared->interfaces[interface].emergencies, 1);
+	} else {
+		shared_leave(&shared->interfaces[interface].calls);
+		if (peer >= 0)
+			shared_leave(&shared->peers[peer].calls);
+	}
+	limits->calls[interface]--;
 }
 
 uint32_t limits_calls(const struct limits *limits, uint16_t interface)
 {
-	return limits->interfaces[interface].calls;
+	return limits->calls[interface];
 }
 
-/* One request fills the bucket by period/count; a burst of a whole period's count fits in. */
-static bool pour(struct bucket *bucket, struct config_rate rate, uint32_t parts, uint64_t now_ms)
+/* The source's own rate first: one must not use up what all share. */
+static bool take_setup(struct limits *limits, const struct transport_path *path,
+		       enum limit_source who, int peer, uint64_t now_ms)
 {
-	if (rate.count == 0)
-		return true;
-	/* in microseconds, so that 2000/s has a step */
-	uint64_t step = (uint64_t)rate.period_ms * 1000 * parts / rate.count;
-	uint64_t room = (uint64_t)rate.period_ms * 1000;
-	uint64_t leaked = (now_ms - bucket->at_ms) * 1000;
+	const struct config *config = limits->worker->config;
+	const struct config_limits *side = &config->interfaces[path->interface].limits;
+	struct shared *shared = shared_of(limits);
 
-	bucket->level_us = bucket->level_us > leaked ? bucket->level_us - leaked : 0;
-	bucket->at_ms = now_ms;
-	if (bucket->level_us > 0 && bucket->level_us + step > room)
+	if (who == LIMIT_PEER) {
+		if (peer >= 0 && !rate_take(&shared->peers[peer].setups,
+					    config->peers[peer].limits.setup_rate, now_ms))
+			return false;
+	} else if (side->per_source.setup_rate.count > 0 &&
+		   !rate_take(&shared_source_of(shared, &path->remote)->setups,
+			      side->per_source.setup_rate, now_ms)) {
 		return false;
-	bucket->level_us += step;
-	return true;
+	}
+	return rate_take(&shared->interfaces[path->interface].setups, side->setup_rate, now_ms);
 }
 
-static struct source *source_of(struct limits *limits, const struct addr *addr)
+static bool take_register(struct limits *limits, const struct transport_path *path,
+			  enum limit_source who, uint64_t now_ms)
 {
-	struct addr host = *addr;
+	const struct config_limits *side =
+		&limits->worker->config->interfaces[path->interface].limits;
+	struct shared *shared = shared_of(limits);
 
-	host.port = 0;
-	struct source *source = &limits->sources[addr_hash(&host, limits->key) % SOURCES];
-	if (!addr_equal_ip(&source->addr, &host))
-		*source = (struct source){.addr = host};
-	return source;
+	if (who != LIMIT_PEER && side->per_source.register_rate.count > 0 &&
+	    !rate_take(&shared_source_of(shared, &path->remote)->registers,
+		       side->per_source.register_rate, now_ms))
+		return false;
+	/* Strangers begin no calls: what they can use up is the registrations. */
+	return who == LIMIT_PHONE || rate_take(&shared->interfaces[path->interface].registers,
+					       side->register_rate, now_ms);
 }
 
 int limits_take(struct limits *limits, enum limit_kind kind, const struct transport_path *path,
-		enum limit_source who, uint64_t now_ms)
+		enum limit_source who, int peer, uint64_t now_ms)
 {
-	const struct config_limits *config =
-		&limits->worker->config->interfaces[path->interface].limits;
-	struct config_rate all = kind == LIMIT_SETUP ? config->setup_rate : config->register_rate;
-	struct config_rate one = kind == LIMIT_SETUP ? config->per_source.setup_rate
-						     : config->per_source.register_rate;
-
-	if (who != LIMIT_PEER && one.count > 0 &&
-	    !pour(&source_of(limits, &path->remote)->buckets[kind], one, 1, now_ms))
-		return -ERR_BUSY;
-	/* Strangers begin no calls: what they can use up is the registrations. */
-	if (!(kind == LIMIT_REGISTER && who == LIMIT_PHONE) &&
-	    !pour(&limits->interfaces[path->interface].buckets[kind], all, limits->worker->count,
-		  now_ms))
-		return -ERR_BUSY;
-	return 0;
+	bool may = kind == LIMIT_SETUP ? take_setup(limits, path, who, peer, now_ms)
+				       : take_register(limits, path, who, now_ms);
+	return may ? 0 : -ERR_BUSY;
 }
 
 int limits_take_stray(struct limits *limits, struct slice from_tag, struct slice to_tag,
@@ -154,11 +147,11 @@ int limits_take_stray(struct limits *limits, struct slice from_tag, struct slice
 	uint64_t key = siphash(from_tag, limits->key) * 3 + siphash(to_tag, limits->key);
 	struct stray *stray = &limits->strays[key % STRAYS];
 
-	if (!pour(&limits->stray_acks, acks, 1, now_ms))
+	if (!rate_take(&limits->stray_acks, acks, now_ms))
 		return -ERR_BUSY;
 	if (stray->key == key && now_ms < stray->until_ms)
 		return -ERR_EXISTS;
-	if (!pour(&limits->stray_ends, ends, 1, now_ms))
+	if (!rate_take(&limits->stray_ends, ends, now_ms))
 		return -ERR_BUSY;
 	*stray = (struct stray){.key = key, .until_ms = now_ms + STRAY_MS};
 	return 0;

@@ -204,7 +204,8 @@ void setup_receive(struct calls *calls, struct transaction_handle handle,
 	if (admission.status)
 		return;
 	if (call_create(calls, &call) != 0) {
-		limits_leave(calls->limits, path->interface);
+		limits_leave(calls->limits, path->interface, admission.peer,
+			     admission.route->priority == CONFIG_PRIORITY_EMERGENCY);
 		refuse(calls->worker, handle, request, path, 500, SLICE_NONE);
 		return;
 	}

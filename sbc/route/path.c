@@ -8,7 +8,8 @@ static enum sip_transport transport_by_policy(enum config_send send, enum sip_tr
 		return SIP_UDP;
 	case CONFIG_SEND_TCP:
 		return SIP_TCP;
-	case CONFIG_SEND_TLS: /* its mark in the schema goes when it is acted on here */
+	case CONFIG_SEND_TLS:
+		return SIP_TLS;
 	case CONFIG_SEND_AUTO:
 		break;
 	}
@@ -32,28 +33,53 @@ int path_to(const struct worker *worker, uint16_t interface, const struct addr *
 	return 0;
 }
 
+/* What a URI asks for: -ERR_UNSUPPORTED. */
+static int transport_of(const struct uri *uri, enum sip_transport *out)
+{
+	struct slice value;
+
+	*out = uri->scheme == URI_SIPS ? SIP_TLS : SIP_UDP;
+	if (!uri_parameter(uri, SLICE("transport"), &value))
+		return 0;
+	if (slice_equal_nocase(value, SLICE("tls")))
+		*out = SIP_TLS;
+	else if (slice_equal_nocase(value, SLICE("tcp")))
+		*out = uri->scheme == URI_SIPS ? SIP_TLS : SIP_TCP; /* RFC 3261 26.2.2 */
+	else if (!slice_equal_nocase(value, SLICE("udp")) || uri->scheme == URI_SIPS)
+		return -ERR_UNSUPPORTED; /* a WebSocket is opened from the other end */
+	return 0;
+}
+
 int path_to_uri(const struct worker *worker, uint16_t interface, struct slice text,
 		struct transport_path *out)
 {
 	struct uri uri;
 	struct addr remote;
-	struct slice value;
 	enum sip_transport wanted = SIP_UDP;
 
 	int err = uri_parse(text, &uri);
-	if (!err && uri.scheme != URI_SIP)
+	if (!err && uri.scheme != URI_SIP && uri.scheme != URI_SIPS)
 		err = -ERR_UNSUPPORTED;
 	if (!err)
-		err = uri_host_addr(&uri, 5060, &remote);
+		err = transport_of(&uri, &wanted);
+	if (!err)
+		err = uri_host_addr(&uri, sip_transport_port(wanted), &remote);
 	if (err)
 		return err;
 	if (addr_is_any(&remote) || addr_is_multicast(&remote) || remote.port == 0 ||
 	    (remote.family == AF_INET && remote.v4.s_addr == INADDR_BROADCAST))
 		return -ERR_MALFORMED;
-	if (uri_parameter(&uri, SLICE("transport"), &value) &&
-	    slice_equal_nocase(value, SLICE("tcp")))
-		wanted = SIP_TCP;
 	return path_to(worker, interface, &remote, wanted, out);
+}
+
+int path_set_name(const struct worker *worker, struct slice host, struct transport_path *path)
+{
+	struct addr literal;
+
+	if (!sip_transport_is_secure((enum sip_transport)path->transport) ||
+	    addr_parse_ip(host, &literal) == 0)
+		return 0;
+	return transport_name(worker->transport, host, &path->name);
 }
 
 void path_write_contact(const struct worker *worker, uint16_t index, struct slice user,
@@ -65,5 +91,6 @@ void path_write_contact(const struct worker *worker, uint16_t index, struct slic
 	buf_add(out, user);
 	buf_add_char(out, '@');
 	buf_add_text(out, listener->sent_by);
-	buf_add_text(out, listener->transport == SIP_TCP ? ";transport=tcp" : ";transport=udp");
+	buf_add_text(out, ";transport=");
+	buf_add_text(out, sip_transport_parameter(listener->transport));
 }

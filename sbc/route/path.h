@@ -10,6 +10,10 @@ MUST_CHECK int path_to(const struct worker *worker, uint16_t interface, const st
 /* To where a SIP URI points (a Contact, a Route). -ERR_NOT_FOUND for a name, -ERR_MALFORMED. */
 MUST_CHECK int path_to_uri(const struct worker *worker, uint16_t interface, struct slice uri,
 			   struct transport_path *out);
+/* Over TLS: whom the certificate must name (RFC 5922 4), the domain that was asked for and not what
+ * DNS made of it. */
+MUST_CHECK int path_set_name(const struct worker *worker, struct slice host,
+			     struct transport_path *path);
 /* "sip:user@host:port;transport=tcp" with the address of a listener of ours. */
 void path_write_contact(const struct worker *worker, uint16_t listener, struct slice user,
 			struct buf *out);

@@ -1,56 +1,24 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "sbc/route/peers.h"
-#include <stdio.h>
 #include <stdlib.h>
 #include "sbc/route/path.h"
-#include "sbc/route/shared.h"
-#include "sbc/topology/hosts.h"
-
-/* How long a server that failed and is not pinged is passed over. */
-enum { REST_MS = 10000 };
-
-struct server {
-	struct peers *peers;
-	uint32_t peer;
-	uint32_t index;
-	struct shared_server *health; /* what all workers know of it */
-	uint64_t asked_ms;
-	uint64_t requests;
-	uint64_t failures;
-	uint32_t cseq;
-	bool ping_pending;
-	struct timer ping;
-	char call_id[TOKEN_LENGTH];
-};
-
-struct peers {
-	struct worker *worker;
-	struct server *servers;
-	uint32_t *first; /* index of a peer's first server */
-	uint32_t count;
-	struct shared_server *own; /* without other workers */
-};
-
-static const struct config_peer *peer_of(const struct server *server)
-{
-	return &server->peers->worker->config->peers[server->peer];
-}
+#include "sbc/route/servers.h"
 
 static void say_change(const struct server *server, const char *why)
 {
 	char addr[ADDR_TEXT_SIZE];
-	const struct config_peer *peer = peer_of(server);
+	const struct config_server *config = server_config(server);
+	const char *name = server_has_name(server) ? config->host : addr_text(&config->addr, addr);
 
-	addr_text(&peer->servers[server->index].addr, addr);
 	if (!atomic_load(&server->health->is_down))
-		log_info(server->peers->worker->log, "peer.up", "peer=%s server=%s", peer->name,
-			 addr);
+		log_info(server->peers->worker->log, "peer.up", "peer=%s server=%s",
+			 server_peer(server)->name, name);
 	else
 		log_warn(server->peers->worker->log, "peer.down", "peer=%s server=%s reason=\"%s\"",
-			 peer->name, addr, why);
+			 server_peer(server)->name, name, why);
 }
 
-static void set_up(struct server *server, bool is_up, const char *why)
+void server_set_up(struct server *server, bool is_up, const char *why)
 {
 	uint64_t now = wheel_now_ms(server->peers->worker->wheel);
 
@@ -62,160 +30,56 @@ static void set_up(struct server *server, bool is_up, const char *why)
 	say_change(server, why);
 }
 
-static struct server *server_at(const struct peers *peers, uint32_t peer, uint32_t index)
-{
-	return &peers->servers[peers->first[peer] + index];
-}
-
-static void on_ping_response(void *owner, uint64_t context, struct transaction_handle handle,
-			     const struct message *response, const struct transport_path *path)
-{
-	struct peers *peers = owner;
-	struct server *server = &peers->servers[context];
-	(void)handle;
-	(void)path;
-
-	if (message_status(response) < 200)
-		return;
-	server->ping_pending = false;
-	atomic_store(&server->health->ping_rtt_ms,
-		     (uint32_t)(wheel_now_ms(peers->worker->wheel) - server->asked_ms));
-	/* Whoever answers is there; 503 says he takes no calls. */
-	set_up(server, message_status(response) != 503, "answers 503");
-}
-
-static void on_ping_failure(void *owner, uint64_t context, struct transaction_handle handle,
-			    int err)
-{
-	struct peers *peers = owner;
-	struct server *server = &peers->servers[context];
-	(void)handle;
-
-	server->ping_pending = false;
-	server->failures++;
-	set_up(server, false, err == -ERR_TIMEOUT ? "no answer to OPTIONS" : err_text(err));
-}
-
-static const struct client_handlers ping_handlers = {on_ping_response, on_ping_failure};
-
-static void write_ping(struct server *server, const struct transport_path *path, struct buf *out)
-{
-	const struct worker *worker = server->peers->worker;
-	const struct addr *addr = &peer_of(server)->servers[server->index].addr;
-	struct buf uri, own;
-	char tag[12];
-
-	buf_init(&uri);
-	buf_init(&own);
-	buf_add_text(&uri, "sip:");
-	addr_add_host(&uri, addr);
-	if (addr->port != 5060)
-		buf_printf(&uri, ":%u", addr->port);
-	buf_add_text(&own, "sip:");
-	hosts_write_own(worker->config, path->interface, &own);
-	random_text(worker->random, tag, sizeof(tag));
-
-	builder_request_line(out, SLICE("OPTIONS"), buf_slice(&uri));
-	builder_header_number(out, HEADER_MAX_FORWARDS, 70);
-	builder_address(out, HEADER_FROM, SLICE_NONE, buf_slice(&own),
-			(struct slice){tag, sizeof(tag)}, SLICE_NONE);
-	builder_address(out, HEADER_TO, SLICE_NONE, buf_slice(&uri), SLICE_NONE, SLICE_NONE);
-	builder_header(out, HEADER_CALL_ID, (struct slice){server->call_id, TOKEN_LENGTH});
-	builder_cseq(out, ++server->cseq, SLICE("OPTIONS"));
-	builder_header(out, HEADER_ACCEPT, SLICE("application/sdp"));
-	builder_body(out, SLICE_NONE, SLICE_NONE);
-	out->failed = out->failed || buf_failed(&uri) || buf_failed(&own);
-	buf_free(&uri);
-	buf_free(&own);
-}
-
-static int send_ping(struct server *server)
-{
-	struct worker *worker = server->peers->worker;
-	const struct config_peer *peer = peer_of(server);
-	const struct config_server *config = &peer->servers[server->index];
-	struct client_request request = {.handlers = &ping_handlers,
-					 .owner = server->peers,
-					 .context = (uint64_t)(server - server->peers->servers)};
-	struct transaction_handle handle;
-	struct buf bytes;
-
-	int err = path_to(worker, (uint16_t)peer->interface, &config->addr,
-			  config->transport == CONFIG_SEND_TCP ? SIP_TCP : SIP_UDP, &request.path);
-	if (err)
-		return err;
-	buf_init(&bytes);
-	write_ping(server, &request.path, &bytes);
-	request.bytes = buf_slice(&bytes);
-	err = buf_failed(&bytes) ? -ERR_NO_MEMORY
-				 : transaction_request(worker->transactions, &request, &handle);
-	buf_free(&bytes);
-	return err;
-}
-
-static void on_ping_due(struct timer *timer, uint64_t now_ms)
-{
-	struct server *server = container_of(timer, struct server, ping);
-	const struct config_peer *peer = peer_of(server);
-
-	if (!server->ping_pending) {
-		server->asked_ms = now_ms;
-		int err = send_ping(server);
-		server->ping_pending = err == 0;
-		if (err)
-			set_up(server, false, err_text(err));
-	} else if (now_ms - server->asked_ms >= 4000) {
-		/* Timer F is 32 s: that is too long to send calls there. */
-		set_up(server, false, "no answer to OPTIONS");
-	}
-	wheel_arm(server->peers->worker->wheel, timer, now_ms + peer->ping_ms, on_ping_due);
-}
-
 static void init_server(struct peers *peers, struct server *server, uint32_t peer, uint32_t index)
 {
-	struct worker *worker = peers->worker;
-	const struct config_peer *config = &worker->config->peers[peer];
-
 	server->peers = peers;
 	server->peer = peer;
 	server->index = index;
-	uint64_t now = wheel_now_ms(worker->wheel);
-	atomic_store(&server->health->since_ms, now);
-	random_text(worker->random, server->call_id, sizeof(server->call_id));
-	/* One worker pings for all. */
-	if (config->ping_ms == 0 || worker->index != 0)
-		return;
-	/* Spread over the interval: servers are not pinged in step. */
-	uint64_t delay =
-		random_u64(worker->random) % (config->ping_ms < 2000 ? config->ping_ms : 2000);
-	wheel_arm(worker->wheel, &server->ping, now + delay, on_ping_due);
+	server->health = &peers->shared->servers[server - peers->servers];
+	atomic_store(&server->health->since_ms, wheel_now_ms(peers->worker->wheel));
+	ping_start(server);
+	if (server_has_name(server))
+		naming_start(server);
+}
+
+static int create_tables(struct peers *peers)
+{
+	struct worker *worker = peers->worker;
+	const struct config *config = worker->config;
+
+	for (size_t i = 0; i < config->peer_count; i++)
+		peers->count += (uint32_t)config->peers[i].server_count;
+	peers->servers = calloc(peers->count + 1, sizeof(*peers->servers));
+	peers->first = calloc(config->peer_count + 1, sizeof(*peers->first));
+	if (!peers->servers || !peers->first)
+		return -ERR_NO_MEMORY;
+	peers->shared = worker->shared;
+	if (peers->shared)
+		return 0;
+	int err = shared_create(config, worker->random, &peers->own);
+	peers->shared = peers->own;
+	return err;
 }
 
 int peers_create(struct worker *worker, struct peers **out)
 {
 	const struct config *config = worker->config;
-	const struct shared *shared = worker->shared;
 	struct peers *peers = calloc(1, sizeof(*peers));
 	if (!peers)
 		return -ERR_NO_MEMORY;
 
 	peers->worker = worker;
-	for (size_t i = 0; i < config->peer_count; i++)
-		peers->count += (uint32_t)config->peers[i].server_count;
-	peers->servers = calloc(peers->count + 1, sizeof(*peers->servers));
-	peers->first = calloc(config->peer_count + 1, sizeof(*peers->first));
-	peers->own = calloc(peers->count + 1, sizeof(*peers->own));
-	if (!peers->servers || !peers->first || !peers->own) {
+	int err = create_tables(peers);
+	if (err) {
+		peers->count = 0; /* none is there yet */
 		peers_destroy(peers);
-		return -ERR_NO_MEMORY;
+		return err;
 	}
 	uint32_t at = 0;
 	for (uint32_t i = 0; i < config->peer_count; i++) {
 		peers->first[i] = at;
-		for (uint32_t k = 0; k < config->peers[i].server_count; k++, at++) {
-			peers->servers[at].health = shared ? &shared->servers[at] : &peers->own[at];
+		for (uint32_t k = 0; k < config->peers[i].server_count; k++, at++)
 			init_server(peers, &peers->servers[at], i, k);
-		}
 	}
 	*out = peers;
 	return 0;
@@ -223,60 +87,241 @@ int peers_create(struct worker *worker, struct peers **out)
 
 void peers_stop(struct peers *peers)
 {
-	for (uint32_t i = 0; i < peers->count; i++)
+	peers->is_stopped = true;
+	for (uint32_t i = 0; i < peers->count; i++) {
 		wheel_cancel(peers->worker->wheel, &peers->servers[i].ping);
+		wheel_cancel(peers->worker->wheel, &peers->servers[i].refresh);
+	}
 }
 
 void peers_destroy(struct peers *peers)
 {
 	if (!peers)
 		return;
-	if (peers->servers)
-		peers_stop(peers);
+	peers_stop(peers);
+	for (uint32_t i = 0; i < peers->count; i++)
+		naming_free(&peers->servers[i]);
+	shared_destroy(peers->own);
 	free(peers->servers);
 	free(peers->first);
-	free(peers->own);
 	free(peers);
 }
+
+struct shared *peers_shared(struct peers *peers)
+{
+	return peers->shared;
+}
+
+/* --- which server --- */
 
 /* A server that is not pinged is given another chance after its rest. */
 static bool may_work(const struct server *server, uint64_t now)
 {
-	return !atomic_load(&server->health->is_down) ||
-	       (peer_of(server)->ping_ms == 0 && now >= atomic_load(&server->health->until_ms));
+	if (atomic_load(&server->health->is_down) &&
+	    !(server_peer(server)->ping_ms == 0 && now >= atomic_load(&server->health->until_ms)))
+		return false;
+	if (server_has_name(server))
+		return server->address_count > 0;
+	return !shared_rests(server->peers->shared, &server_config(server)->addr,
+			     (uint8_t)server_config(server)->transport, now);
+}
+
+/* All are resting and nothing was tried: one may be back. A pinged one would have said so. */
+static bool may_be_back(const struct server *server)
+{
+	return server_peer(server)->ping_ms == 0 || !atomic_load(&server->health->is_down);
+}
+
+static uint32_t weight_of(const struct server *server)
+{
+	uint32_t weight = server_config(server)->weight;
+	return weight ? weight : 1;
+}
+
+static struct server *draw(struct peers *peers, struct server *const *list, uint32_t count)
+{
+	uint64_t sum = 0;
+
+	for (uint32_t i = 0; i < count; i++)
+		sum += weight_of(list[i]);
+	uint64_t mark = random_u64(peers->worker->random) % sum;
+	for (uint32_t i = 0; i < count; i++) {
+		if (mark < weight_of(list[i]))
+			return list[i];
+		mark -= weight_of(list[i]);
+	}
+	return list[0];
+}
+
+/* The one to ask of those that may be asked, which are in the order of the file. */
+static struct server *choose(struct peers *peers, struct server *const *list, uint32_t count,
+			     const struct peers_try *attempt)
+{
+	const struct config_peer *peer = server_peer(list[0]);
+	struct server *best = NULL;
+	uint64_t least = UINT64_MAX;
+
+	if (peer->strategy == CONFIG_STRATEGY_FAILOVER)
+		return list[0];
+	if (peer->strategy == CONFIG_STRATEGY_WEIGHTED)
+		return draw(peers, list, count);
+	for (uint32_t i = 0; i < count; i++) {
+		uint64_t servers = peer->server_count;
+		uint64_t rank = (list[i]->index + servers - attempt->turn % servers) % servers;
+		if (peer->strategy == CONFIG_STRATEGY_LEAST_CALLS)
+			rank += (uint64_t)atomic_load(&list[i]->health->calls) << 16;
+		if (rank < least) {
+			least = rank;
+			best = list[i];
+		}
+	}
+	return best;
+}
+
+static struct server *next_server(struct peers *peers, uint32_t index, struct peers_try *attempt,
+				  bool is_last_chance)
+{
+	const struct config_peer *peer = &peers->worker->config->peers[index];
+	uint64_t now = wheel_now_ms(peers->worker->wheel);
+	struct server *list[PEER_SERVERS_MAX];
+	uint32_t count = 0;
+
+	for (uint32_t i = 0; i < peer->server_count && i < PEER_SERVERS_MAX; i++) {
+		struct server *server = server_at(peers, index, i);
+		if (attempt->tried & (1ull << i))
+			continue;
+		if (is_last_chance ? may_be_back(server) : may_work(server, now))
+			list[count++] = server;
+	}
+	return count > 0 ? choose(peers, list, count, attempt) : NULL;
+}
+
+/* --- which of its addresses --- */
+
+static void release(struct peers *peers, uint32_t peer, struct peers_try *attempt)
+{
+	if (attempt->is_held)
+		shared_leave(&server_at(peers, peer, attempt->server)->health->calls);
+	attempt->is_held = false;
+	free(attempt->addresses);
+	attempt->addresses = NULL;
+	attempt->next = attempt->count = 0;
+}
+
+static void take_server(struct peers *peers, struct server *server, struct peers_try *attempt)
+{
+	release(peers, server->peer, attempt);
+	attempt->tried |= 1ull << server->index;
+	attempt->server = server->index;
+	if (server_has_name(server))
+		attempt->count = naming_addresses(server, &attempt->addresses);
+	else
+		attempt->count = 1;
+	atomic_fetch_add(&server->health->calls, 1);
+	attempt->is_held = true;
+}
+
+/* The next address of the server in hand that there is a way to. */
+static bool next_address(struct peers *peers, uint32_t peer, struct peers_try *attempt,
+			 bool even_resting, struct transport_path *path)
+{
+	const struct server *server = server_at(peers, peer, attempt->server);
+	const struct config_server *config = server_config(server);
+	uint64_t now = wheel_now_ms(peers->worker->wheel);
+
+	while (attempt->next < attempt->count) {
+		struct dns_target target = {config->addr, naming_set(config->transport)};
+		if (attempt->addresses)
+			target = attempt->addresses[attempt->next];
+		attempt->next++;
+		uint8_t kind = attempt->addresses ? target.transport : (uint8_t)config->transport;
+		if (!even_resting && shared_rests(peers->shared, &target.addr, kind, now))
+			continue;
+		if (path_to(peers->worker, (uint16_t)server_peer(server)->interface, &target.addr,
+			    naming_transport(target.transport), path) != 0 ||
+		    path_set_name(peers->worker, slice_from(config->host), path) != 0)
+			continue;
+		attempt->addr = target.addr;
+		attempt->transport = kind;
+		attempt->asked++;
+		return true;
+	}
+	return false;
 }
 
 int peers_next(struct peers *peers, uint32_t index, struct peers_try *attempt,
 	       struct transport_path *path)
 {
-	const struct config_peer *peer = &peers->worker->config->peers[index];
-	uint64_t now = wheel_now_ms(peers->worker->wheel);
+	struct server *server;
 
-	for (uint32_t pass = 0; pass < 2; pass++) {
-		for (uint32_t i = 0; i < peer->server_count && i < PEER_SERVERS_MAX; i++) {
-			const struct config_server *server = &peer->servers[i];
-			if (attempt->tried & (1ull << i))
-				continue;
-			/* Second pass: all are resting and nothing was tried; one may be back. */
-			if (!may_work(server_at(peers, index, i), now) &&
-			    (pass == 0 || attempt->tried || peer->ping_ms))
-				continue;
-			attempt->tried |= 1ull << i;
-			attempt->server = i;
-			if (path_to(peers->worker, (uint16_t)peer->interface, &server->addr,
-				    server->transport == CONFIG_SEND_TCP ? SIP_TCP : SIP_UDP,
-				    path) == 0)
-				return 0;
-		}
+	if (attempt->asked >= PEER_TRIES_MAX)
+		return -ERR_UNREACHABLE;
+	if (!attempt->is_begun)
+		attempt->turn = atomic_fetch_add(&peers->shared->peers[index].turn, 1);
+	attempt->is_begun = true;
+	if (next_address(peers, index, attempt, false, path))
+		return 0;
+	while ((server = next_server(peers, index, attempt, false))) {
+		take_server(peers, server, attempt);
+		if (next_address(peers, index, attempt, false, path))
+			return 0;
 	}
+	if (attempt->asked == 0)
+		attempt->tried = 0;
+	while (attempt->asked == 0 && (server = next_server(peers, index, attempt, true))) {
+		take_server(peers, server, attempt);
+		if (next_address(peers, index, attempt, true, path))
+			return 0;
+	}
+	release(peers, index, attempt);
 	return -ERR_UNREACHABLE;
 }
+
+bool peers_has_next(struct peers *peers, uint32_t index, const struct peers_try *attempt)
+{
+	struct peers_try rest = *attempt;
+
+	if (attempt->asked >= PEER_TRIES_MAX)
+		return false;
+	for (uint32_t i = attempt->next; attempt->addresses && i < attempt->count; i++)
+		if (!shared_rests(peers->shared, &attempt->addresses[i].addr,
+				  attempt->addresses[i].transport,
+				  wheel_now_ms(peers->worker->wheel)))
+			return true;
+	return next_server(peers, index, &rest, false) != NULL;
+}
+
+int peers_await(struct peers *peers, uint32_t index, dns_targets_fn *fn, void *owner,
+		uint64_t context)
+{
+	const struct config_peer *peer = &peers->worker->config->peers[index];
+	struct dns_destination destination;
+	struct dns_targets targets;
+
+	for (uint32_t i = 0; peers->worker->dns && i < peer->server_count; i++) {
+		const struct server *server = server_at(peers, index, i);
+		if (!server_has_name(server) || server->address_count > 0 || !server->is_asked)
+			continue;
+		naming_destination(server, &destination);
+		if (dns_resolve(peers->worker->dns, &destination, fn, owner, context, &targets) ==
+		    -ERR_AGAIN)
+			return 0;
+	}
+	return -ERR_NOT_FOUND;
+}
+
+void peers_end(struct peers *peers, uint32_t peer, struct peers_try *attempt)
+{
+	release(peers, peer, attempt);
+}
+
+/* --- what became of it --- */
 
 void peers_worked(struct peers *peers, uint32_t peer, uint32_t index)
 {
 	struct server *server = server_at(peers, peer, index);
 	server->requests++;
-	set_up(server, true, "");
+	server_set_up(server, true, "");
 }
 
 void peers_failed(struct peers *peers, uint32_t peer, uint32_t index, const char *why)
@@ -284,7 +329,32 @@ void peers_failed(struct peers *peers, uint32_t peer, uint32_t index, const char
 	struct server *server = server_at(peers, peer, index);
 	server->requests++;
 	server->failures++;
-	set_up(server, false, why);
+	server_set_up(server, false, why);
+}
+
+static bool all_rest(const struct server *server, uint64_t now)
+{
+	for (uint32_t i = 0; i < server->address_count; i++)
+		if (!shared_rests(server->peers->shared, &server->addresses[i].addr,
+				  server->addresses[i].transport, now))
+			return false;
+	return true;
+}
+
+void peers_try_failed(struct peers *peers, uint32_t peer, const struct peers_try *attempt,
+		      const char *why, uint32_t rest_ms)
+{
+	struct server *server = server_at(peers, peer, attempt->server);
+	uint64_t now = wheel_now_ms(peers->worker->wheel);
+
+	server->requests++;
+	server->failures++;
+	/* One that said until when keeps its word, whatever its pings say. */
+	if (rest_ms || server_has_name(server))
+		shared_rest_set(peers->shared, &attempt->addr, attempt->transport,
+				now + (rest_ms ? rest_ms : REST_MS));
+	if (server_has_name(server) ? all_rest(server, now) : rest_ms == 0)
+		server_set_up(server, false, why);
 }
 
 void peers_state(const struct peers *peers, uint32_t peer, uint32_t index,
@@ -293,11 +363,15 @@ void peers_state(const struct peers *peers, uint32_t peer, uint32_t index,
 	const struct server *server = server_at(peers, peer, index);
 
 	*out = (struct peer_server_state){
-		.server = &peers->worker->config->peers[peer].servers[index],
+		.server = server_config(server),
 		.is_up = !atomic_load(&server->health->is_down),
 		.since_ms = atomic_load(&server->health->since_ms),
 		.requests = server->requests,
 		.failures = server->failures,
 		.ping_rtt_ms = atomic_load(&server->health->ping_rtt_ms),
+		.calls = atomic_load(&server->health->calls),
+		.addresses = server->address_count,
 	};
+	if (server->address_count > 0)
+		out->addr = server->addresses[0].addr;
 }

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "sbc/route/shared.h"
 #include <stdlib.h>
+#include "control/base/table.h"
 
-int shared_create(const struct config *config, struct shared **out)
+int shared_create(const struct config *config, struct random *random, struct shared **out)
 {
 	struct shared *shared = calloc(1, sizeof(*shared));
 	size_t servers = 0;
@@ -11,9 +12,14 @@ int shared_create(const struct config *config, struct shared **out)
 
 	for (size_t i = 0; i < config->peer_count; i++)
 		servers += config->peers[i].server_count;
-	shared->calls = calloc(config->interface_count + 1, sizeof(*shared->calls));
+	random_fill(random, shared->key, sizeof(shared->key));
+	shared->interfaces = calloc(config->interface_count + 1, sizeof(*shared->interfaces));
+	shared->peers = calloc(config->peer_count + 1, sizeof(*shared->peers));
 	shared->servers = calloc(servers + 1, sizeof(*shared->servers));
-	if (!shared->calls || !shared->servers) {
+	shared->sources = calloc(SHARED_SOURCES, sizeof(*shared->sources));
+	shared->rests = calloc(SHARED_RESTS, sizeof(*shared->rests));
+	if (!shared->interfaces || !shared->peers || !shared->servers || !shared->sources ||
+	    !shared->rests) {
 		shared_destroy(shared);
 		return -ERR_NO_MEMORY;
 	}
@@ -25,7 +31,65 @@ void shared_destroy(struct shared *shared)
 {
 	if (!shared)
 		return;
-	free(shared->calls);
+	free(shared->interfaces);
+	free(shared->peers);
 	free(shared->servers);
+	free(shared->sources);
+	free(shared->rests);
 	free(shared);
+}
+
+struct shared_source *shared_source_of(struct shared *shared, const struct addr *addr)
+{
+	struct addr host = *addr;
+
+	host.port = 0;
+	if (host.family == AF_INET6)
+		memset(host.bytes + 8, 0, 8);
+	uint64_t key = addr_hash(&host, shared->key) | 1; /* 0 = nobody yet */
+	struct shared_source *source = &shared->sources[(key >> 1) % SHARED_SOURCES];
+	if (atomic_exchange(&source->key, key) != key) {
+		atomic_store(&source->setups.empty_us, 0);
+		atomic_store(&source->registers.empty_us, 0);
+	}
+	return source;
+}
+
+static uint64_t rest_key(const struct shared *shared, const struct addr *addr, uint8_t transport)
+{
+	return (addr_hash(addr, shared->key) + transport * 0x9e3779b97f4a7c15u) | 1;
+}
+
+void shared_rest_set(struct shared *shared, const struct addr *addr, uint8_t transport,
+		     uint64_t until_ms)
+{
+	uint64_t key = rest_key(shared, addr, transport);
+	struct shared_rest *rest = &shared->rests[(key >> 1) % SHARED_RESTS];
+
+	if (until_ms == 0 && atomic_load(&rest->key) != key)
+		return;
+	atomic_store(&rest->until_ms, until_ms);
+	atomic_store(&rest->key, key);
+}
+
+bool shared_rests(const struct shared *shared, const struct addr *addr, uint8_t transport,
+		  uint64_t now_ms)
+{
+	uint64_t key = rest_key(shared, addr, transport);
+	struct shared_rest *rest = &shared->rests[(key >> 1) % SHARED_RESTS];
+
+	return atomic_load(&rest->key) == key && now_ms < atomic_load(&rest->until_ms);
+}
+
+bool shared_enter(_Atomic uint32_t *count, uint32_t limit)
+{
+	if (atomic_fetch_add(count, 1) < limit || limit == 0)
+		return true;
+	atomic_fetch_sub(count, 1);
+	return false;
+}
+
+void shared_leave(_Atomic uint32_t *count)
+{
+	atomic_fetch_sub(count, 1);
 }

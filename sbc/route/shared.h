@@ -1,22 +1,66 @@
-/* shared.h - the little that all workers of a process know together: how many calls each side has,
- * which servers are down. Made by the main thread, given to the workers as workers_config.shared,
- * read and written without locks. A worker without it (in tests) keeps its own.
+/* shared.h - the little that all workers of a process know together: how many calls each side and
+ * each peer has, what is left of a rate, which servers and addresses failed. Made by the main
+ * thread, given to the workers as workers_config.shared, read and written without locks. A worker
+ * without it (in tests) keeps its own.
  * SPDX-License-Identifier: Apache-2.0 */
 #pragma once
-#include <stdatomic.h>
-#include "config/config.h"
+#include "control/base/random.h"
+#include "sbc/route/rate.h"
+
+struct shared_interface {
+	_Atomic uint32_t calls;       /* at once, begun from it */
+	_Atomic uint32_t emergencies; /* at once; they fill no limit */
+	struct rate setups;
+	struct rate registers;
+};
+
+struct shared_peer {
+	_Atomic uint32_t calls; /* at once, from and to it */
+	_Atomic uint32_t turn;  /* round-robin */
+	struct rate setups;
+	struct rate registers;
+};
 
 struct shared_server {
 	_Atomic bool is_down;
 	_Atomic uint64_t since_ms; /* monotonic, the clock of all loops */
 	_Atomic uint64_t until_ms; /* not pinged: passed over until then */
 	_Atomic uint32_t ping_rtt_ms;
+	_Atomic uint32_t calls; /* at once, to it */
 };
+
+struct shared_source {        /* of a stranger or a phone */
+	_Atomic uint64_t key; /* of its address; a new one takes the place of what stood there */
+	struct rate setups;
+	struct rate registers;
+};
+
+struct shared_rest { /* an address that failed or wants to be left alone */
+	_Atomic uint64_t key;
+	_Atomic uint64_t until_ms;
+};
+
+enum { SHARED_SOURCES = 16384, SHARED_RESTS = 1024 };
 
 struct shared {
-	_Atomic uint32_t *calls;       /* at once, per interface */
+	struct shared_interface *interfaces;
+	struct shared_peer *peers;
 	struct shared_server *servers; /* of all peers, in the order of the configuration */
+	struct shared_source *sources; /* SHARED_SOURCES */
+	struct shared_rest *rests;     /* SHARED_RESTS */
+	uint64_t key[2];
 };
 
-MUST_CHECK int shared_create(const struct config *config, struct shared **out);
+MUST_CHECK int shared_create(const struct config *config, struct random *random,
+			     struct shared **out);
 void shared_destroy(struct shared *shared); /* NULL is fine */
+/* IPv6: the /64, which is one subscriber's. */
+struct shared_source *shared_source_of(struct shared *shared, const struct addr *addr);
+/* Leave this address (with port) alone until then; 0 = it works. */
+void shared_rest_set(struct shared *shared, const struct addr *addr, uint8_t transport,
+		     uint64_t until_ms);
+bool shared_rests(const struct shared *shared, const struct addr *addr, uint8_t transport,
+		  uint64_t now_ms);
+/* One more unless `limit` (0 = none) are there; false: it was not counted. */
+bool shared_enter(_Atomic uint32_t *count, uint32_t limit);
+void shared_leave(_Atomic uint32_t *count);

@@ -21,6 +21,7 @@ enum { WORKERS_MAX = 64 };
 	X(scanners, "requests of scanners, dropped")                                               \
 	X(taken_over, "messages taken from another worker")                                        \
 	X(ring_full, "messages lost because a worker's ring was full")                             \
+	X(group_drops, "messages to a multicast group that nobody is to answer")                   \
 	X(no_memory, "messages lost for lack of memory")
 
 struct worker_counters {
@@ -30,6 +31,7 @@ struct worker_counters {
 	struct counter scan_drops[SCAN_DROP_COUNT];
 };
 
+struct dns;
 struct worker;
 struct workers;
 
@@ -41,6 +43,9 @@ struct worker_handlers {
 	/* Asked to stop: end what there is, then call worker_finish(). */
 	void (*on_stop)(void *core);
 	void (*on_command)(void *core, void *command); /* from worker_post() */
+	/* A connection that a REGISTER came over has ended: nobody is reached by it any more. NULL
+	 * is fine. */
+	void (*on_flow_closed)(void *core, uint64_t connection);
 	/* The last look at a message before the transport has it. NULL = everything may. */
 	bool (*may_leave)(void *core, const struct transport_path *path, struct slice bytes);
 	void (*on_destroy)(void *core); /* in the main thread after the workers have ended */
@@ -61,6 +66,7 @@ struct worker {
 	struct transport *transport;
 	struct transactions *transactions;
 	struct guard *guard;
+	struct dns *dns; /* the upper half's; NULL = names lead nowhere */
 	struct worker_counters counters;
 	void *core;   /* the upper half's */
 	void *shared; /* as configured: the same for all workers */
@@ -84,6 +90,11 @@ MUST_CHECK int workers_create(const struct workers_config *config, struct buf *w
 MUST_CHECK int workers_run(struct workers *workers); /* start the threads */
 /* Ask all to stop (on_stop) and wait for them, at most `limit_ms`, then end them anyway. */
 void workers_stop(struct workers *workers, uint32_t limit_ms);
+/* From the main thread, while they run: new connections begin with the certificates of this
+ * configuration (read again), open ones keep theirs. Nothing changes when one cannot be used: `why`
+ * says which. */
+MUST_CHECK int workers_renew_certificates(struct workers *workers, const struct config *config,
+					  struct buf *why);
 void workers_destroy(struct workers *workers); /* after workers_stop(); NULL is fine */
 uint8_t workers_count(const struct workers *workers);
 struct worker *workers_at(struct workers *workers, uint8_t index);

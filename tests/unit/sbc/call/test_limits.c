@@ -37,7 +37,7 @@ static unsigned taken(struct bench *bench, const char *source, enum limit_source
 	unsigned count = 0;
 
 	assert_int_equal(addr_parse(slice_from(source), 5060, &path.remote), 0);
-	while (count < 1000 && limits_take(bench->limits, LIMIT_SETUP, &path, who, now_ms) == 0)
+	while (count < 1000 && limits_take(bench->limits, LIMIT_SETUP, &path, who, -1, now_ms) == 0)
 		count++;
 	return count;
 }
@@ -50,20 +50,60 @@ static void calls_at_once_are_counted_over_all_workers(void **state)
 	bench_open(&one, 2);
 	bench_open(&other, 2);
 	struct shared *shared;
-	assert_int_equal(shared_create(&one.config, &shared), 0);
+	assert_int_equal(shared_create(&one.config, &one.random.base, &shared), 0);
 	one.worker.shared = other.worker.shared = shared;
-	assert_int_equal(limits_enter(one.limits, 0), 0);
-	assert_int_equal(limits_enter(one.limits, 0), 0);
-	assert_int_equal(limits_enter(other.limits, 0), 0);
-	assert_int_equal(limits_enter(one.limits, 0), -ERR_TOO_MANY);
-	assert_int_equal(limits_enter(other.limits, 0), -ERR_TOO_MANY);
-	limits_leave(one.limits, 0);
-	assert_int_equal(limits_enter(other.limits, 0), 0);
+	assert_int_equal(limits_enter(one.limits, 0, -1, false), 0);
+	assert_int_equal(limits_enter(one.limits, 0, -1, false), 0);
+	assert_int_equal(limits_enter(other.limits, 0, -1, false), 0);
+	assert_int_equal(limits_enter(one.limits, 0, -1, false), -ERR_TOO_MANY);
+	assert_int_equal(limits_enter(other.limits, 0, -1, false), -ERR_TOO_MANY);
+	limits_leave(one.limits, 0, -1, false);
+	assert_int_equal(limits_enter(other.limits, 0, -1, false), 0);
 	assert_int_equal(limits_calls(one.limits, 0), 1);
 	assert_int_equal(limits_calls(other.limits, 0), 2);
 	shared_destroy(shared);
 	limits_destroy(one.limits);
 	limits_destroy(other.limits);
+}
+
+static void an_emergency_fills_no_limit(void **state)
+{
+	struct bench bench = {.interface.limits.calls = 1};
+	(void)state;
+
+	bench_open(&bench, 1);
+	assert_int_equal(limits_enter(bench.limits, 0, -1, true), 0);
+	assert_int_equal(limits_enter(bench.limits, 0, -1, false), 0);
+	assert_int_equal(limits_enter(bench.limits, 0, -1, false), -ERR_TOO_MANY);
+	assert_int_equal(limits_enter(bench.limits, 0, -1, true), 0);
+	limits_leave(bench.limits, 0, -1, true);
+	assert_int_equal(limits_enter(bench.limits, 0, -1, false), -ERR_TOO_MANY);
+	assert_int_equal(limits_calls(bench.limits, 0), 2);
+	limits_destroy(bench.limits);
+}
+
+static void a_peer_has_limits_of_its_own(void **state)
+{
+	struct config_peer peer = {.limits = {.calls = 2, .setup_rate = {3, 1000}}};
+	struct bench bench = {0};
+	struct transport_path path = {0};
+	(void)state;
+
+	bench.config.peers = &peer;
+	bench.config.peer_count = 1;
+	bench_open(&bench, 1);
+	assert_int_equal(limits_enter(bench.limits, 0, 0, false), 0);
+	assert_int_equal(limits_enter(bench.limits, 0, 0, false), 0);
+	assert_int_equal(limits_enter(bench.limits, 0, 0, false), -ERR_TOO_MANY);
+	assert_int_equal(limits_enter(bench.limits, 0, -1, false), 0);
+	limits_leave(bench.limits, 0, 0, false);
+	assert_int_equal(limits_enter(bench.limits, 0, 0, false), 0);
+	for (int i = 0; i < 3; i++)
+		assert_int_equal(limits_take(bench.limits, LIMIT_SETUP, &path, LIMIT_PEER, 0, 5000),
+				 0);
+	assert_int_equal(limits_take(bench.limits, LIMIT_SETUP, &path, LIMIT_PEER, 0, 5000),
+			 -ERR_BUSY);
+	limits_destroy(bench.limits);
 }
 
 static void a_rate_is_a_burst_and_then_a_trickle(void **state)
@@ -106,15 +146,15 @@ static void strangers_do_not_shut_out_registered_phones(void **state)
 		char text[32];
 		snprintf(text, sizeof(text), "198.51.100.%u", i);
 		assert_int_equal(addr_parse(slice_from(text), 5060, &path.remote), 0);
-		count +=
-			limits_take(bench.limits, LIMIT_REGISTER, &path, LIMIT_STRANGER, 1000) == 0;
+		count += limits_take(bench.limits, LIMIT_REGISTER, &path, LIMIT_STRANGER, -1,
+				     1000) == 0;
 	}
 	assert_int_equal(count, 10);
 	assert_int_equal(addr_parse(SLICE("192.0.2.1"), 5060, &path.remote), 0);
-	assert_int_not_equal(limits_take(bench.limits, LIMIT_REGISTER, &path, LIMIT_STRANGER, 1000),
-			     0);
+	assert_int_not_equal(
+		limits_take(bench.limits, LIMIT_REGISTER, &path, LIMIT_STRANGER, -1, 1000), 0);
 	for (count = 0; count < 100; count++)
-		if (limits_take(bench.limits, LIMIT_REGISTER, &path, LIMIT_PHONE, 5000) != 0)
+		if (limits_take(bench.limits, LIMIT_REGISTER, &path, LIMIT_PHONE, -1, 5000) != 0)
 			break;
 	assert_int_equal(count, 5); /* its own rate */
 	limits_destroy(bench.limits);
@@ -152,6 +192,8 @@ int main(void)
 {
 	static const struct CMUnitTest tests[] = {
 		cmocka_unit_test(calls_at_once_are_counted_over_all_workers),
+		cmocka_unit_test(an_emergency_fills_no_limit),
+		cmocka_unit_test(a_peer_has_limits_of_its_own),
 		cmocka_unit_test(a_rate_is_a_burst_and_then_a_trickle),
 		cmocka_unit_test(one_stranger_does_not_use_up_anothers_share),
 		cmocka_unit_test(strangers_do_not_shut_out_registered_phones),
