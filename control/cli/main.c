@@ -30,7 +30,8 @@ static const struct cli_command commands[] = {
 	{"config schema", "", "the JSON Schema of the file, for editors", "",
 	 config_schema_command},
 	{"show", "WORDS... [--json] [-c FILE | -s SOCKET]", "what the running halves know",
-	 "show calls | call ID | record ID | registrations | peers    asks the signalling half\n"
+	 "show calls | call ID | record ID | registrations | peers | relays | bans\n"
+	 "                                                     asks the signalling half\n"
 	 "show interfaces | stats | version                           asks both\n"
 	 "show help            all that can be asked\n"
 	 "--json               one JSON document instead of text\n"
@@ -38,6 +39,10 @@ static const struct cli_command commands[] = {
 	 "-s SOCKET            this socket only\n"
 	 "Exit status: 0 answered, 1 the answer is an error, 5 nobody answers.\n",
 	 show_command},
+	{"unban", "ADDRESS [-c FILE | -s SOCKET]", "let a banned address in again",
+	 "Lifts every ban of the address and of single flows from it (show bans).\n"
+	 "Exit status: 0 done, 1 it is not banned, 5 nobody answers.\n",
+	 unban_command},
 	{"version", "", "the version of this program", "", version_command},
 };
 #define COMMANDS (sizeof(commands) / sizeof(commands[0]))

@@ -16,7 +16,8 @@
 
 /* First words that both halves answer. */
 static const char *const of_both[] = {"interfaces", "stats", "version", "help"};
-static const char *const of_sbc[] = {"calls", "call", "record", "registrations", "peers", "relays"};
+static const char *const of_sbc[] = {"calls", "call",   "record", "registrations",
+				     "peers", "relays", "bans"};
 #define COUNT(array) (sizeof(array) / sizeof((array)[0]))
 
 struct question {
@@ -35,9 +36,9 @@ static bool is_among(const char *word, const char *const *words, size_t count)
 	return false;
 }
 
-static int read_arguments(int argc, char **argv, struct question *question)
+static int read_arguments(const char *verb, int argc, char **argv, struct question *question)
 {
-	size_t used = (size_t)snprintf(question->command, COMMAND_MAX, "show");
+	size_t used = (size_t)snprintf(question->command, COMMAND_MAX, "%s", verb);
 
 	for (int i = 0; i < argc; i++) {
 		bool takes = strcmp(argv[i], "-s") == 0 || strcmp(argv[i], "-c") == 0;
@@ -51,7 +52,7 @@ static int read_arguments(int argc, char **argv, struct question *question)
 		else if (strcmp(argv[i], "--json") == 0)
 			question->json = true;
 		else if (argv[i][0] == '-' && !question->first)
-			return cli_usage("show has no option %s", argv[i]);
+			return cli_usage("%s has no option %s", verb, argv[i]);
 		else {
 			if (strpbrk(argv[i], "\r\n"))
 				return cli_usage("a question is one line");
@@ -64,12 +65,6 @@ static int read_arguments(int argc, char **argv, struct question *question)
 				question->first = argv[i];
 		}
 	}
-	if (!question->first)
-		return cli_usage(
-			"show what? calls, call ID, record ID, registrations, peers, relays, "
-			"interfaces, stats, version");
-	if (strcmp(question->first, "help") == 0)
-		slice_copy(SLICE("help"), question->command, COMMAND_MAX);
 	return CLI_OK;
 }
 
@@ -174,14 +169,55 @@ static const char *default_socket(const char *key)
 	return schema_default(schema_find(schema_section(SCHEMA_FILE), slice_from(key)), false);
 }
 
+static int load(const char *path, struct config **config)
+{
+	struct buf findings;
+
+	buf_init(&findings);
+	int err = config_load(path, config, &findings);
+	if (err)
+		cli_write(STDERR_FILENO, &findings);
+	buf_free(&findings);
+	return err;
+}
+
+int unban_command(int argc, char **argv)
+{
+	struct question question = {.first = NULL};
+	struct config *config = NULL;
+	const char *socket = default_socket("stats.socket");
+	int status = read_arguments("unban", argc, argv, &question);
+
+	if (!status && !question.first)
+		return cli_usage("unban whom? (an address; show bans lists them)");
+	if (status)
+		return status;
+	if (question.socket) {
+		socket = question.socket;
+	} else if (question.file) {
+		if (load(question.file, &config) != 0)
+			return CLI_WRONG;
+		socket = config->stats.socket;
+	}
+	status = ask_one(socket, "postern-sbc", &question);
+	config_free(config);
+	return status;
+}
+
 int show_command(int argc, char **argv)
 {
 	struct question question = {.first = NULL};
 	struct config *config = NULL;
 	const char *sbc = default_socket("stats.socket");
 	const char *relay = default_socket("stats.relay-socket");
-	int status = read_arguments(argc, argv, &question);
+	int status = read_arguments("show", argc, argv, &question);
 
+	if (!status && !question.first)
+		return cli_usage(
+			"show what? calls, call ID, record ID, registrations, peers, relays, bans, "
+			"interfaces, stats, version");
+	if (!status && strcmp(question.first, "help") == 0)
+		slice_copy(SLICE("help"), question.command, COMMAND_MAX);
 	if (!status)
 		status = check_word(&question);
 	if (status)
@@ -189,13 +225,7 @@ int show_command(int argc, char **argv)
 	if (question.socket)
 		return ask_one(question.socket, "it", &question);
 	if (question.file) {
-		struct buf findings;
-		buf_init(&findings);
-		int err = config_load(question.file, &config, &findings);
-		if (err)
-			cli_write(STDERR_FILENO, &findings);
-		buf_free(&findings);
-		if (err)
+		if (load(question.file, &config) != 0)
 			return CLI_WRONG;
 		sbc = config->stats.socket;
 		relay = config->stats.relay_socket;

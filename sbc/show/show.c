@@ -174,6 +174,19 @@ static void show_relays(void *owner, struct slice args, struct stats_reply *repl
 {
 	gather(owner, args, reply, part_relays, MERGE_SUM);
 }
+static void show_bans(void *owner, struct slice args, struct stats_reply *reply)
+{
+	gather(owner, args, reply, part_bans, MERGE_CONCAT);
+}
+static void unban(void *owner, struct slice args, struct stats_reply *reply)
+{
+	struct addr address;
+
+	if (addr_parse_ip(args, &address) != 0)
+		stats_reply_error(reply, "which address? (show bans lists them)");
+	else
+		gather(owner, args, reply, part_unban, MERGE_FIRST);
+}
 static void show_stats(void *owner, struct slice args, struct stats_reply *reply)
 {
 	gather(owner, args, reply, part_stats, MERGE_SUM);
@@ -202,6 +215,8 @@ static const struct stats_command commands[] = {
 	{"show registrations", "the phones registered through us", show_registrations},
 	{"show interfaces", "our sides: addresses, calls, messages", show_interfaces},
 	{"show peers", "the far ends and their servers", show_peers},
+	{"show bans", "addresses that are not heard for a while, and why", show_bans},
+	{"unban", "ADDRESS: hear it again", unban},
 	{"show relays", "the media relays as the workers see them", show_relays},
 	{"show stats", "all counters, and what is held right now", show_stats},
 	{"show record", "ID: the record of a call in the store", show_record},

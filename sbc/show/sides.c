@@ -124,3 +124,42 @@ void part_relays(struct part *part, struct core *core)
 	}
 	part_done(part, lines);
 }
+
+/* Every worker knows all bans: one says them. */
+void part_bans(struct part *part, struct core *core)
+{
+	const struct worker *worker = core->worker;
+	uint64_t now = wheel_now_ms(worker->wheel);
+	json_t *lines = worker->index == 0 ? json_array() : NULL;
+	struct guard_ban ban;
+	uint32_t at = 0;
+
+	while (lines && guard_ban_next(worker->guard, now, &at, &ban)) {
+		char text[ADDR_TEXT_SIZE];
+		json_t *line = json_object();
+		json_put_text(line, "source",
+			      ban.source.port ? addr_text(&ban.source, text)
+					      : addr_ip_text(&ban.source, text));
+		json_put_text(line, "interface", worker->config->interfaces[ban.interface].name);
+		json_put_text(line, "cause", guard_cause_text(ban.cause));
+		json_put_number(line, "left_s", (ban.until_ms - now) / 1000);
+		(void)json_array_append_new(lines, line);
+	}
+	part_done(part, lines);
+}
+
+void part_unban(struct part *part, struct core *core)
+{
+	struct addr address;
+	json_t *answer = NULL;
+
+	if (addr_parse_ip(part->args, &address) == 0) {
+		uint32_t count = guard_unban(core->worker->guard, &address,
+					     wheel_now_ms(core->worker->wheel));
+		if (count > 0) {
+			answer = json_object();
+			json_put_number(answer, "lifted", count);
+		}
+	}
+	part_done(part, answer);
+}

@@ -33,7 +33,7 @@ def discover(folders, names):
     for folder in folders:
         for entry in sorted(os.listdir(folder)):
             path = os.path.join(folder, entry, "test.py")
-            if not re.match(r"\d\d_", entry) or not os.path.exists(path):
+            if not re.match(r"\d+_", entry) or not os.path.exists(path):
                 continue
             if names and not any(n in entry for n in names):
                 continue
