@@ -95,6 +95,14 @@ void transport_alias(struct transport *transport, const struct transport_path *p
 		     remote_hash(transport, connection->interface, address));
 }
 
+void transport_follow(struct transport *transport, uint64_t id, uint8_t worker)
+{
+	struct connection *connection = connection_find(transport, id);
+
+	if (connection)
+		connection->followers |= 1ull << worker;
+}
+
 bool transport_connection_is_open(const struct transport *transport, uint64_t connection)
 {
 	return connection_find((struct transport *)(uintptr_t)transport, connection) != NULL;
@@ -139,8 +147,8 @@ void connections_bury(struct transport *transport)
 	while (transport->dead) {
 		struct connection *connection = transport->dead;
 		transport->dead = connection->next_dead;
-		if (config->on_closed && connection->accepted && connection->got_message)
-			config->on_closed(config->owner, connection->id);
+		if (config->on_closed && connection->followers)
+			config->on_closed(config->owner, connection->id, connection->followers);
 		tls_link_free(connection->tls);
 		websocket_destroy(connection->websocket);
 		buf_free(&connection->in);

@@ -116,6 +116,7 @@ struct connection {
 	struct transport *transport;
 	struct source *source; /* accepted ones; NULL otherwise */
 	uint64_t id;
+	uint64_t followers; /* workers to be told of its end */
 	struct addr remote;
 	struct addr alias;
 	uint16_t interface;

@@ -103,8 +103,8 @@ typedef void transport_error_fn(void *owner, const struct transport_path *path, 
 				int err);
 /* STUN from there: may it be answered? */
 typedef bool transport_admit_fn(void *owner, const struct transport_path *path);
-/* An accepted connection has ended, and with it the flow to whoever registered over it. */
-typedef void transport_closed_fn(void *owner, uint64_t connection);
+/* A connection that workers follow (bits of `followers`) has ended. It must not send. */
+typedef void transport_closed_fn(void *owner, uint64_t connection, uint64_t followers);
 /* A message for another worker's connection; true when it was taken. */
 typedef bool transport_relay_fn(void *owner, const struct transport_path *path, struct slice bytes,
 				uint64_t token);
@@ -159,6 +159,8 @@ MUST_CHECK int transport_name(struct transport *transport, struct slice host, ui
  * TLS only requests to whom its certificate names). */
 void transport_alias(struct transport *transport, const struct transport_path *path,
 		     const struct addr *address);
+/* This worker hears when the connection ends (on_closed). */
+void transport_follow(struct transport *transport, uint64_t connection, uint8_t worker);
 bool transport_connection_is_open(const struct transport *transport, uint64_t connection);
 /* Close once what is queued is out. */
 void transport_close(struct transport *transport, uint64_t connection);

@@ -18,7 +18,17 @@ enum {
 };
 
 /* What one worker gives to another, or the main thread to a worker. */
-enum item_kind { ITEM_MESSAGE, ITEM_SEND, ITEM_ERROR, ITEM_COMMAND, ITEM_RUN, ITEM_BAN, ITEM_STOP };
+enum item_kind {
+	ITEM_MESSAGE,
+	ITEM_SEND,
+	ITEM_ERROR,
+	ITEM_CLOSED, /* path.connection */
+	ITEM_COMMAND,
+	ITEM_RUN,
+	ITEM_BAN,
+	ITEM_TLS, /* `command` is a share of a struct tls */
+	ITEM_STOP,
+};
 
 struct item {
 	enum item_kind kind;
@@ -53,6 +63,7 @@ struct setup {
 	size_t listener_count;
 	struct guard_peer *peers;
 	size_t peer_count;
+	struct tls *tls;
 };
 
 struct workers {
@@ -72,14 +83,21 @@ static inline struct worker_slot *slot_of(struct worker *worker)
 }
 
 /* --- setup.c --- */
-MUST_CHECK int setup_create(const struct config *config, uint8_t workers, struct setup *out);
+/* On failure `why` (may be NULL) gets one line, where there is one to say. */
+MUST_CHECK int setup_create(const struct config *config, uint8_t workers, struct buf *why,
+			    struct setup *out);
 void setup_free(struct setup *setup);
+
+/* --- certificates.c --- */
+MUST_CHECK int setup_tls(const struct config *config, struct buf *why, struct tls **out);
 
 /* --- worker.c --- */
 void worker_on_message(void *owner, struct transport_message *message);
 void worker_on_error(void *owner, const struct transport_path *path, uint64_t token, int err);
 bool worker_relay(void *owner, const struct transport_path *path, struct slice bytes,
 		  uint64_t token);
+bool worker_admit(void *owner, const struct transport_path *path);
+void worker_on_closed(void *owner, uint64_t connection, uint64_t followers);
 void worker_on_wake(void *owner);
 /* One worker less has something to do; the last one ends them all. */
 void workers_one_empty(struct workers *workers);

@@ -53,7 +53,10 @@ static void set_interface(const struct config_interface *from, uint8_t workers,
 		.trusted = from->trusted,
 		.replies_by_tcp = from->send_replies == CONFIG_REPLIES_TCP,
 		.large_by_tcp = from->send != CONFIG_SEND_UDP,
-		.connections_max = (uint32_t)CONNECTIONS_MAX / workers,
+		.connections_max =
+			((from->limits.connections ? from->limits.connections : CONNECTIONS_MAX) +
+			 workers - 1u) /
+			workers,
 		.connections_source = from->limits.per_source.connections,
 	};
 	*guard = (struct guard_interface){.trusted = from->trusted};
@@ -86,6 +89,25 @@ static char *sent_by(const struct config_interface *interface, const struct addr
 	return text.data; /* taken over */
 }
 
+static enum sip_transport transport_of(enum config_transport transport)
+{
+	switch (transport) {
+	case CONFIG_TCP:
+		return SIP_TCP;
+	case CONFIG_TLS:
+		return SIP_TLS;
+	case CONFIG_WS:
+		return SIP_WS;
+	case CONFIG_WSS:
+		return SIP_WSS;
+	case CONFIG_UDP:
+	case CONFIG_STUN:
+	case CONFIG_UNIX: /* of no listener */
+		break;
+	}
+	return SIP_UDP;
+}
+
 static int set_listeners(const struct config *config, struct setup *setup)
 {
 	for (size_t i = 0; i < config->interface_count; i++) {
@@ -97,8 +119,11 @@ static int set_listeners(const struct config *config, struct setup *setup)
 				return -ERR_NO_MEMORY;
 			setup->listeners[setup->listener_count++] = (struct transport_listener){
 				.interface = (uint16_t)i,
-				.transport = from->transport == CONFIG_UDP ? SIP_UDP : SIP_TCP,
+				.transport = transport_of(from->transport),
+				.purpose = from->transport == CONFIG_STUN ? TRANSPORT_STUN
+									  : TRANSPORT_SIP,
 				.address = from->addr,
+				.group = from->group,
 				.sent_by = text,
 			};
 		}
@@ -119,7 +144,7 @@ static void set_peers(const struct config *config, struct setup *setup)
 	}
 }
 
-int setup_create(const struct config *config, uint8_t workers, struct setup *out)
+int setup_create(const struct config *config, uint8_t workers, struct buf *why, struct setup *out)
 {
 	struct setup setup = {.interface_count = config->interface_count};
 
@@ -131,6 +156,8 @@ int setup_create(const struct config *config, uint8_t workers, struct setup *out
 	int err = -ERR_NO_MEMORY;
 	if (setup.interfaces && setup.guard_interfaces && setup.listeners && setup.peers)
 		err = set_listeners(config, &setup);
+	if (!err)
+		err = setup_tls(config, why, &setup.tls);
 	if (err) {
 		setup_free(&setup);
 		return err;
@@ -151,5 +178,6 @@ void setup_free(struct setup *setup)
 	free(setup->interfaces);
 	free(setup->guard_interfaces);
 	free(setup->peers);
+	tls_release(setup->tls);
 	*setup = (struct setup){0};
 }

@@ -83,11 +83,12 @@ static void note_alias(const struct worker_slot *slot, const struct transport_pa
 	struct addr address = path->remote;
 	struct slice value;
 
-	if (path->transport == SIP_UDP || !slot->scan.is_request ||
-	    !parameter_find(via->parameters, SLICE("alias"), &value) ||
+	if (!sip_transport_is_stream((enum sip_transport)path->transport) ||
+	    !slot->scan.is_request || !parameter_find(via->parameters, SLICE("alias"), &value) ||
 	    worker_peer_of(worker, path) < 0)
 		return;
-	address.port = via->port ? via->port : SIP_PORT;
+	address.port =
+		via->port ? via->port : sip_transport_port((enum sip_transport)path->transport);
 	transport_alias(worker->transport, path, &address);
 }
 
@@ -96,6 +97,9 @@ static void dispatch(struct worker_slot *slot, const struct transport_path *path
 	struct worker *worker = &slot->worker;
 	uint8_t owner = shard_of(worker->shard, &slot->scan, source_of(worker, path));
 
+	/* Who keeps where a phone is wants to hear when it is there no more. */
+	if (path->connection && slot->scan.is_request && slot->scan.method == METHOD_REGISTER)
+		transport_follow(worker->transport, path->connection, owner);
 	if (owner == worker->index) {
 		arena_reset(worker->arena);
 		transactions_receive(worker->transactions, &slot->scan, path);
@@ -130,14 +134,31 @@ static bool is_scanner(const struct worker_slot *slot, const struct transport_pa
 	return false;
 }
 
+/* To a group: what looks for a registrar or a server (RFC 3261 10.2.6, 18.1.1); nothing else is
+ * answered, or one datagram would make everybody in the group speak. */
+static bool is_for_group(const struct scan *scan)
+{
+	return scan->is_request &&
+	       (scan->method == METHOD_REGISTER || scan->method == METHOD_OPTIONS);
+}
+
+bool worker_admit(void *owner, const struct transport_path *path)
+{
+	struct worker_slot *slot = owner;
+	struct worker *worker = &slot->worker;
+
+	return guard_admit(worker->guard, path->interface, &path->remote,
+			   loop_now_ms(worker->loop)) == GUARD_PASS;
+}
+
 void worker_on_message(void *owner, struct transport_message *message)
 {
 	struct worker_slot *slot = owner;
 	struct worker *worker = &slot->worker;
 	const struct transport_path *path = &message->path;
 	uint64_t now_ms = loop_now_ms(worker->loop);
-	bool stream = path->transport != SIP_UDP;
-	struct scan_limits limits = {.message_max = stream ? STREAM_MAX : DATAGRAM_MAX,
+	bool stream = sip_transport_is_stream((enum sip_transport)path->transport);
+	struct scan_limits limits = {.message_max = path->connection ? STREAM_MAX : DATAGRAM_MAX,
 				     .stream = stream,
 				     .truncated = message->truncated};
 
@@ -152,6 +173,10 @@ void worker_on_message(void *owner, struct transport_message *message)
 		counter_add(&worker->counters.scanners, 1);
 		if (until_ms)
 			worker_ban(worker, path->interface, &banned, until_ms, GUARD_SCANNER);
+		return;
+	}
+	if (message->multicast && (verdict != SCAN_ACCEPT || !is_for_group(&slot->scan))) {
+		counter_add(&worker->counters.group_drops, 1);
 		return;
 	}
 	if (verdict == SCAN_ACCEPT) {
@@ -170,7 +195,7 @@ void worker_on_message(void *owner, struct transport_message *message)
 		guard_bad_message(worker->guard, path->interface, &path->remote, now_ms, &banned);
 	if (until_ms)
 		worker_ban(worker, path->interface, &banned, until_ms, GUARD_BAD_MESSAGES);
-	if (stream && slot->scan.close)
+	if (path->connection && slot->scan.close)
 		transport_close(worker->transport, path->connection);
 }
 
@@ -208,6 +233,23 @@ void worker_on_error(void *owner, const struct transport_path *path, uint64_t to
 	(void)give(worker, (uint8_t)(sender - 1), &item, SLICE_NONE);
 }
 
+void worker_on_closed(void *owner, uint64_t connection, uint64_t followers)
+{
+	struct worker *worker = owner;
+	const struct worker_handlers *handlers = &worker->all->config.handlers;
+	struct item item = {.kind = ITEM_CLOSED, .path = {.connection = connection}};
+
+	for (uint8_t i = 0; i < worker->count; i++) {
+		if (!(followers >> i & 1))
+			continue;
+		/* When it cannot be told, what is sent there next tells. */
+		if (i != worker->index)
+			(void)give(worker, i, &item, SLICE_NONE);
+		else if (handlers->on_flow_closed)
+			handlers->on_flow_closed(worker->core, connection);
+	}
+}
+
 /* --- what the others gave us --- */
 
 static void taken_message(struct worker_slot *slot, struct item *item)
@@ -242,8 +284,16 @@ static void taken(struct worker_slot *slot, struct item *item)
 	case ITEM_ERROR:
 		worker_on_error(worker, &item->path, item->token, item->err);
 		break;
+	case ITEM_CLOSED:
+		if (handlers->on_flow_closed)
+			handlers->on_flow_closed(worker->core, item->path.connection);
+		break;
 	case ITEM_COMMAND:
 		handlers->on_command(worker->core, item->command);
+		break;
+	case ITEM_TLS:
+		transport_set_tls(worker->transport, item->command);
+		tls_release(item->command);
 		break;
 	case ITEM_RUN:
 		item->run(item->command, item->token, item->err);
@@ -253,6 +303,8 @@ static void taken(struct worker_slot *slot, struct item *item)
 			  loop_now_ms(worker->loop), (enum guard_cause)item->err);
 		break;
 	case ITEM_STOP:
+		/* What is open may end in order; whoever comes now goes elsewhere. */
+		transport_stop_accepting(worker->transport);
 		handlers->on_stop(worker->core);
 		break;
 	}

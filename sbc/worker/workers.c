@@ -65,10 +65,13 @@ static int make_transport(struct workers *workers, struct worker_slot *slot, str
 		.listener_count = workers->setup.listener_count,
 		.datagram_max = DATAGRAM_MAX,
 		.stream_max = STREAM_MAX,
+		.tls = workers->setup.tls,
 		.timers = transport_timers_default,
 		.on_message = worker_on_message,
 		.on_error = worker_on_error,
 		.relay = worker->count > 1 ? worker_relay : NULL,
+		.admit = worker_admit,
+		.on_closed = worker_on_closed,
 		.owner = slot,
 	};
 	memcpy(config.hash_key, workers->hash_key, sizeof(config.hash_key));
@@ -189,9 +192,12 @@ static int slot_create(struct workers *workers, uint8_t index, struct buf *why)
 
 static void drain(struct ring *ring)
 {
-	void *item;
-	while (ring && (item = ring_pop(ring)))
+	struct item *item;
+	while (ring && (item = ring_pop(ring))) {
+		if (item->kind == ITEM_TLS)
+			tls_release(item->command);
 		free(item);
+	}
 	ring_destroy(ring);
 }
 
@@ -244,7 +250,7 @@ int workers_create(const struct workers_config *config, struct buf *why, struct 
 	workers->slots = calloc(config->count, sizeof(struct worker_slot *));
 	err = workers->slots ? message_init() : -ERR_NO_MEMORY;
 	if (!err)
-		err = setup_create(config->config, config->count, &workers->setup);
+		err = setup_create(config->config, config->count, why, &workers->setup);
 	for (uint8_t i = 0; !err && i < config->count; i++)
 		err = slot_create(workers, i, why);
 	if (err) {

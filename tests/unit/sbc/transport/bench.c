@@ -45,10 +45,11 @@ static uint16_t free_port(void)
 	return ntohs(sa.sin_port);
 }
 
-static void on_closed(void *owner, uint64_t connection)
+static void on_closed(void *owner, uint64_t connection, uint64_t followers)
 {
 	struct bench *bench = owner;
 	assert_int_not_equal(connection, 0);
+	assert_int_equal(followers, 9);
 	bench->closed++;
 }
 

@@ -161,6 +161,8 @@ static void messages_come_and_go(void **state)
 	assert_int_equal(b.bench.path.transport, SIP_TLS);
 	assert_int_equal(client_read(&b.bench, &client, text, sizeof(text)), strlen(options));
 	assert_int_equal(COUNTER(&b.bench, secured), 1);
+	transport_follow(b.bench.transport, b.bench.path.connection, 0);
+	transport_follow(b.bench.transport, b.bench.path.connection, 3);
 	SSL_shutdown(client.ssl);
 	client_close(&client);
 	bench_run(&b.bench, 20);
