@@ -97,7 +97,7 @@ int admit_reliability(const struct config_dialog *policy, const struct message *
 	return 0;
 }
 
-/* RFC 3261 8.2.2.2, RFC 5393 5, RFC 3262: what an INVITE must be beside well formed. */
+/* RFC 3261 8.2.2.2, RFC 5393 5, RFC 4028, RFC 3262: what an INVITE must be beside well formed. */
 static unsigned int check_setup(struct calls *calls, const struct message *request,
 				const struct transport_path *path, struct buf *headers,
 				struct admission *out)
@@ -119,6 +119,9 @@ static unsigned int check_setup(struct calls *calls, const struct message *reque
 		if (left == 0)
 			return 440;
 	}
+	unsigned int status = session_timer_check(policy, request, headers);
+	if (status)
+		return status;
 	int err = admit_reliability(policy, request, &out->reliability);
 	if (err == -ERR_UNSUPPORTED)
 		builder_header(headers, HEADER_UNSUPPORTED, SLICE("100rel"));

@@ -130,6 +130,7 @@ int exchange_begin(struct call *call, uint8_t from, struct transaction_handle ha
 	provisional_settle(call);
 	call->provisional.is_waiting = false;
 	leg_learn(call, from, request);
+	session_timer_take(call, from, request);
 	if (!exchange->is_update &&
 	    admit_reliability(leg_policy(call, from), request, &exchange->reliability) != 0)
 		return -ERR_UNSUPPORTED;

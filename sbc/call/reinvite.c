@@ -25,7 +25,7 @@ static unsigned int check(struct call *call, uint8_t leg, const struct message *
 		status = 420;
 	}
 	if (!status)
-		status = session_timer_take(call, leg, request, headers);
+		status = session_timer_check(leg_policy(call, leg), request, headers);
 	if (status)
 		return status;
 	status = crossing_status(call, leg);

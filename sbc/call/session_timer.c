@@ -17,9 +17,9 @@ static uint32_t at_least(uint32_t value, uint32_t minimum)
 	return value < minimum ? minimum : value;
 }
 
-static uint32_t own_minimum_s(const struct call *call, uint8_t leg)
+static uint32_t minimum_s(const struct config_dialog *policy)
 {
-	return at_least(leg_policy(call, leg)->session_minimum_ms / 1000, MINIMUM_S);
+	return at_least(policy->session_minimum_ms / 1000, MINIMUM_S);
 }
 
 /* "1800;refresher=uac" */
@@ -95,26 +95,33 @@ void session_timer_stop(struct call *call, uint8_t leg)
 
 /* --- what a side asks of us --- */
 
-unsigned int session_timer_take(struct call *call, uint8_t leg, const struct message *request,
-				struct buf *headers)
+static bool knows_timers(const struct message *request)
 {
-	struct session_timer *timer = &call->legs[leg].timer;
-	uint32_t minimum_s = own_minimum_s(call, leg);
+	return message_has_option(request, HEADER_SUPPORTED, SLICE("timer")) ||
+	       message_has_option(request, HEADER_REQUIRE, SLICE("timer"));
+}
+
+unsigned int session_timer_check(const struct config_dialog *policy, const struct message *request,
+				 struct buf *headers)
+{
 	enum refresher refresher;
 	uint32_t asked_s = read_expires(request, &refresher);
-	bool is_known = message_has_option(request, HEADER_SUPPORTED, SLICE("timer")) ||
-			message_has_option(request, HEADER_REQUIRE, SLICE("timer"));
 
 	/* Without Supported it was a proxy's wish, and nobody would understand the refusal. */
-	if (asked_s && asked_s < minimum_s && is_known) {
-		builder_header_number(headers, HEADER_MIN_SE, minimum_s);
-		return 422;
-	}
-	timer->is_known = is_known;
-	timer->asked_s = asked_s ? at_least(asked_s, minimum_s) : 0;
+	if (!asked_s || asked_s >= minimum_s(policy) || !knows_timers(request))
+		return 0;
+	builder_header_number(headers, HEADER_MIN_SE, minimum_s(policy));
+	return 422;
+}
+
+void session_timer_take(struct call *call, uint8_t leg, const struct message *request)
+{
+	struct session_timer *timer = &call->legs[leg].timer;
+	uint32_t asked_s = read_expires(request, &timer->asked_refresher);
+
+	timer->is_known = knows_timers(request);
+	timer->asked_s = asked_s ? at_least(asked_s, minimum_s(leg_policy(call, leg))) : 0;
 	timer->asked_minimum_s = read_minimum(request);
-	timer->asked_refresher = refresher;
-	return 0;
 }
 
 void session_timer_answer(struct call *call, uint8_t leg, struct buf *out)

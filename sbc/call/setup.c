@@ -118,7 +118,8 @@ int setup_send(struct call *call)
 	struct exchange *exchange = &call->exchange;
 	struct leg *leg = &call->legs[CALLEE];
 	struct buf own, bytes;
-	int err = leg->peer >= 0 ? aim_at_server(call) : 0;
+	/* Sent again for another session interval (422) it goes to the same server. */
+	int err = leg->peer >= 0 && exchange->raises == 0 ? aim_at_server(call) : 0;
 
 	if (!err)
 		err = leg_set_contact(call, CALLEE, &leg->path);
@@ -152,6 +153,7 @@ bool setup_try_next(struct call *call, const char *why)
 
 	if (leg->peer < 0 || call->exchange.is_cancelled)
 		return false;
+	call->exchange.raises = 0;
 	peers_failed(call->calls->peers, (uint32_t)leg->peer, call->attempt.server, why);
 	while (true) {
 		int err = setup_send(call);

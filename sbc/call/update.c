@@ -83,7 +83,7 @@ static unsigned int check(struct call *call, uint8_t early, uint8_t leg,
 		builder_header(headers, HEADER_ACCEPT, SLICE("application/sdp"));
 		return 415;
 	}
-	unsigned int status = session_timer_take(call, leg, request, headers);
+	unsigned int status = session_timer_check(leg_policy(call, leg), request, headers);
 	if (!status && message_has_sdp(request))
 		status = offer_crossing(call, early, leg);
 	return status;
@@ -120,6 +120,7 @@ void update_receive(struct call *call, uint8_t early, uint8_t leg, struct transa
 	buf_free(&headers);
 	if (status)
 		return;
+	session_timer_take(call, leg, request);
 	/* A new Contact is the target from now on (RFC 3311 5.2). */
 	if (dialog_set_target(early_dialog(call, early, leg), request) != 0) {
 		inside_answer(call, leg, handle, 500, SLICE_NONE);

@@ -139,9 +139,11 @@ MUST_CHECK int body_check_answer(struct call *call, uint8_t early, uint8_t from,
 MUST_CHECK int body_check_agreed(struct call *call, uint8_t from, struct slice sdp);
 
 /* --- session_timer.c (RFC 4028) --- */
-/* An INVITE or UPDATE of the leg: 0, or 422 with Min-SE. */
-unsigned int session_timer_take(struct call *call, uint8_t leg, const struct message *request,
-				struct buf *headers);
+/* An INVITE or UPDATE of a side: 0, or 422 with Min-SE. */
+unsigned int session_timer_check(const struct config_dialog *policy, const struct message *request,
+				 struct buf *headers);
+/* What it asks for, until its 2xx. */
+void session_timer_take(struct call *call, uint8_t leg, const struct message *request);
 /* Session-Expires and Min-SE of an INVITE or UPDATE that goes to the leg. */
 void session_timer_ask(const struct call *call, uint8_t leg, struct buf *out);
 /* Its 2xx: what both hold to from now on. */

@@ -380,9 +380,10 @@ void worker_finish(struct worker *worker)
 int worker_send(struct worker *worker, const struct transport_path *path, struct slice bytes,
 		uint64_t token)
 {
-	const struct worker_handlers *handlers = &worker->all->config.handlers;
+	const struct worker_handlers *handlers =
+		worker->core ? &worker->all->config.handlers : NULL;
 
-	if (worker->core && handlers->may_leave && !handlers->may_leave(worker->core, path, bytes))
+	if (handlers && handlers->may_leave && !handlers->may_leave(worker->core, path, bytes))
 		return -ERR_DENIED;
 	return transport_send(worker->transport, path, bytes, token);
 }

@@ -402,36 +402,91 @@ const char *bench_header(const char *text, const char *name)
 void bench_reply(struct bench *bench, int side, const char *request, const char *status,
 		 const char *tag, const char *sdp)
 {
+	bench_reply_with(bench, side, request, status, tag, "", sdp);
+}
+
+void bench_reply_with(struct bench *bench, int side, const char *request, const char *status,
+		      const char *tag, const char *lines, const char *sdp)
+{
 	const char *to = bench_header(request, "To");
 
 	bench_receive(
 		bench, side,
 		"SIP/2.0 %s\r\nVia: %s\r\nFrom: %s\r\nTo: %s%s%s\r\nCall-ID: %s\r\nCSeq: %s\r\n"
-		"Contact: <sip:x@%s>\r\nServer: secret\r\n%sContent-Length: %zu\r\n\r\n%s",
+		"Contact: <sip:x@%s>\r\nServer: secret\r\n%s%sContent-Length: %zu\r\n\r\n%s",
 		status, bench_header(request, "Via"), bench_header(request, "From"), to,
 		strstr(to, "tag=") ? "" : ";tag=", strstr(to, "tag=") ? "" : tag,
 		bench_header(request, "Call-ID"), bench_header(request, "CSeq"),
-		side == PBX ? "10.0.0.20" : "192.168.7.10",
+		side == PBX ? "10.0.0.20" : "192.168.7.10", lines,
 		sdp ? "Content-Type: application/sdp\r\n" : "", sdp ? strlen(sdp) : 0,
 		sdp ? sdp : "");
 }
 
 /* --- a whole call --- */
 
-void bench_invite(struct bench *bench, const char *sdp)
+static void send_invite(struct bench *bench, const char *lines, const char *sdp)
 {
 	bench_receive(bench, PHONE,
 		      "INVITE sip:1000@example.net SIP/2.0\r\n"
 		      "Via: SIP/2.0/UDP 192.168.7.10;branch=z9hG4bKinvite;rport\r\n"
 		      "Max-Forwards: 70\r\nFrom: <sip:alice@example.net>;tag=a\r\n"
 		      "To: <sip:1000@example.net>\r\nCall-ID: call-a\r\nCSeq: 1 INVITE\r\n"
-		      "Contact: <sip:alice@192.168.7.10>\r\nUser-Agent: secret\r\n%s"
+		      "Contact: <sip:alice@192.168.7.10>\r\nUser-Agent: secret\r\n%s%s"
 		      "Content-Length: %zu\r\n\r\n%s",
-		      sdp ? "Content-Type: application/sdp\r\n" : "", sdp ? strlen(sdp) : 0,
+		      lines, sdp ? "Content-Type: application/sdp\r\n" : "", sdp ? strlen(sdp) : 0,
 		      sdp ? sdp : "");
+}
+
+void bench_invite(struct bench *bench, const char *sdp)
+{
+	send_invite(bench, "", sdp);
 	/* Without an SDP nothing is waited for: the INVITE goes on before the 100. */
 	if (sdp)
 		bench_next(bench, PHONE, "SIP/2.0 100 ");
+}
+
+void bench_invite_with(struct bench *bench, struct talk *talk, const char *lines, const char *sdp)
+{
+	*talk = (struct talk){.far_tag = "b"};
+	send_invite(bench, lines, sdp);
+	if (sdp)
+		bench_next(bench, PHONE, "SIP/2.0 100 ");
+	talk->invite = bench_next(bench, PBX, "INVITE ");
+	if (!sdp)
+		bench_next(bench, PHONE, "SIP/2.0 100 ");
+}
+
+void bench_learn(struct talk *talk, const char *reply)
+{
+	const char *contact = bench_header(reply, "Contact");
+
+	snprintf(talk->to, sizeof(talk->to), "%s", bench_header(reply, "To"));
+	snprintf(talk->target, sizeof(talk->target), "%.*s", (int)strcspn(contact + 1, ">"),
+		 contact + 1);
+}
+
+void bench_inside(struct bench *bench, const struct talk *talk, int side, const char *method,
+		  uint32_t cseq, const char *lines, const char *sdp)
+{
+	const char *contact = bench_header(talk->invite, "Contact");
+	char from[200];
+
+	snprintf(from, sizeof(from), "%s;tag=%s", bench_header(talk->invite, "To"),
+		 talk->far_tag ? talk->far_tag : "b");
+	bench_receive(
+		bench, side,
+		"%s %.*s SIP/2.0\r\nVia: SIP/2.0/UDP %s;branch=z9hG4bK%s%u%s;rport\r\n"
+		"Max-Forwards: 70\r\nFrom: %s\r\nTo: %s\r\nCall-ID: %s\r\nCSeq: %u %s\r\n"
+		"Contact: <sip:x@%s>\r\n%s%sContent-Length: %zu\r\n\r\n%s",
+		method, side == PHONE ? (int)strlen(talk->target) : (int)strcspn(contact + 1, ">"),
+		side == PHONE ? talk->target : contact + 1,
+		side == PHONE ? "192.168.7.10" : "10.0.0.20", method, cseq,
+		side == PHONE ? "p" : "x", side == PHONE ? "<sip:alice@example.net>;tag=a" : from,
+		side == PHONE ? talk->to : bench_header(talk->invite, "From"),
+		side == PHONE ? "call-a" : bench_header(talk->invite, "Call-ID"), cseq, method,
+		side == PHONE ? "192.168.7.10" : "10.0.0.20", lines,
+		sdp ? "Content-Type: application/sdp\r\n" : "", sdp ? strlen(sdp) : 0,
+		sdp ? sdp : "");
 }
 
 void bench_ack(struct bench *bench, const struct talk *talk, uint32_t cseq, const char *sdp)
@@ -447,15 +502,10 @@ void bench_ack(struct bench *bench, const struct talk *talk, uint32_t cseq, cons
 
 void bench_talk(struct bench *bench, struct talk *talk)
 {
-	bench_invite(bench, phone_sdp);
-	talk->invite = bench_next(bench, PBX, "INVITE ");
+	bench_invite_with(bench, talk, "", phone_sdp);
 	bench_reply(bench, PBX, talk->invite, "200 OK", "b", pbx_sdp);
 	bench_next(bench, PBX, "ACK ");
-	const char *ok = bench_next(bench, PHONE, "SIP/2.0 200 ");
-	snprintf(talk->to, sizeof(talk->to), "%s", bench_header(ok, "To"));
-	const char *contact = bench_header(ok, "Contact");
-	snprintf(talk->target, sizeof(talk->target), "%.*s", (int)strcspn(contact + 1, ">"),
-		 contact + 1);
+	bench_learn(talk, bench_next(bench, PHONE, "SIP/2.0 200 "));
 	bench_ack(bench, talk, 1, NULL);
 	bench_nothing(bench);
 }

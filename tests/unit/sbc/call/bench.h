@@ -77,15 +77,27 @@ const char *bench_header(const char *text, const char *name);
 void bench_reply(struct bench *bench, int side, const char *request, const char *status,
 		 const char *tag, const char *sdp);
 
+/* The same with further header lines. */
+void bench_reply_with(struct bench *bench, int side, const char *request, const char *status,
+		      const char *tag, const char *lines, const char *sdp);
+
 extern const char phone_sdp[], pbx_sdp[];
 
 /* A call that is up; texts of it for what follows. */
 struct talk {
-	char to[160];       /* To of leg A with our tag */
-	char target[160];   /* our Contact on leg A */
-	const char *invite; /* as the PBX got it */
+	char to[160];        /* To of leg A with our tag */
+	char target[160];    /* our Contact on leg A */
+	const char *invite;  /* as the PBX got it */
+	const char *far_tag; /* the PBX's; NULL = "b" */
 };
 void bench_invite(struct bench *bench, const char *sdp);
+/* With further header lines; in the end the PBX has it. */
+void bench_invite_with(struct bench *bench, struct talk *talk, const char *lines, const char *sdp);
+/* The caller's dialog as a reply tells it. */
+void bench_learn(struct talk *talk, const char *reply);
+/* A request in the dialog, from either side; nothing of what follows is looked at. */
+void bench_inside(struct bench *bench, const struct talk *talk, int side, const char *method,
+		  uint32_t cseq, const char *lines, const char *sdp);
 void bench_ack(struct bench *bench, const struct talk *talk, uint32_t cseq, const char *sdp);
 void bench_talk(struct bench *bench, struct talk *talk);
 void bench_hang_up(struct bench *bench, const struct talk *talk, uint32_t cseq);
