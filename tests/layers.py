@@ -40,6 +40,7 @@ LIBRARIES = [
     (r"jansson\.h", ["control/ng/json.c", "control/stats/", "control/cli/"]),
     (r"rte_.*", ["rtpengine/"]),
     (r"(bpf|xdp)/.*", ["rtpengine/datapath/"]),
+    (r"intel-ipsec-mb\.h", ["rtpengine/datapath/srtp_crypto.c"]),
     (r"libmnl/.*", ["rtpengine/datapath/"]),
     (r"microhttpd\.h", ["control/ng/server_http.c"]),
     (r"wslay/.*", ["control/ng/server_ws.c", "sbc/transport/websocket.c"]),

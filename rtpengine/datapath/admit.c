@@ -16,6 +16,9 @@
 /* After a new offer the old source goes on being admitted this long, until the new one is there. */
 #define PREVIOUS_AGE_NS (5000 * NS_PER_MS)
 
+/* The control thread is asked about a roaming source this often. */
+#define ASK_AGAIN_NS (100 * NS_PER_MS)
+
 #define LOCKED_SOURCE_SET (1ull << 63)
 
 static bool same_ip(const struct addr *a, const struct addr *b)
@@ -159,6 +162,8 @@ static unsigned find_expected(const struct flow *flow, const struct addr *source
 {
 	unsigned by_ip = FLOW_EXPECTED_MAX;
 	*exact = false;
+	/* with SRTP it is not the address that proves anything */
+	bool any_port = flow->mode == FLOW_SOURCE_LEARN || flow->mode == FLOW_SOURCE_SECURE;
 	for (unsigned i = 0; i < FLOW_EXPECTED_MAX; i++) {
 		if (!flow->expected[i].family || !same_ip(&flow->expected[i], source))
 			continue;
@@ -166,8 +171,7 @@ static unsigned find_expected(const struct flow *flow, const struct addr *source
 			*exact = true;
 			return i;
 		}
-		if (by_ip == FLOW_EXPECTED_MAX &&
-		    (flow->mode == FLOW_SOURCE_LEARN || flow->expected[i].port == 0))
+		if (by_ip == FLOW_EXPECTED_MAX && (any_port || flow->expected[i].port == 0))
 			by_ip = i;
 	}
 	return by_ip;
@@ -284,29 +288,99 @@ static enum drop move(struct lcore *lcore, struct packet *packet)
 	return DROP_NONE;
 }
 
+static bool is_locked_source(const struct source *locked, const struct packet *packet)
+{
+	return locked->is_set && same_source(&locked->addr, &packet->source);
+}
+
+static void follow(struct lcore *lcore, const struct packet *packet, struct source *locked)
+{
+	if (packet->kind == PACKET_RTP) {
+		locked->ssrc = packet->ssrc;
+		locked->sequence = packet->sequence;
+	}
+	if (packet->kind != PACKET_RTCP || packet->flow->kind == FLOW_RTCP)
+		locked->last_ns = lcore->now_ns;
+}
+
+static bool is_previous(const struct lcore *lcore, const struct packet *packet)
+{
+	const struct flow_state *state = &packet->flow->slot->state;
+	return source_previous_is_valid(state, lcore->now_ns) &&
+	       same_source(&state->previous.addr, &packet->source);
+}
+
+/* With SRTP nothing is believed yet, but who can not be the peer costs no cryptography. */
+static enum drop admit_unproven(struct lcore *lcore, struct packet *packet)
+{
+	const struct flow *flow = packet->flow;
+	bool exact;
+	if (flow->mode == FLOW_SOURCE_SECURE ||
+	    is_locked_source(&flow->slot->state.locked, packet) || is_previous(lcore, packet))
+		return DROP_NONE;
+	unsigned expected = find_expected(flow, &packet->source, &exact);
+	if (expected != FLOW_EXPECTED_MAX && (exact || flow->mode != FLOW_SOURCE_ICE))
+		return DROP_NONE;
+	note_stranger(lcore, packet);
+	return DROP_STRANGER;
+}
+
+/* The next hop to an address is the control thread's to find. */
+static void ask_for_lock(struct lcore *lcore, const struct packet *packet)
+{
+	struct flow_state *state = &packet->flow->slot->state;
+	if (lcore->now_ns - state->asked_ns < ASK_AGAIN_NS)
+		return;
+	state->asked_ns = lcore->now_ns;
+	struct datapath_event event = {.type = DATAPATH_SOURCE_ROAMED, .source = packet->source};
+	lcore->ops->report(lcore, packet->flow, &event);
+}
+
+enum drop source_authentic(struct lcore *lcore, struct packet *packet)
+{
+	const struct flow *flow = packet->flow;
+	struct source *locked = &flow->slot->state.locked;
+	bool exact, is_rtcp_beside = packet->kind == PACKET_RTCP && flow->kind == FLOW_MUX;
+	if (is_locked_source(locked, packet)) {
+		follow(lcore, packet, locked);
+		return DROP_NONE;
+	}
+	if (flow->mode == FLOW_SOURCE_ICE || is_rtcp_beside)
+		return DROP_NONE;
+	/* while the lock speaks, another address may be heard (a copy?) but gets no media */
+	if (locked->is_set && lcore->now_ns - locked->last_ns < REMAP_SILENCE_NS)
+		return DROP_NONE;
+	unsigned expected = find_expected(flow, &packet->source, &exact);
+	if (expected != FLOW_EXPECTED_MAX)
+		lock(lcore, packet, expected, true);
+	else if (flow->named.family && same_ip(&flow->named, &packet->source))
+		lock(lcore, packet, SOURCE_NAMED, true);
+	else if (flow->mode == FLOW_SOURCE_SECURE)
+		ask_for_lock(lcore, packet);
+	return DROP_NONE;
+}
+
 static enum drop admit(struct lcore *lcore, struct packet *packet)
 {
 	const struct flow *flow = packet->flow;
 	struct flow_state *state = &flow->slot->state;
 	if (flow->mode == FLOW_SOURCE_CLOSED)
 		return DROP_CLOSED;
+	if (flow->needs_srtp && !flow->has_srtp)
+		return DROP_SRTP_KEY;
 	source_follow_rule(state, flow, lcore->now_ns);
+	if (flow->has_srtp)
+		return admit_unproven(lcore, packet);
 	struct source *locked = &state->locked;
-	if (locked->is_set && same_source(&locked->addr, &packet->source)) {
-		if (packet->kind == PACKET_RTP) {
-			locked->ssrc = packet->ssrc;
-			locked->sequence = packet->sequence;
-		}
-		if (packet->kind != PACKET_RTCP || flow->kind == FLOW_RTCP)
-			locked->last_ns = lcore->now_ns;
+	if (is_locked_source(locked, packet)) {
+		follow(lcore, packet, locked);
 		return DROP_NONE;
 	}
 	enum drop why = locked->is_set && flow->mode != FLOW_SOURCE_ICE ? move(lcore, packet)
 									: learn(lcore, packet);
 	if (why == DROP_NONE)
 		return DROP_NONE;
-	if (source_previous_is_valid(state, lcore->now_ns) &&
-	    same_source(&state->previous.addr, &packet->source))
+	if (is_previous(lcore, packet))
 		return DROP_NONE;
 	if (why == DROP_STRANGER)
 		note_stranger(lcore, packet);

@@ -8,6 +8,7 @@
 #include "rtpengine/datapath/retire.h"
 
 struct rte_mempool;
+struct srtp_crypto;
 struct rte_rcu_qsbr;
 struct poller;
 struct eal;
@@ -77,6 +78,7 @@ struct flows {
 	const struct media_address *addresses;
 	uint16_t endpoint_count;
 	uint16_t lcore_count;
+	struct srtp_crypto *crypto; /* to expand keys */
 };
 
 /* hops.c */
@@ -103,6 +105,8 @@ MUST_CHECK int flows_set(struct flows *flows, struct flow_id id, const struct fl
 			 uint64_t now_ns);
 MUST_CHECK int flows_lock(struct flows *flows, struct flow_id id, const struct addr *source);
 const struct flow *flows_find(const struct flows *flows, struct flow_id id); /* NULL = not open */
+size_t flows_srtp(const struct flows *flows, struct flow_id id, bool is_outgoing,
+		  struct flow_srtp_index *out, size_t max);
 void flows_close(struct flows *flows, struct flow_id id);
 MUST_CHECK int flows_stats(const struct flows *flows, struct flow_id id, struct flow_stats *out);
 

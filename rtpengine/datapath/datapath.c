@@ -107,6 +107,12 @@ int datapath_flow_set(struct datapath *datapath, struct flow_id id, const struct
 	return err;
 }
 
+size_t datapath_flow_srtp(const struct datapath *datapath, struct flow_id id, bool is_outgoing,
+			  struct flow_srtp_index *out, size_t max)
+{
+	return flows_srtp(&datapath->flows, id, is_outgoing, out, max);
+}
+
 int datapath_flow_lock(struct datapath *datapath, struct flow_id id, const struct addr *source)
 {
 	return flows_lock(&datapath->flows, id, source);
@@ -143,8 +149,13 @@ size_t datapath_events(struct datapath *datapath, struct datapath_event *out, si
 		struct event_ring *ring = &datapath->pollers[i]->events;
 		uint32_t tail = atomic_load_explicit(&ring->tail, memory_order_relaxed);
 		uint32_t head = atomic_load_explicit(&ring->head, memory_order_acquire);
-		while (tail != head && count < max)
-			out[count++] = ring->events[tail++ % EVENT_RING_SIZE];
+		while (tail != head && count < max) {
+			out[count] = ring->events[tail++ % EVENT_RING_SIZE];
+			if (out[count].type == DATAPATH_SOURCE_ROAMED &&
+			    flows_lock(&datapath->flows, out[count].flow, &out[count].source) != 0)
+				continue; /* closed meanwhile */
+			count++;
+		}
 		atomic_store_explicit(&ring->tail, tail, memory_order_release);
 	}
 	return count;

@@ -73,6 +73,10 @@ MUST_CHECK int datapath_flow_lock(struct datapath *datapath, struct flow_id id,
 void datapath_flow_close(struct datapath *datapath, struct flow_id id);
 MUST_CHECK int datapath_flow_stats(const struct datapath *datapath, struct flow_id id,
 				   struct flow_stats *out);
+/* How far the SSRCs of a flow have come, to be kept for a restored session (flow_srtp.initial).
+ * Returns how many were stored. */
+size_t datapath_flow_srtp(const struct datapath *datapath, struct flow_id id, bool is_outgoing,
+			  struct flow_srtp_index *out, size_t max);
 uint32_t datapath_flow_count(const struct datapath *datapath); /* open ones */
 
 /* What the lcores report, oldest first. Returns how many were stored in `out`. Events are a
@@ -81,6 +85,7 @@ uint32_t datapath_flow_count(const struct datapath *datapath); /* open ones */
 enum datapath_event_type {
 	DATAPATH_SOURCE_LOCKED, /* a source was confirmed */
 	DATAPATH_SOURCE_MOVED,  /* the NAT re-mapped: another port of the same address */
+	DATAPATH_SOURCE_ROAMED, /* SRTP came from a new address, which is now locked */
 	DATAPATH_HIJACK,        /* the first stranger since the lock; more are only counted */
 	DATAPATH_DTMF,          /* the end of a telephone event that arrived (RFC 4733) */
 	DATAPATH_PLAYED,        /* flow_play is over */
@@ -88,7 +93,7 @@ enum datapath_event_type {
 struct datapath_event {
 	enum datapath_event_type type;
 	struct flow_id flow;
-	struct addr source;    /* of the first three */
+	struct addr source;    /* of those about sources */
 	uint8_t event, volume; /* DATAPATH_DTMF */
 	uint16_t duration;     /* DATAPATH_DTMF, in units of the stream's clock */
 	uint32_t play;         /* DATAPATH_PLAYED: its id */

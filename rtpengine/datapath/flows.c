@@ -5,17 +5,22 @@
 #include <stdlib.h>
 #include <sys/mman.h>
 #include "control/base/wheel.h" /* container_of */
+#include "rtpengine/datapath/srtp.h"
 
 #define INDEX_BITS     20
 #define INDEX_MASK     ((1u << INDEX_BITS) - 1)
 #define GENERATION_MAX ((1u << (32 - INDEX_BITS)) - 1)
 #define NS_PER_MS      1000000ull
+#define NS_PER_S       1000000000ull
+/* flow.h: what still comes under the old key. */
+#define SRTP_BEFORE_NS (5 * NS_PER_S)
 
 _Static_assert(FLOW_EXPECTED_MAX <= 256, "locked_source has 8 bits for the index");
 
 /* A flow with what is needed to undo it. */
 struct flow_entry {
-	struct flow flow; /* first: found again from the published pointer */
+	struct flow flow;                /* first: found again from the published pointer */
+	struct srtp_context *out_before; /* its key may come back (a refused re-offer) */
 	struct retired retired;
 	struct hops *hops;
 };
@@ -61,6 +66,10 @@ static void free_entry(struct flow_entry *entry)
 		hop_put(entry->hops, entry->flow.expected_hop[i]);
 	hop_put(entry->hops, entry->flow.remote_hop);
 	hop_put(entry->hops, entry->flow.named_hop);
+	srtp_context_put(entry->flow.srtp_in);
+	srtp_context_put(entry->flow.srtp_before);
+	srtp_context_put(entry->flow.srtp_out);
+	srtp_context_put(entry->out_before);
 	free(entry);
 }
 
@@ -204,8 +213,18 @@ static bool rule_is_valid(const struct flow_rule *rule, const struct addr *local
 	if (rule->remote.family && rule->remote.port && !address_is_usable(&rule->remote, local))
 		return false;
 	return rule->dscp <= 63 && rule->kind <= FLOW_OTHER && source->mode <= FLOW_SOURCE_ICE &&
-	       source->mode != FLOW_SOURCE_SECURE && rule->srtp_in.suite == FLOW_SRTP_NONE &&
-	       rule->srtp_out.suite == FLOW_SRTP_NONE;
+	       srtp_is_valid(&rule->srtp_in) && srtp_is_valid(&rule->srtp_out) &&
+	       (rule->kind != FLOW_OTHER || (!rule->srtp_in.suite && !rule->srtp_out.suite)) &&
+	       (source->mode != FLOW_SOURCE_SECURE || rule->srtp_in.suite || rule->needs_srtp);
+}
+
+static void compile_limit(const struct flow_limit *limit, struct flow *flow)
+{
+	flow->is_limited = limit->packets_per_s || limit->bytes_per_s;
+	if (limit->packets_per_s)
+		flow->packet_ns = (uint32_t)(NS_PER_S / limit->packets_per_s);
+	if (limit->bytes_per_s > 64) /* below, one packet would be more than a second's worth */
+		flow->byte_ns_q8 = (uint32_t)(NS_PER_S * 256 / limit->bytes_per_s);
 }
 
 static int compile(const struct flows *flows, const struct flow_rule *rule, struct flow *flow)
@@ -227,8 +246,56 @@ static int compile(const struct flows *flows, const struct flow_rule *rule, stru
 	flow->is_altered = rule->alter.media != FLOW_MEDIA_PASS || rule->alter.blocks_events ||
 			   rule->alter.play.id;
 	flow->ice = rule->ice;
+	flow->needs_srtp = rule->needs_srtp;
+	flow->is_sealed = rule->needs_srtp;
+	memcpy(flow->payload_types, rule->payload_types, sizeof(flow->payload_types));
+	flow->has_payload_types = flow->payload_types[0] | flow->payload_types[1];
+	compile_limit(&rule->limit, flow);
 	memcpy(flow->expected, rule->source.expected, sizeof(flow->expected));
 	flow->remote = rule->remote;
+	return err;
+}
+
+/* The context of `srtp`: the one of the rule before if the key is the same, or of the one before
+ * that. *other: which of the two is left. */
+static int context_take(const struct flows *flows, const struct flow_srtp *srtp, bool is_outgoing,
+			struct srtp_context *of_rule, struct srtp_context *before,
+			struct srtp_context **out, struct srtp_context **other)
+{
+	struct srtp_context *left = of_rule ? of_rule : before;
+	if (srtp->suite == FLOW_SRTP_NONE) {
+		*other = srtp_context_get(left);
+		return 0;
+	}
+	if (srtp_context_is(of_rule, srtp)) {
+		*out = srtp_context_get(of_rule);
+		*other = srtp_context_get(before);
+		return 0;
+	}
+	if (srtp_context_is(before, srtp)) {
+		*out = srtp_context_get(before);
+		*other = srtp_context_get(of_rule);
+		return 0;
+	}
+	int err = srtp_context_create(flows->crypto, srtp, is_outgoing, out);
+	if (!err)
+		*other = srtp_context_get(left);
+	return err;
+}
+
+static int compile_srtp(const struct flows *flows, const struct flow_rule *rule,
+			const struct flow_entry *old, struct flow_entry *entry, uint64_t now_ns)
+{
+	struct flow *flow = &entry->flow;
+	int err = context_take(flows, &rule->srtp_in, false, old->flow.srtp_in,
+			       old->flow.srtp_before, &flow->srtp_in, &flow->srtp_before);
+	if (!err)
+		err = context_take(flows, &rule->srtp_out, true, old->flow.srtp_out,
+				   old->out_before, &flow->srtp_out, &entry->out_before);
+	flow->has_srtp = flow->srtp_in != NULL;
+	flow->srtp_before_until_ns = flow->srtp_in == old->flow.srtp_in
+					     ? old->flow.srtp_before_until_ns
+					     : now_ns + SRTP_BEFORE_NS;
 	return err;
 }
 
@@ -288,6 +355,8 @@ int flows_set(struct flows *flows, struct flow_id id, const struct flow_rule *ru
 		return -ERR_NO_MEMORY;
 	bool is_new = !control->source_is_set || !source_is_same(&control->source, &rule->source);
 	int err = compile(flows, rule, &entry->flow);
+	if (!err)
+		err = compile_srtp(flows, rule, control->entry, entry, now_ns);
 	entry->flow.named_count = control->named_count;
 	if (!is_new)
 		entry->flow.named = control->named;
@@ -325,6 +394,10 @@ int flows_lock(struct flows *flows, struct flow_id id, const struct addr *source
 	if (!entry)
 		return -ERR_NO_MEMORY;
 	entry->flow = *old;
+	srtp_context_get(old->srtp_in);
+	srtp_context_get(old->srtp_before);
+	srtp_context_get(old->srtp_out);
+	entry->out_before = srtp_context_get(control->entry->out_before);
 	entry->flow.remote_hop = NULL;
 	memset(entry->flow.expected_hop, 0, sizeof(entry->flow.expected_hop));
 	entry->flow.named_hop = NULL;
@@ -365,6 +438,17 @@ static void read_source(const struct flow_control *control, const struct flow_st
 	out->source =
 		expected == SOURCE_NAMED ? control->named : control->source.expected[expected];
 	out->source.port = (uint16_t)value;
+}
+
+size_t flows_srtp(const struct flows *flows, struct flow_id id, bool is_outgoing,
+		  struct flow_srtp_index *out, size_t max)
+{
+	const struct flow_control *control = find(flows, id);
+	if (!control)
+		return 0;
+	const struct flow *flow = &control->entry->flow;
+	const struct srtp_context *context = is_outgoing ? flow->srtp_out : flow->srtp_in;
+	return context ? srtp_context_indexes(context, out, max) : 0;
 }
 
 int flows_stats(const struct flows *flows, struct flow_id id, struct flow_stats *out)

@@ -6,9 +6,13 @@
 static uint16_t run(struct lcore *lcore, struct packet *packets, uint16_t n)
 {
 	n = stage_admit(lcore, packets, n);
+	n = stage_srtp_in(lcore, packets, n);
+	n = stage_police(lcore, packets, n);
 	n = stage_rtp(lcore, packets, n);
 	n = stage_rtcp(lcore, packets, n);
 	n = stage_alter(lcore, packets, n);
+	n = stage_route(lcore, packets, n);
+	n = stage_srtp_out(lcore, packets, n);
 	return stage_rewrite(lcore, packets, n);
 }
 

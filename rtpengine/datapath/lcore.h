@@ -32,6 +32,8 @@ struct endpoint {
 };
 
 struct flow_slot;
+struct srtp_context;
+struct srtp_lcore;
 
 /* Another flow, found again only while it is the same one. */
 struct flow_link {
@@ -45,28 +47,38 @@ struct flow {
 	uint32_t generation;
 	uint32_t epoch; /* the datapath's own count: expected[] is constant within one */
 	uint16_t lcore;
-	uint8_t kind; /* enum flow_kind */
-	uint8_t mode; /* enum flow_source_mode */
-	bool has_ice, has_dtls;
-	uint8_t traffic_class; /* DSCP << 2 */
-	bool symmetric;
-	bool is_altered; /* alter asks for more than to see events */
-	uint8_t event_types[FLOW_EVENT_TYPES];
+	uint8_t kind;         /* enum flow_kind */
+	uint8_t mode;         /* enum flow_source_mode */
+	uint16_t named_count; /* another one than before: lock `named` */
+	bool has_srtp;        /* srtp_in is set */
+	bool is_limited;      /* packet_ns or byte_ns_q8 says something */
 	uint32_t clock_hz;
-	struct flow_link rtp_to, rtcp_to;
-	struct addr local; /* second: what a leaving one needs */
+	struct flow_link rtp_to;
+	bool has_ice, has_dtls, needs_srtp, has_payload_types;
+	bool is_altered;
+	uint8_t event_types[FLOW_EVENT_TYPES];
+	uint32_t packet_ns; /* what one packet, or byte (in 1/256 ns), costs of the limit */
+	uint32_t byte_ns_q8;
+	struct addr local __attribute__((aligned(64))); /* second: what a leaving one needs */
 	struct addr remote;
 	struct hop *remote_hop;
+	struct srtp_context *srtp_out;
+	uint8_t traffic_class; /* DSCP << 2 */
+	bool symmetric;
+	bool is_sealed; /* needs_srtp: nothing leaves in clear */
+	struct flow_id id __attribute__((aligned(64)));
+	struct flow_link rtcp_to, rtp_of;
+	uint64_t payload_types[2];
+	struct srtp_context *srtp_in;
+	struct srtp_context *srtp_before; /* still taken until */
+	uint64_t srtp_before_until_ns;
 	uint64_t learn_until_ns; /* UINT64_MAX = for ever */
 	struct addr expected[FLOW_EXPECTED_MAX];
 	struct hop *expected_hop[FLOW_EXPECTED_MAX];
-	struct flow_link rtp_of;
-	struct flow_id id;
-	struct flow_alter alter;
 	struct addr named; /* by the control thread, to be locked; family 0 = none */
 	struct hop *named_hop;
-	struct flow_ice ice;  /* what punt.c compares */
-	uint16_t named_count; /* another one than before: lock it */
+	struct flow_ice ice; /* what punt.c compares */
+	struct flow_alter alter;
 } __attribute__((aligned(64)));
 
 /* Of a source: its address is flow->named. */
@@ -134,13 +146,15 @@ struct flow_state {
 
 	struct counter packets, bytes, lost, jitter_us; /* third */
 	struct counter sent_packets, sent_bytes;
-	struct counter rtcp_packets, last_rtcp_ns;
+	uint64_t packets_until_ns, bytes_until_ns; /* paid for by the limit (GCRA) */
 
+	struct counter rtcp_packets, last_rtcp_ns;
 	struct counter reordered, duplicate, hijack_attempts;
 	/* bit 63 set; epoch << 24 | expected << 16 | port; 0 = none */
 	struct counter locked_source;
 	struct counter drops[DROP_COUNT];
 	struct event_state event;
+	uint64_t asked_ns;      /* when the control thread was asked to lock a source */
 	struct source previous; /* locked before the last offer */
 	struct candidate candidates[CANDIDATES];
 	uint64_t punt_peer_ns, punt_stranger_ns; /* punt.c: when the next would be too many */
@@ -177,6 +191,7 @@ struct lcore {
 	const struct endpoint *endpoints;
 	uint16_t endpoint_count;
 	const struct lcore_ops *ops;
+	struct srtp_lcore *srtp;
 	uint16_t ip_id;
 	uint64_t punt_ns; /* of all flows */
 
@@ -215,6 +230,11 @@ bool lcore_endpoint_has(const struct lcore *lcore, const struct addr *local);
 
 /* admit.c; rewrite needs it too: bring the state to the rule's epoch and named source. */
 void source_follow_rule(struct flow_state *state, const struct flow *flow, uint64_t now_ns);
+/* By its IP address, from whichever port: what is punted says more of itself. */
+bool source_is_expected(const struct packet *packet);
+bool source_is_locked(const struct flow_state *state, const struct addr *source);
+/* An SRTP packet is authentic and fresh: the source rule may believe it. */
+enum drop source_authentic(struct lcore *lcore, struct packet *packet);
 /* By its IP address, from whichever port: what is punted says more of itself. */
 bool source_is_expected(const struct packet *packet);
 bool source_is_locked(const struct flow_state *state, const struct addr *source);

@@ -18,15 +18,20 @@ struct rte_mbuf;
 enum packet_kind { PACKET_RTP, PACKET_RTCP, PACKET_OTHER, PACKET_STUN, PACKET_DTLS };
 
 struct packet {
-	uint8_t *data;            /* the Ethernet header; after rewrite, the new one */
-	struct rte_mbuf *mbuf;    /* what holds it; NULL in tests */
-	const struct flow *flow;  /* where it arrived; set by classify */
-	const struct egress *out; /* where it leaves; set by rewrite */
-	uint16_t len;             /* of the frame */
-	uint16_t headroom;        /* free bytes before data */
-	uint16_t payload;         /* offset of the UDP payload */
+	uint8_t *data;              /* the Ethernet header; after rewrite, the new one */
+	struct rte_mbuf *mbuf;      /* what holds it; NULL in tests */
+	const struct flow *flow;    /* where it arrived; set by classify */
+	const struct flow *leaving; /* where it leaves; set by route */
+	const struct addr *to;      /* and to whom, */
+	struct hop *hop;            /* over which neighbour, */
+	const struct egress *out;   /* and how; set by rewrite */
+	uint16_t len;               /* of the frame */
+	uint16_t headroom;          /* free bytes before data */
+	uint16_t tailroom;          /* and behind the frame */
+	uint16_t payload;           /* offset of the UDP payload */
 	uint16_t payload_len;
 	uint16_t payload_sum; /* one's complement sum of the payload, not inverted */
+	bool sum_is_stale;    /* the payload was changed since */
 	uint8_t kind;         /* enum packet_kind */
 	uint8_t turns;
 	uint32_t ssrc;      /* of RTP; of the first sender in RTCP */
@@ -61,17 +66,24 @@ enum drop punt_check(struct lcore *lcore, const struct packet *packet);
 uint16_t stage_demux(struct lcore *lcore, struct packet *packets, uint16_t n);
 /* The source rule (flow.h). */
 uint16_t stage_admit(struct lcore *lcore, struct packet *packets, uint16_t n);
+/* The session's limit, and the payload types of its SDP. */
+uint16_t stage_police(struct lcore *lcore, struct packet *packets, uint16_t n);
 /* Counters: loss and jitter (RFC 3550 A.1, A.3, A.8). */
 uint16_t stage_rtp(struct lcore *lcore, struct packet *packets, uint16_t n);
 uint16_t stage_rtcp(struct lcore *lcore, struct packet *packets, uint16_t n);
 /* What flow_alter asks for. */
 uint16_t stage_alter(struct lcore *lcore, struct packet *packets, uint16_t n);
+/* SRTP: authenticate and decrypt what arrives; encrypt what leaves. */
+uint16_t stage_srtp_in(struct lcore *lcore, struct packet *packets, uint16_t n);
+uint16_t stage_srtp_out(struct lcore *lcore, struct packet *packets, uint16_t n);
+/* Which flow it leaves through, and where that one's peer is. */
+uint16_t stage_route(struct lcore *lcore, struct packet *packets, uint16_t n);
 /* New Ethernet, IP and UDP headers; or, when the destination is a flow of ours, a turn: those
  * packets leave the burst for lcore->turned. */
 uint16_t stage_rewrite(struct lcore *lcore, struct packet *packets, uint16_t n);
 
-/* Ethernet, IP and UDP in front of the payload, from the local port of `out` to `to`; `ip_id` counts
- * IPv4 identifications. */
+/* Ethernet, IP and UDP in front of the payload, from the local port of `out` to `to`; `ip_id`
+ * counts IPv4 identifications. */
 void packet_write_headers(uint16_t *ip_id, struct packet *packet, const struct flow *out,
 			  const struct addr *to, const struct egress *egress);
 uint16_t packet_payload_sum(const uint8_t *data, size_t len); /* as packet->payload_sum */

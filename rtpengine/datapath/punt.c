@@ -36,8 +36,7 @@ static bool username_is_ours(const struct flow *flow, const uint8_t *name, uint1
 	if (len <= FLOW_ICE_UFRAG || name[FLOW_ICE_UFRAG] != ':')
 		return false;
 	for (unsigned i = 0; i < FLOW_ICE_SESSIONS; i++)
-		if (flow->ice.ufrags[i][0] &&
-		    !memcmp(flow->ice.ufrags[i], name, FLOW_ICE_UFRAG))
+		if (flow->ice.ufrags[i][0] && !memcmp(flow->ice.ufrags[i], name, FLOW_ICE_UFRAG))
 			return true;
 	return false;
 }
@@ -76,11 +75,10 @@ enum drop punt_check(struct lcore *lcore, const struct packet *packet)
 		return DROP_STUN;
 	if (packet->kind == PACKET_DTLS && !is_peer && !source_is_expected(packet))
 		return DROP_DTLS;
-	bool has_room =
-		is_peer ? bucket_has(&state->punt_peer_ns, lcore->now_ns, PEER_INTERVAL_NS,
-				     PEER_BURST)
-			: bucket_has(&state->punt_stranger_ns, lcore->now_ns, STRANGER_INTERVAL_NS,
-				     STRANGER_BURST);
+	bool has_room = is_peer ? bucket_has(&state->punt_peer_ns, lcore->now_ns, PEER_INTERVAL_NS,
+					     PEER_BURST)
+				: bucket_has(&state->punt_stranger_ns, lcore->now_ns,
+					     STRANGER_INTERVAL_NS, STRANGER_BURST);
 	if (!has_room ||
 	    !bucket_has(&lcore->punt_ns, lcore->now_ns, LCORE_INTERVAL_NS, LCORE_BURST))
 		return DROP_PUNT;

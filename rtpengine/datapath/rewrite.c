@@ -1,7 +1,7 @@
-/* rewrite.c - last stage before transmit: where the packet goes, and new headers in place, in front
- * of the untouched payload. IPv4 and IPv6 may differ between the sides. Checksums are made anew:
- * the payload's sum is known from classify, and input sums may have been partial.
- * SPDX-License-Identifier: Apache-2.0 */
+/* rewrite.c - last stages before transmit: where the packet goes, and new headers in place, in
+ * front of the payload; SRTP seals it between the two. IPv4 and IPv6 may differ between the sides.
+ * Checksums are made anew: the payload's sum is known from classify, and input sums may have been
+ * partial. SPDX-License-Identifier: Apache-2.0 */
 #include "rtpengine/datapath/lcore.h"
 #include "rtpengine/datapath/checksum.h"
 
@@ -71,6 +71,11 @@ void packet_write_headers(uint16_t *ip_id, struct packet *packet, const struct f
 			  const struct addr *to, const struct egress *egress)
 {
 	uint16_t udp_len = (uint16_t)(UDP_LEN + packet->payload_len);
+	if (packet->sum_is_stale) {
+		packet->payload_sum =
+			packet_payload_sum(packet_payload(packet), packet->payload_len);
+		packet->sum_is_stale = false;
+	}
 	bool v4 = to->family == AF_INET;
 	uint8_t *payload = packet->data + packet->payload;
 	uint8_t *udp = payload - UDP_LEN;
@@ -120,20 +125,45 @@ static void count_sent(const struct flow *out, const struct packet *packet)
 	counter_add(&out->slot->state.sent_bytes, packet->payload_len);
 }
 
-/* True: packet->out is set. False: it was turned or dropped. */
-static bool rewrite(struct lcore *lcore, struct packet *packet)
+static enum drop route(struct lcore *lcore, struct packet *packet)
 {
 	const struct flow *flow = packet->flow;
 	const struct flow *out =
 		flow_link_get(packet->kind == PACKET_RTCP ? &flow->rtcp_to : &flow->rtp_to);
-	enum drop why = DROP_HELD;
 	if (!out || out->lcore != lcore->index)
-		goto drop;
-	struct hop *hop = NULL;
-	const struct addr *to = destination(out, lcore->now_ns, &hop);
-	why = DROP_NO_DESTINATION;
-	if (!to)
-		goto drop;
+		return DROP_HELD;
+	packet->to = destination(out, lcore->now_ns, &packet->hop);
+	if (!packet->to)
+		return DROP_NO_DESTINATION;
+	if (out->is_sealed && !out->srtp_out)
+		return DROP_SRTP_KEY;
+	packet->leaving = out;
+	return DROP_NONE;
+}
+
+uint16_t stage_route(struct lcore *lcore, struct packet *packets, uint16_t n)
+{
+	uint16_t kept = 0;
+	for (uint16_t i = 0; i < n; i++) {
+		enum drop why = route(lcore, &packets[i]);
+		if (why != DROP_NONE) {
+			packet_drop(lcore, &packets[i], why);
+			continue;
+		}
+		if (kept != i)
+			packets[kept] = packets[i];
+		kept++;
+	}
+	return kept;
+}
+
+/* True: packet->out is set. False: it was turned or dropped. */
+static bool rewrite(struct lcore *lcore, struct packet *packet)
+{
+	const struct flow *out = packet->leaving;
+	struct hop *hop = packet->hop;
+	const struct addr *to = packet->to;
+	enum drop why = DROP_NONE;
 	if (atomic_load_explicit(&hop->is_ours, memory_order_relaxed) &&
 	    lcore_endpoint_has(lcore, to)) {
 		why = turn(lcore, packet, out, to);

@@ -19,6 +19,8 @@ uint16_t rx_burst(struct poller *poller, const struct rx_queue *queue, struct pa
 		packet->flow = NULL;
 		packet->len = rte_pktmbuf_data_len(mbuf);
 		packet->headroom = rte_pktmbuf_headroom(mbuf);
+		packet->tailroom = rte_pktmbuf_tailroom(mbuf);
+		packet->sum_is_stale = false;
 		packet->turns = 0;
 		bytes += rte_pktmbuf_pkt_len(mbuf);
 		if (i < 4)

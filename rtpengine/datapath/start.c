@@ -12,6 +12,7 @@
 #include <sys/timerfd.h>
 #include <unistd.h>
 #include "rtpengine/datapath/poller.h"
+#include "rtpengine/datapath/srtp.h"
 
 /* What one queue's driver may hold: its fill ring and its transmit ring. */
 #define MBUFS_PER_QUEUE 4096
@@ -301,7 +302,8 @@ static int make_poller(struct datapath *datapath, const struct datapath_config *
 	snprintf(name, sizeof(name), "inbox%u", index);
 	poller->inbox = rte_ring_create(name, HANDOVER_SIZE, SOCKET_ID_ANY, RING_F_SC_DEQ);
 	poller->punts = calloc(1, sizeof(*poller->punts));
-	if (!poller->inbox || poller->wake_fd < 0 || !poller->punts ||
+	int err = srtp_lcore_create(&poller->lcore.srtp);
+	if (err || !poller->inbox || poller->wake_fd < 0 || !poller->punts ||
 	    rte_rcu_qsbr_thread_register(datapath->rcu, index) != 0)
 		return why_set(why, -ERR_NO_MEMORY, "cannot set up lcore %u", index);
 	add_fd(poller, poller->wake_fd);
@@ -395,6 +397,8 @@ static int start(struct datapath *datapath, const struct datapath_config *config
 		err = open_devices(datapath, config, why);
 	if (!err)
 		err = make_control(datapath, config->max_flows, why);
+	if (!err && srtp_crypto_create(&datapath->flows.crypto) != 0)
+		err = why_set(why, -ERR_NO_MEMORY, "out of memory for the ciphers of SRTP");
 	if (!err)
 		err = make_descriptors(datapath, why);
 	for (uint16_t i = 0; i < datapath->lcore_count && !err; i++)
@@ -449,6 +453,7 @@ static void free_poller(struct poller *poller)
 	if (poller->wake_fd >= 0)
 		close(poller->wake_fd);
 	free(poller->punts);
+	srtp_lcore_destroy(poller->lcore.srtp);
 	rte_free(poller);
 }
 
@@ -458,6 +463,7 @@ void datapath_destroy(struct datapath *datapath)
 		return;
 	stop_lcores(datapath);
 	flows_free(&datapath->flows);
+	srtp_crypto_destroy(datapath->flows.crypto);
 	hops_free(&datapath->hops);
 	retire_all(&datapath->retired);
 	netlink_destroy(datapath->netlink);

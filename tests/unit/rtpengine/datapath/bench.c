@@ -190,6 +190,7 @@ struct packet *bench_udp(struct bench *bench, unsigned i, const char *from, cons
 	packet->data = data;
 	packet->headroom = HEADROOM;
 	packet->len = (uint16_t)(udp + 8 + len - data);
+	packet->tailroom = (uint16_t)(sizeof(bench->buffer[i]) - HEADROOM - packet->len);
 	bench_checksum(packet);
 	return packet;
 }

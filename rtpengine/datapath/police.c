@@ -1,0 +1,54 @@
+/* police.c - what an admitted peer may send: no more than the session's limit, and only the payload
+ * types of its SDP. SPDX-License-Identifier: Apache-2.0 */
+#include "rtpengine/datapath/lcore.h"
+
+/* How far ahead of its rate a peer may be (flow.h: 1 s). */
+#define BURST_NS 1000000000ull
+
+static uint64_t later(uint64_t a, uint64_t b)
+{
+	return a > b ? a : b;
+}
+
+/* Each packet and byte pays with time: the generic cell rate algorithm, a token bucket without
+ * tokens. What is dropped pays nothing. */
+static bool is_within_limit(const struct flow *flow, const struct packet *packet, uint64_t now_ns)
+{
+	struct flow_state *state = &flow->slot->state;
+	uint64_t packets_ns = later(state->packets_until_ns, now_ns) + flow->packet_ns;
+	uint64_t bytes_ns = later(state->bytes_until_ns, now_ns) +
+			    ((uint64_t)flow->byte_ns_q8 * packet->payload_len >> 8);
+	if (packets_ns - now_ns > BURST_NS || bytes_ns - now_ns > BURST_NS)
+		return false;
+	state->packets_until_ns = packets_ns;
+	state->bytes_until_ns = bytes_ns;
+	return true;
+}
+
+static bool is_negotiated(const struct flow *flow, const struct packet *packet)
+{
+	uint8_t type = packet_payload(packet)[1] & 0x7f;
+	return packet->kind != PACKET_RTP || flow->payload_types[type >> 6] >> (type & 63) & 1;
+}
+
+uint16_t stage_police(struct lcore *lcore, struct packet *packets, uint16_t n)
+{
+	uint16_t kept = 0;
+	for (uint16_t i = 0; i < n; i++) {
+		struct packet *packet = &packets[i];
+		const struct flow *flow = packet->flow;
+		enum drop why = DROP_NONE;
+		if (flow->has_payload_types && !is_negotiated(flow, packet))
+			why = DROP_PAYLOAD_TYPE;
+		else if (flow->is_limited && !is_within_limit(flow, packet, lcore->now_ns))
+			why = DROP_RATE;
+		if (why != DROP_NONE) {
+			packet_drop(lcore, packet, why);
+			continue;
+		}
+		if (kept != i)
+			packets[kept] = *packet;
+		kept++;
+	}
+	return kept;
+}

@@ -1,0 +1,96 @@
+/* srtp.h - SRTP of one direction of one flow: keys and suite, made by the control thread and
+ * published with the rule; and how far each SSRC has come, which belongs to the flow's lcore. A
+ * context outlives its rule while the keys stay the same.
+ *
+ * SPDX-License-Identifier: Apache-2.0 */
+#pragma once
+#include "control/base/counter.h"
+#include "rtpengine/datapath/packet.h"
+#include "rtpengine/datapath/srtp_crypto.h"
+
+/* More in one key's life is no phone: MKI or a new offer brings another key. A stream is never
+ * forgotten, for its packets could be replayed, or its key stream used twice. */
+#define SRTP_STREAMS 64
+#define SRTP_WINDOW  128 /* packets; RFC 3711 3.3.2 wants at least 64 */
+
+/* One SSRC. */
+struct srtp_stream {
+	uint32_t ssrc;
+	/* read by the control thread: bit 63 set; the highest index so far */
+	struct counter index, rtcp_index;
+	uint64_t window[2];   /* bit i of it: index - i was there */
+	uint64_t rtcp_window; /* the same */
+};
+
+struct srtp_context {
+	const struct flow_srtp_info *suite;
+	const struct srtp_keys *rtp, *rtcp;
+	uint8_t mki_len;
+	uint8_t mki[FLOW_SRTP_MKI_MAX];
+	bool is_outgoing;
+	/* the lcore's */
+	uint16_t recent; /* the stream found last */
+	_Atomic uint16_t count;
+	struct srtp_stream streams[SRTP_STREAMS];
+	/* the control thread's */
+	unsigned references;
+	uint8_t key[FLOW_SRTP_KEY_MAX];
+	uint8_t salt[FLOW_SRTP_SALT_MAX];
+};
+
+/* srtp_context.c, control thread */
+bool srtp_is_valid(const struct flow_srtp *srtp);
+MUST_CHECK int srtp_context_create(struct srtp_crypto *crypto, const struct flow_srtp *srtp,
+				   bool is_outgoing, struct srtp_context **out);
+void srtp_context_put(struct srtp_context *context); /* NULL is fine; wiped with the last */
+struct srtp_context *srtp_context_get(struct srtp_context *context);
+bool srtp_context_is(const struct srtp_context *context, const struct flow_srtp *srtp);
+size_t srtp_context_indexes(const struct srtp_context *context, struct flow_srtp_index *out,
+			    size_t max);
+
+/* srtp_stream.c, lcore: the stream of an SSRC, or NULL. */
+struct srtp_stream *srtp_stream_find(struct srtp_context *context, uint32_t ssrc);
+struct srtp_stream *srtp_stream_add(struct srtp_context *context, uint32_t ssrc);
+/* The index of a packet (RFC 3711 3.3.1); `stream` may be NULL: its first. */
+uint64_t srtp_stream_index(const struct srtp_stream *stream, uint16_t sequence);
+/* DROP_SRTP_REPLAY: it was there already, or is too old. */
+enum drop srtp_stream_check(const struct srtp_stream *stream, uint64_t index);
+/* The packet is authentic: it counts as seen. */
+void srtp_stream_mark(struct srtp_stream *stream, uint64_t index);
+enum drop srtp_stream_rtcp_check(const struct srtp_stream *stream, uint32_t index);
+void srtp_stream_rtcp_mark(struct srtp_stream *stream, uint32_t index);
+
+/* What the stages srtp_in and srtp_out need of one lcore. */
+struct srtp_work {
+	struct packet *packet;
+	struct srtp_context *context;
+	struct srtp_stream *stream; /* NULL: the SSRC is new */
+	uint64_t index;
+	uint8_t tag[CRYPTO_TAG_MAX]; /* as received */
+	uint8_t under[4];            /* what stood where the rollover counter is put */
+	struct srtp_op op;
+};
+
+struct srtp_lcore {
+	struct srtp_crypto *crypto;
+	struct srtp_work work[BURST];
+	struct srtp_op *hash[BURST], *cipher[BURST];
+	uint8_t spare[2048]; /* a packet as it came, when more than one key may fit */
+};
+MUST_CHECK int srtp_lcore_create(struct srtp_lcore **out);
+void srtp_lcore_destroy(struct srtp_lcore *srtp); /* NULL is fine */
+
+/* Length of the header that SRTP leaves in clear; demux has checked that it fits. */
+static inline uint16_t srtp_rtp_header(const uint8_t *rtp)
+{
+	uint16_t len = (uint16_t)(12 + 4 * (rtp[0] & 0xf));
+	if (rtp[0] & 0x10)
+		len = (uint16_t)(len + 4 + 4 * read_be16(rtp + len + 2));
+	return len;
+}
+
+static inline void write_be32(uint8_t *p, uint32_t value)
+{
+	write_be16(p, (uint16_t)(value >> 16));
+	write_be16(p + 2, (uint16_t)value);
+}
