@@ -65,6 +65,13 @@ enum dtls_role dtls_role(const struct dtls *dtls)
 	return dtls->config.role;
 }
 
+bool dtls_peer(const struct dtls *dtls, struct addr *out)
+{
+	if (dtls->peer.family)
+		*out = dtls->peer;
+	return dtls->peer.family != 0;
+}
+
 static void fail(struct dtls *dtls, const char *reason)
 {
 	if (dtls->state == DTLS_FAILED)

@@ -65,6 +65,16 @@ int ice_set_remote(struct ice *ice, struct slice ufrag, struct slice pwd, bool i
 	return 0;
 }
 
+void ice_forget_remote(struct ice *ice)
+{
+	for (unsigned i = 0; i < ice->pair_count; i++)
+		free(ice->pairs[i]);
+	ice->pair_count = 0;
+	memset(ice->components, 0, sizeof(ice->components));
+	ice->has_remote = ice->is_ended = false;
+	wheel_cancel(ice->config.wheel, &ice->timer);
+}
+
 bool ice_has_remote(const struct ice *ice)
 {
 	return ice->has_remote;

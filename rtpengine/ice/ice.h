@@ -52,6 +52,8 @@ const char *ice_pwd(const struct ice *ice);
 MUST_CHECK int ice_set_remote(struct ice *ice, struct slice ufrag, struct slice pwd, bool is_lite,
 			      uint64_t now_ms);
 bool ice_has_remote(const struct ice *ice);
+/* Another peer takes the place of the one before (a fork): all that was found is forgotten. */
+void ice_forget_remote(struct ice *ice);
 bool ice_remote_is(const struct ice *ice, struct slice ufrag, struct slice pwd);
 /* Another place where the far end may be. One that is known, or beyond ICE_PAIRS_MAX, is passed
  * over. */

@@ -33,14 +33,27 @@ static int read_media(struct answer *answer, const struct sdp_media *media)
 			      media->index + 1, SLICE_ARG(media->protocol));
 		return -ERR_MALFORMED;
 	}
+	int err = peering_read(stream, answer->from, media, &command->options, &why);
+	if (err) {
+		command_error(command, "media %u: %s", media->index + 1, why);
+		return err;
+	}
+	if (media->port && kind->is_rtp && peering_told_dtls(stream->sides[answer->from].peering) &&
+	    !peering_said_dtls(stream->sides[answer->from].peering)) {
+		command_error(command, "media %u: answered %.*s to an offer of DTLS-SRTP",
+			      media->index + 1, SLICE_ARG(media->protocol));
+		return -ERR_UNSUPPORTED;
+	}
 	if (media->port && offered->is_known && !offered->is_rejected && kind->is_rtp &&
+	    !peering_said_dtls(stream->sides[answer->from].peering) &&
+	    !peering_said_dtls(offerer->peering) &&
 	    sdp_media_is_secure(media) != (strstr(offered->protocol, "SAVP") != NULL)) {
 		command_error(command, "media %u: answered %.*s to an offer of %s (no SRTP)",
 			      media->index + 1, SLICE_ARG(media->protocol), offered->protocol);
 		return -ERR_UNSUPPORTED;
 	}
-	int err = side_read(stream, answer->from, media, &command->options,
-			    &answer->media[media->index], &why);
+	err = side_read(stream, answer->from, media, &command->options,
+			&answer->media[media->index], &why);
 	if (err)
 		command_error(command, "media %u: %s", media->index + 1, why);
 	return err;
@@ -66,6 +79,8 @@ static void agree_mux(struct side *offerer, struct side *answerer)
  * would be sent nothing until it spoke. */
 static void relearn(struct side *side, const struct side_media *before, bool begins)
 {
+	if (peering_has_ice(side->peering))
+		return; /* ICE says where it is, whatever its SDP does */
 	if (begins || !same_endpoint(&side->now, before))
 		side->epoch++;
 }
@@ -96,6 +111,11 @@ static void apply(struct answer *answer, struct stream *stream, uint64_t now_ms)
 	}
 	if (stream->kind.is_rtp)
 		agree_mux(offerer, answerer);
+	for (int side = 0; side < 2 && !answerer->now.is_rejected; side++) {
+		struct side *at = &stream->sides[side];
+		peering_set_mux(at->peering, at->mux);
+		peering_apply(stream, side, at == offerer, &answer->command->options, now_ms);
+	}
 }
 
 static int find_dialog(struct answer *answer)
@@ -121,8 +141,13 @@ void command_answer(struct command *command)
 	struct answer answer = {.command = command};
 	struct sessions *sessions = command->sessions;
 
-	if (command_check(command, true) != 0 || find_dialog(&answer) != 0 ||
-	    command_sdp(command, &answer.sdp) != 0)
+	if (command_check(command, true) != 0)
+		return;
+	if (command->options.peering.bits & PEERING_FRAGMENT) {
+		command_fragment(command, true);
+		return;
+	}
+	if (find_dialog(&answer) != 0 || command_sdp(command, &answer.sdp) != 0)
 		return;
 	struct dialog *dialog = answer.dialog;
 	if (answer.sdp->media_count > dialog->stream_count) {

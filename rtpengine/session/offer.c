@@ -134,6 +134,24 @@ static int set_parties(struct offer *offer)
 	return 0;
 }
 
+static bool is_tls(struct slice protocol)
+{
+	return slice_find_slice(protocol, SLICE("TLS")) < protocol.len;
+}
+
+/* Both sides are RTP in clear or DTLS-SRTP, and one is the latter: that we bridge. */
+static bool is_dtls(const struct stream *stream, int from, const struct sdp_media *media,
+		    const struct options *options)
+{
+	struct slice to = options->transport.len ? options->transport : media->protocol;
+	bool from_dtls = peering_said_dtls(stream->sides[from].peering);
+	bool from_sdes = sdp_media_is_secure(media) && !from_dtls;
+	bool to_dtls = is_tls(to) && !(options->peering.bits & PEERING_DTLS_OFF);
+	bool to_sdes = slice_find_slice(to, SLICE("SAVP")) < to.len && !to_dtls;
+
+	return (from_dtls || to_dtls) && !from_sdes && !to_sdes;
+}
+
 /* What would need encryption of ours. SRTP that both sides speak passes sealed (RFC 4568 keys and
  * all); everything else about it is refused rather than done wrong. */
 static int check_security(struct offer *offer, const struct sdp_media *media)
@@ -142,11 +160,8 @@ static int check_security(struct offer *offer, const struct sdp_media *media)
 	struct slice wanted = options->transport;
 	bool secure = sdp_media_is_secure(media);
 
-	if (slice_find_slice(media->protocol, SLICE("TLS")) < media->protocol.len) {
-		command_error(offer->command, "media %u: %.*s is not supported (no DTLS)",
-			      media->index + 1, SLICE_ARG(media->protocol));
-		return -ERR_UNSUPPORTED;
-	}
+	if (is_dtls(offer->dialog->streams[media->index], offer->from, media, options))
+		return 0;
 	if (sdp_media_is_rtp(media) && wanted.len &&
 	    secure != (slice_find_slice(wanted, SLICE("SAVP")) < wanted.len)) {
 		command_error(
@@ -180,6 +195,24 @@ static int open_side(struct offer *offer, struct stream *stream, int side)
 	return err;
 }
 
+/* What our SDP will promise the other side. */
+static int prepare(struct offer *offer, struct stream *stream, const struct sdp_media *media)
+{
+	const struct options *options = &offer->command->options;
+	const unsigned bits = options->peering.bits;
+	bool is_rtp = sdp_media_is_rtp(media);
+	bool has_ice = peering_said_ice(stream->sides[offer->from].peering);
+	struct slice to = options->transport.len ? options->transport : media->protocol;
+	bool wants_ice =
+		is_rtp && !(bits & PEERING_ICE_REMOVE) && ((bits & PEERING_ICE_FORCE) || has_ice);
+	bool wants_dtls = is_rtp && is_tls(to) && !(bits & PEERING_DTLS_OFF);
+	int err = peering_prepare(stream, offer->to, wants_ice, wants_dtls, options,
+				  offer->command->now_ms);
+	if (err)
+		command_error(offer->command, "media %u: %s", media->index + 1, err_text(err));
+	return err;
+}
+
 static int take_media(struct offer *offer, const struct sdp_media *media)
 {
 	struct command *command = offer->command;
@@ -196,6 +229,11 @@ static int take_media(struct offer *offer, const struct sdp_media *media)
 		dialog->stream_count++;
 	}
 	struct stream *stream = dialog->streams[media->index];
+	err = peering_read(stream, offer->from, media, &command->options, &why);
+	if (err) {
+		command_error(command, "media %u: %s", media->index + 1, why);
+		return err;
+	}
 	err = media->port ? check_security(offer, media) : 0;
 	if (err)
 		return err;
@@ -208,7 +246,11 @@ static int take_media(struct offer *offer, const struct sdp_media *media)
 	if (!media->port || stream_kind_of(media).is_refused)
 		return 0;
 	err = open_side(offer, stream, offer->from);
-	return err ? err : open_side(offer, stream, offer->to);
+	if (!err)
+		err = open_side(offer, stream, offer->to);
+	if (!err)
+		err = prepare(offer, stream, media);
+	return err;
 }
 
 static enum mux_policy mux_policy(const struct options *options)
@@ -340,7 +382,13 @@ void command_offer(struct command *command)
 	struct offer offer = {.command = command};
 	bool dialog_is_new;
 
-	if (command_check(command, false) != 0 || command_sdp(command, &offer.sdp) != 0)
+	if (command_check(command, false) != 0)
+		return;
+	if (command->options.peering.bits & PEERING_FRAGMENT) {
+		command_fragment(command, false);
+		return;
+	}
+	if (command_sdp(command, &offer.sdp) != 0)
 		return;
 	offer.session = session_find(sessions, command->options.call_id);
 	if (!offer.session) {

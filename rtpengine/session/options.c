@@ -25,7 +25,8 @@ static void refuse(struct options *options, const char *list, struct slice word)
 
 static void read_transport(struct reader *reader, struct slice word)
 {
-	static const char *const known[] = {"RTP/AVP", "RTP/AVPF", "RTP/SAVP", "RTP/SAVPF"};
+	static const char *const known[] = {"RTP/AVP",   "RTP/AVPF",         "RTP/SAVP",
+					    "RTP/SAVPF", "UDP/TLS/RTP/SAVP", "UDP/TLS/RTP/SAVPF"};
 
 	if (ng_name_equal(word, SLICE("accept")))
 		return;
@@ -75,6 +76,8 @@ static bool apply_edit_flag(struct reader *reader, struct slice word)
 
 static void apply_flag(struct reader *reader, struct slice word)
 {
+	if (options_peering_flag(&reader->options->peering, word))
+		return;
 	switch (option_flag(word, &reader->options->bits)) {
 	case OPTION_SETS:
 	case OPTION_PASSED_OVER:
@@ -247,7 +250,7 @@ static const struct key keys[] = {
 	{ "rtcp-mux", "rtcp-mux", NULL, NULL, 0 },
 	{ "SDES", "SDES", NULL, NULL, 0 },
 	{ "DTLS", "DTLS", NULL, NULL, 0 },
-	{ "DTLS-reverse", "DTLS", NULL, NULL, 0 },
+	{ "DTLS-reverse", "DTLS-reverse", NULL, NULL, 0 },
 	{ "OSRTP", "OSRTP", NULL, NULL, 0 },
 	{ "bundle", "bundle", NULL, NULL, 0 },
 	{ "ICE", "ICE", NULL, NULL, 0 },
@@ -297,8 +300,8 @@ static const struct key keys[] = {
 	{ "set-label", NULL, NULL, NULL, PASS_OVER },
 	{ "to-label", NULL, NULL, NULL, PASS_OVER },
 	{ "metadata", NULL, NULL, NULL, PASS_OVER },
-	{ "DTLS-fingerprint", NULL, NULL, NULL, PASS_OVER },
-	{ "ICE-lite", NULL, NULL, NULL, PASS_OVER },
+	{ "DTLS-fingerprint", "DTLS-fingerprint", NULL, NULL, 0 },
+	{ "ICE-lite", "ICE-lite", NULL, NULL, 0 },
 	{ "xmlrpc-callback", NULL, NULL, NULL, PASS_OVER },
 	{ "passthrough", NULL, NULL, NULL, PASS_OVER },
 	{ "limit", NULL, NULL, NULL, PASS_OVER },
@@ -411,4 +414,10 @@ void options_read(const struct log *log, const struct ng_request *request, struc
 	ng_each_string(ng_dict_get(dict, "supports"), each_support, &reader);
 	ng_each_string(ng_dict_get(dict, "direction"), each_direction, &reader);
 	ng_each_string(ng_dict_get(dict, "received-from"), each_received, &reader);
+	options_peering_settle(&out->peering);
+	if (out->peering.bits & PEERING_WEBRTC) {
+		out->bits |= OPTION_MUX_OFFER | OPTION_MUX_REQUIRE;
+		if (slice_is_empty(out->transport))
+			out->transport = SLICE("UDP/TLS/RTP/SAVPF");
+	}
 }

@@ -6,6 +6,7 @@
 #include "control/base/log.h"
 #include "control/ng/server.h"
 #include "rtpengine/session/edits.h"
+#include "rtpengine/session/options_peering.h"
 
 enum options_bit {
 	OPTION_REPLACE_ORIGIN = 1u << 0,      /* o= carries our address */
@@ -53,6 +54,7 @@ struct options {
 	uint32_t bits;             /* enum options_bit */
 	unsigned direction_count;
 	struct edits edits;
+	struct options_peering peering;
 	char refused[OPTIONS_REFUSED_SIZE]; /* "" = nothing; else why the request is refused */
 };
 

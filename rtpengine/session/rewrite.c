@@ -6,6 +6,7 @@
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include "rtpengine/session/bundle.h"
 
 struct rewriting {
 	struct dialog *dialog;
@@ -144,6 +145,8 @@ static int rewrite_media(const struct rewriting *r, struct stream *stream, struc
 		err = rewrite_mux(r, side, media);
 	if (!err && is_rtp)
 		err = rewrite_rtcp(r, side, media, local);
+	if (!err && is_rtp)
+		err = peering_write(stream, r->to, media, r->options, r->is_answer);
 	return err;
 }
 
@@ -238,8 +241,12 @@ int rewrite(struct dialog *dialog, int to, struct sdp *sdp, const struct options
 		session_address = &address;
 		err = sdp_set_connection(sdp, &sdp->section, &address);
 	}
+	if (!err)
+		err = bundle_prepare(sdp, options);
 	for (unsigned i = 0; i < sdp->media_count && !err; i++)
 		err = rewrite_media(&r, dialog->streams[i], &sdp->media[i], session_address);
+	if (!err)
+		err = bundle_write(dialog, to, sdp, options, is_answer);
 	if (!err)
 		err = edits_apply_attributes(&options->edits, sdp);
 	if (!err && option(options, OPTION_REPLACE_VERSION))

@@ -9,6 +9,7 @@
 #include "control/base/table.h"
 #include "control/sdp/media.h"
 #include "rtpengine/session/options.h"
+#include "rtpengine/session/peering.h"
 #include "rtpengine/session/sessions.h"
 
 #define SESSION_MAX_DIALOGS 32
@@ -54,7 +55,8 @@ struct side {
 	bool mux_told; /* a=rtcp-mux is in what we last wrote to this side */
 	bool mux;      /* RTP and RTCP share the port, agreed */
 	uint32_t epoch;
-	struct dtmf *dtmf; /* owned; NULL = no event was ever played */
+	struct dtmf *dtmf;       /* owned; NULL = no event was ever played */
+	struct peering *peering; /* owned; NULL = neither ICE nor DTLS */
 };
 
 struct stream_kind {
@@ -140,6 +142,7 @@ struct ended_call {
 
 struct sessions {
 	struct wheel *wheel;
+	struct dtls_identities *identities;
 	const struct log *log;
 	struct random *random;
 	struct datapath *datapath;
@@ -233,6 +236,7 @@ MUST_CHECK int rewrite(struct dialog *dialog, int to, struct sdp *sdp,
 /* Commands, a file each. */
 void command_offer(struct command *command);
 void command_answer(struct command *command);
+void command_fragment(struct command *command, bool is_answer);
 void command_delete(struct command *command);
 void command_query(struct command *command);
 void command_list(struct command *command);

@@ -21,6 +21,7 @@ static void sessions_free(struct sessions *sessions)
 		free(sessions->ended[i].call_id);
 	free(sessions->interfaces);
 	free(sessions->ranges);
+	dtls_identities_destroy(sessions->identities);
 	table_free(&sessions->by_call_id);
 	table_free(&sessions->by_flow);
 	buf_free(&sessions->scratch);
@@ -57,6 +58,26 @@ static int add_interface(struct sessions *sessions, const struct session_interfa
 	return 0;
 }
 
+static struct flow_ref *flow_find(const struct sessions *sessions, struct flow_id id)
+{
+	struct table_link *link = table_find(&sessions->by_flow, id.value, NULL);
+	return link ? container_of(link, struct flow_ref, link) : NULL;
+}
+
+/* STUN or DTLS; nobody's when the call has ended meanwhile. */
+static void on_punt(void *owner, const struct datapath_punt *punt)
+{
+	struct sessions *sessions = owner;
+	struct flow_ref *ref = flow_find(sessions, punt->flow);
+	if (!ref)
+		return;
+	struct side *side = &ref->stream->sides[ref->side];
+	if (side->peering)
+		peering_receive(side->peering, ref == &side->rtp ? 1 : 2, &punt->source,
+				punt->is_stun, punt->data, punt->len,
+				wheel_now_ms(sessions->wheel));
+}
+
 int sessions_create(const struct sessions_config *config, uint64_t now_ms, struct sessions **out)
 {
 	size_t ranges = 0;
@@ -87,13 +108,16 @@ int sessions_create(const struct sessions_config *config, uint64_t now_ms, struc
 	int err = -ERR_NO_MEMORY;
 	if (!sessions->interfaces || !sessions->ranges)
 		goto fail;
-	err = table_init(&sessions->by_call_id, 1024);
+	err = dtls_identities_create(now_ms, &sessions->identities);
+	if (!err)
+		err = table_init(&sessions->by_call_id, 1024);
 	if (!err)
 		err = table_init(&sessions->by_flow, 4096);
 	for (size_t i = 0; i < config->interface_count && !err; i++)
 		err = add_interface(sessions, &config->interfaces[i]);
 	if (err)
 		goto fail;
+	datapath_on_punt(sessions->datapath, on_punt, sessions);
 	*out = sessions;
 	return 0;
 fail:
@@ -105,6 +129,7 @@ void sessions_destroy(struct sessions *sessions)
 {
 	if (!sessions)
 		return;
+	datapath_on_punt(sessions->datapath, NULL, NULL);
 	while (sessions->first)
 		session_destroy(sessions->first, sessions->first->signal_ms);
 	sessions_free(sessions);
@@ -160,12 +185,6 @@ struct port_range *interface_range(const struct sessions *sessions, unsigned int
 		}
 	}
 	return best;
-}
-
-static struct flow_ref *flow_find(const struct sessions *sessions, struct flow_id id)
-{
-	struct table_link *link = table_find(&sessions->by_flow, id.value, NULL);
-	return link ? container_of(link, struct flow_ref, link) : NULL;
 }
 
 static void log_flow_event(struct sessions *sessions, const struct datapath_event *event)

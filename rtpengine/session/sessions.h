@@ -56,8 +56,12 @@ struct sessions_counters {
 	uint64_t held_timed_out;
 	uint64_t offer_timed_out; /* never answered */
 	uint64_t offers, answers, deletes, queries, lists, pings, statistics, errors;
-	uint64_t controls;        /* commands on calls in progress: block, play, ... */
-	uint64_t events;          /* telephone events that arrived (RFC 4733) */
+	uint64_t controls; /* commands on calls in progress: block, play, ... */
+	uint64_t events;   /* telephone events that arrived (RFC 4733) */
+	uint64_t ice_completed, ice_failed, ice_restarts;
+	uint64_t ice_unauthentic; /* STUN with our ufrag and a wrong password */
+	uint64_t consent_lost;    /* sides that stopped consenting to our packets */
+	uint64_t dtls_done, dtls_failed;
 	uint64_t hijack_attempts; /* first strangers, as reported by the datapath */
 	uint64_t packets, bytes;  /* relayed by sessions that have ended */
 	uint64_t lost;

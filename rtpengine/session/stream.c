@@ -5,15 +5,17 @@
 #include <assert.h>
 #include <stdlib.h>
 
-static bool is_tcp(struct slice protocol)
+/* TCP, and the data channels of WebRTC, which would need our DTLS for themselves. */
+static bool is_refused(struct slice protocol)
 {
-	return slice_find_slice(protocol, SLICE("TCP")) < protocol.len;
+	return slice_find_slice(protocol, SLICE("TCP")) < protocol.len ||
+	       slice_find_slice(protocol, SLICE("SCTP")) < protocol.len;
 }
 
 struct stream_kind stream_kind_of(const struct sdp_media *media)
 {
 	struct stream_kind kind = {.is_rtp = sdp_media_is_rtp(media),
-				   .is_refused = is_tcp(media->protocol)};
+				   .is_refused = is_refused(media->protocol)};
 
 	slice_copy(media->type, kind.type, sizeof(kind.type));
 	return kind;
@@ -72,6 +74,20 @@ static void flow_close(struct stream *stream, struct flow_ref *ref)
 	ref->id = FLOW_NONE;
 }
 
+static void ports_close(struct stream *stream, int side, uint64_t now_ms)
+{
+	struct side *at = &stream->sides[side];
+
+	dtmf_free(stream->dialog->session->all, at->dtmf);
+	at->dtmf = NULL;
+	flow_close(stream, &at->rtp);
+	flow_close(stream, &at->rtcp);
+	if (at->range)
+		port_range_give(at->range, now_ms, at->port);
+	at->range = NULL;
+	at->port = 0;
+}
+
 int side_open(struct stream *stream, int side, uint64_t now_ms, struct port_range **failed)
 {
 	struct side *at = &stream->sides[side];
@@ -92,7 +108,7 @@ int side_open(struct stream *stream, int side, uint64_t now_ms, struct port_rang
 	if (err)
 		return err;
 
-	side_close(stream, side, now_ms);
+	ports_close(stream, side, now_ms);
 	at->range = range;
 	at->port = port;
 	struct addr local = *port_range_address(range);
@@ -102,22 +118,14 @@ int side_open(struct stream *stream, int side, uint64_t now_ms, struct port_rang
 	if (!err) /* without RTP it stays closed; an audio stream that becomes T.38 may come back */
 		err = flow_open(stream, &at->rtcp, local);
 	if (err)
-		side_close(stream, side, now_ms);
+		ports_close(stream, side, now_ms);
 	return err;
 }
 
 void side_close(struct stream *stream, int side, uint64_t now_ms)
 {
-	struct side *at = &stream->sides[side];
-
-	dtmf_free(stream->dialog->session->all, at->dtmf);
-	at->dtmf = NULL;
-	flow_close(stream, &at->rtp);
-	flow_close(stream, &at->rtcp);
-	if (at->range)
-		port_range_give(at->range, now_ms, at->port);
-	at->range = NULL;
-	at->port = 0;
+	peering_destroy(stream->sides[side].peering);
+	ports_close(stream, side, now_ms);
 }
 
 struct addr party_sdp_address(const struct dialog *dialog, int side)
@@ -202,7 +210,9 @@ int side_read(struct stream *stream, int side, const struct sdp_media *media,
 	*why = "c= names a multicast or broadcast address";
 	if (is_multicast_or_broadcast(&connection->addr))
 		return -ERR_UNSUPPORTED;
-	read.is_zero = addr_is_any(&connection->addr);
+	/* with ICE 0.0.0.0 means that no candidate is the default yet (RFC 8840 4.1.1) */
+	bool has_ice = peering_said_ice(stream->sides[side].peering);
+	read.is_zero = addr_is_any(&connection->addr) && !has_ice;
 	if (read.is_zero) {
 		const struct side_media *before = &stream->sides[side].now;
 		read.rtp = before->rtp;
@@ -325,18 +335,23 @@ static void publish_side(struct stream *stream, int side)
 {
 	struct side *at = &stream->sides[side];
 	const struct side *other = &stream->sides[1 - side];
-	bool sealed = is_sealed(&at->now);
-	struct flow_id rtcp_to = other->mux ? other->rtp.id : other->rtcp.id;
+	bool sealed = is_sealed(&at->now) && !peering_has_dtls(at->peering);
+	bool is_relayed = side_may_send(stream, side) && !peering_is_mute(other->peering);
+	struct flow_id rtcp_to = peering_is_mute(other->peering) ? FLOW_NONE
+				 : other->mux                    ? other->rtp.id
+								 : other->rtcp.id;
 	struct flow_rule rule = side_rule(stream, side, at->now.rtp);
 
 	rule.kind = !stream->kind.is_rtp || (sealed && at->mux) ? FLOW_OTHER
 		    : at->mux                                   ? FLOW_MUX
 								: FLOW_RTP;
-	rule.rtp_to = side_may_send(stream, side) ? other->rtp.id : FLOW_NONE;
+	rule.rtp_to = is_relayed ? other->rtp.id : FLOW_NONE;
 	if (rule.kind == FLOW_MUX)
 		rule.rtcp_to = rtcp_to;
 	if (rule.kind != FLOW_OTHER)
 		rule.alter = side_alter(stream, side);
+	if (rule.kind != FLOW_OTHER)
+		peering_rule(at->peering, 1, &rule);
 	publish(stream, &at->rtp, &rule);
 
 	rule = side_rule(stream, side, at->now.rtcp);
@@ -351,7 +366,11 @@ static void publish_side(struct stream *stream, int side)
 		rule.rtcp_to = rtcp_to;
 		rule.rtp_of = at->rtp.id;
 	}
+	if (rule.source.mode != FLOW_SOURCE_CLOSED && rule.kind == FLOW_RTCP)
+		peering_rule(at->peering, 2, &rule);
 	publish(stream, &at->rtcp, &rule);
+	if (at->peering)
+		peering_lock(at->peering);
 }
 
 /* The stream was refused or taken off: its flows stay, and let nobody in. */

@@ -150,6 +150,53 @@ uint32_t datapath_mbufs_in_use(const struct datapath *datapath)
 	return 0;
 }
 
+void datapath_on_punt(struct datapath *datapath, datapath_punt_fn *fn, void *owner)
+{
+	datapath->on_punt = fn;
+	datapath->on_punt_owner = owner;
+}
+
+int datapath_flow_lock(struct datapath *datapath, struct flow_id id, const struct addr *source)
+{
+	struct fake_flow *flow = fake_flow_of(datapath, id);
+	if (!flow)
+		return -ERR_NOT_FOUND;
+	flow->locked = *source;
+	return 0;
+}
+
+int datapath_flow_send(struct datapath *datapath, struct flow_id id, const struct addr *to,
+		       const uint8_t *data, size_t len)
+{
+	const struct fake_flow *flow = fake_flow_of(datapath, id);
+	if (!flow)
+		return -ERR_NOT_FOUND;
+	if (!len || len > PUNT_MAX)
+		return -ERR_INVALID;
+	struct fake_send *send = &datapath->sends[datapath->send_count++ % FAKE_SENDS];
+	*send = (struct fake_send){.flow = id, .from = flow->local, .to = *to, .len = len};
+	memcpy(send->data, data, len);
+	return 0;
+}
+
+const struct fake_send *fake_sent(struct datapath *datapath)
+{
+	if (datapath->send_taken == datapath->send_count)
+		return NULL;
+	return &datapath->sends[datapath->send_taken++ % FAKE_SENDS];
+}
+
+void fake_punt(struct datapath *datapath, struct flow_id flow, const struct addr *from,
+	       const uint8_t *data, size_t len)
+{
+	struct datapath_punt punt = {
+		.flow = flow, .source = *from, .is_stun = len && data[0] < 4, .len = (uint16_t)len};
+	if (len > PUNT_MAX || !datapath->on_punt)
+		return;
+	memcpy(punt.data, data, len);
+	datapath->on_punt(datapath->on_punt_owner, &punt);
+}
+
 void fake_datapath_free(struct datapath *datapath)
 {
 	for (unsigned i = 0; i < FAKE_BUCKETS; i++) {

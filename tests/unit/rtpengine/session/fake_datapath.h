@@ -11,7 +11,16 @@ struct fake_flow {
 	unsigned rules; /* how often a rule was set */
 	struct flow_rule rule;
 	struct flow_stats stats;
+	struct addr locked; /* by datapath_flow_lock() */
 };
+
+struct fake_send {
+	struct flow_id flow;
+	struct addr from, to;
+	size_t len;
+	uint8_t data[PUNT_MAX];
+};
+#define FAKE_SENDS 64
 
 #define FAKE_BUCKETS 4096
 
@@ -22,10 +31,19 @@ struct datapath {
 	uint32_t next_id;
 	struct datapath_event events[8];
 	size_t event_count;
+	datapath_punt_fn *on_punt;
+	void *on_punt_owner;
+	struct fake_send sends[FAKE_SENDS]; /* a ring */
+	unsigned send_count, send_taken;
 };
 
 void fake_datapath_init(struct datapath *datapath);
 void fake_datapath_free(struct datapath *datapath); /* closes what is still open */
 /* The open flow with this local port; NULL = none. */
 struct fake_flow *fake_flow_at(struct datapath *datapath, const char *address, unsigned port);
+/* The next datagram that was sent; NULL = none is left. */
+const struct fake_send *fake_sent(struct datapath *datapath);
+/* A STUN or DTLS datagram arrives. */
+void fake_punt(struct datapath *datapath, struct flow_id flow, const struct addr *from,
+	       const uint8_t *data, size_t len);
 struct fake_flow *fake_flow_of(const struct datapath *datapath, struct flow_id id);

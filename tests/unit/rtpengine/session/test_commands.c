@@ -85,7 +85,7 @@ static void what_we_cannot_do_is_refused_by_name(void **state)
 		{"transcode-PCMU", "transcode-PCMU is not supported"},
 		{"generate-RTCP=on", "generate-RTCP=on is not supported"},
 		{"transport-protocol=RTP/XYZ", "transport-protocol=RTP/XYZ is not supported"},
-		{"UDP/TLS/RTP/SAVPF", "transport-protocol=UDP/TLS/RTP/SAVPF is not supported"},
+		{"UDP/TLS/RTP/SAVPX", "transport-protocol=UDP/TLS/RTP/SAVPX is not supported"},
 		{"address-family=IPX", "address-family=IPX is not supported"},
 	};
 	struct bench *b = *state;

@@ -1,0 +1,188 @@
+/* peering_ice.c - the ICE agents of a side: made by an offer or for an answer, restarted when the
+ * peer's credentials change (RFC 8445 9): the old one goes on until the new one has selected.
+ * SPDX-License-Identifier: Apache-2.0 */
+#include "rtpengine/session/peering_private.h"
+
+static struct peering *peering_of(void *owner)
+{
+	return ((struct ice_slot *)owner)->peering;
+}
+
+static void on_send(void *owner, unsigned component, const struct addr *to, const uint8_t *data,
+		    size_t len)
+{
+	const struct peering *peering = peering_of(owner);
+	int err = datapath_flow_send(peering_sessions(peering)->datapath,
+				     peering_flow(peering, component), to, data, len);
+	(void)err; /* sent again by itself, or the peer asks again */
+}
+
+bool peering_ice_selected(const struct peering *peering, unsigned component, struct addr *out)
+{
+	const struct ice *ice = peering->ice[peering->current].ice;
+	return ice && ice_selected(ice, component, out);
+}
+
+void peering_lock(const struct peering *peering)
+{
+	struct addr to;
+
+	for (unsigned component = 1; component <= ICE_COMPONENTS; component++) {
+		struct flow_id flow = peering_flow(peering, component);
+		if (!peering->uses_ice || (component > 1 && peering->is_mux) ||
+		    !flow_id_is_set(flow) || !peering_ice_selected(peering, component, &to))
+			continue;
+		int err = datapath_flow_lock(peering_sessions(peering)->datapath, flow, &to);
+		if (err)
+			log_error(peering_sessions(peering)->log, "ice.lock",
+				  "call=%s component=%u reason=\"%s\"",
+				  peering->stream->dialog->session->call_id, component,
+				  err_text(err));
+	}
+}
+
+static void log_component(const struct peering *peering, enum log_level level, const char *event,
+			  unsigned component, const char *what, const char *text)
+{
+	log_event(peering_sessions(peering)->log, level, event,
+		  "call=%s stream=%u port=%u component=%u %s=\"%s\"",
+		  peering->stream->dialog->session->call_id, peering->stream->index,
+		  peering_side(peering)->port, component, what, text);
+}
+
+static void on_selected(void *owner, unsigned component, const struct addr *remote)
+{
+	struct ice_slot *slot = owner;
+	struct peering *peering = slot->peering;
+	struct sessions *sessions = peering_sessions(peering);
+	uint64_t now_ms = wheel_now_ms(sessions->wheel);
+	unsigned index = (unsigned)(slot - peering->ice);
+	char text[ADDR_TEXT_SIZE];
+
+	log_component(peering, LOG_INFO, "ice.selected", component, "remote",
+		      addr_text(remote, text));
+	if (!ice_is_completed(slot->ice) && index != peering->current)
+		return; /* the old session serves until the new one can */
+	if (index != peering->current) {
+		ice_destroy(peering->ice[peering->current].ice);
+		peering->ice[peering->current].ice = NULL;
+		peering->current = index;
+	}
+	if (ice_is_completed(slot->ice))
+		sessions->counters.ice_completed++;
+	peering->is_mute = peering->has_failed = false;
+	stream_publish(peering->stream);
+	for (unsigned i = 1; i <= ICE_COMPONENTS; i++) {
+		struct addr to;
+		if (ice_selected(slot->ice, i, &to))
+			peering_dtls_path(peering, i, &to, now_ms);
+	}
+}
+
+static void on_failed(void *owner, unsigned component)
+{
+	struct peering *peering = peering_of(owner);
+
+	if (!peering->has_failed)
+		peering_sessions(peering)->counters.ice_failed++;
+	peering->has_failed = true;
+	log_component(peering, LOG_WARN, "ice.failed", component, "reason",
+		      "no candidate of the peer answers");
+}
+
+static void on_lost(void *owner, unsigned component)
+{
+	struct ice_slot *slot = owner;
+	struct peering *peering = slot->peering;
+
+	if (slot != &peering->ice[peering->current])
+		return;
+	if (!peering->is_mute)
+		peering_sessions(peering)->counters.consent_lost++;
+	peering->is_mute = true;
+	log_component(peering, LOG_WARN, "ice.consent-lost", component, "effect",
+		      "nothing is sent there any more");
+	stream_publish(peering->stream);
+}
+
+static const struct ice_events events = {on_send, on_selected, on_failed, on_lost};
+
+/* Beside the one in use, if there is one. */
+int peering_ice_create(struct peering *peering, bool is_controlling, uint64_t now_ms)
+{
+	struct sessions *sessions = peering_sessions(peering);
+	unsigned index =
+		peering->ice[peering->current].ice ? 1 - peering->current : peering->current;
+	struct ice_slot *slot = &peering->ice[index];
+	struct ice_config config = {
+		.wheel = sessions->wheel,
+		.random = sessions->random,
+		.is_lite = peering->is_lite,
+		.is_controlling = is_controlling,
+		.components = peering->is_mux ? 1 : 2,
+		.events = &events,
+		.owner = slot,
+	};
+	struct ice *ice;
+
+	memcpy(config.mark, peering->mark, sizeof(config.mark));
+	int err = ice_create(&config, now_ms, &ice);
+	if (err)
+		return err;
+	ice_destroy(slot->ice); /* a restart before the last one was through */
+	slot->ice = ice;
+	return 0;
+}
+
+void peering_ice_close(struct peering *peering)
+{
+	for (unsigned i = 0; i < 2; i++) {
+		ice_destroy(peering->ice[i].ice);
+		peering->ice[i].ice = NULL;
+	}
+	peering->uses_ice = false;
+}
+
+/* The peer of this session, new or as before. */
+static int meet(struct peering *peering, struct ice *ice, uint64_t now_ms)
+{
+	const struct peering_sdp *said = &peering->said;
+	struct slice ufrag = slice_from(said->ufrag), pwd = slice_from(said->pwd);
+	int err = 0;
+
+	ice_set_components(ice, peering->is_mux ? 1 : 2);
+	if (!ice_remote_is(ice, ufrag, pwd)) {
+		if (ice_has_remote(ice)) /* another branch of a fork answers our one offer */
+			ice_forget_remote(ice);
+		err = ice_set_remote(ice, ufrag, pwd, said->is_lite, now_ms);
+	}
+	for (unsigned i = 0; i < said->candidate_count && !err; i++)
+		ice_add_candidate(ice, &said->candidates[i], now_ms);
+	if (!err && (said->is_ended || !said->is_trickle))
+		ice_end_of_candidates(ice, now_ms);
+	return err;
+}
+
+int peering_ice_apply(struct peering *peering, bool is_offerer, uint64_t now_ms)
+{
+	const struct peering_sdp *said = &peering->said;
+
+	/* Two lite agents send no checks: media goes by the SDP (RFC 8445 8.2 with one pair). */
+	if (!peering->told_ice || !said->has_ice || said->is_mismatched ||
+	    (said->is_lite && peering->is_lite)) {
+		peering_ice_close(peering);
+		return 0;
+	}
+	struct ice *ice = peering_newest(peering);
+	bool is_restart = is_offerer && ice && ice_has_remote(ice) &&
+			  !ice_remote_is(ice, slice_from(said->ufrag), slice_from(said->pwd));
+	peering->uses_ice = true;
+	if (!ice || is_restart) {
+		int err = peering_ice_create(peering, false, now_ms);
+		if (err)
+			return err;
+		if (is_restart)
+			peering_sessions(peering)->counters.ice_restarts++;
+	}
+	return meet(peering, peering_newest(peering), now_ms);
+}

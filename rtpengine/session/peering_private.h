@@ -1,0 +1,85 @@
+/* peering_private.h - what peering*.c share. SPDX-License-Identifier: Apache-2.0 */
+#pragma once
+#include "rtpengine/session/peering.h"
+#include "rtpengine/session/session.h"
+
+#define TLS_ID_LEN 32 /* RFC 8842 4: at least 20 */
+
+struct ice_slot {
+	struct peering *peering;
+	struct ice *ice; /* NULL = none */
+};
+
+struct dtls_slot {
+	struct peering *peering;
+	uint8_t component;
+	struct dtls *dtls; /* NULL = none */
+	bool has_keys;     /* of this association, or of the one before while it is under way */
+	struct flow_srtp in, out;
+};
+
+struct peering {
+	struct stream *stream;
+	uint8_t side;
+	uint8_t mark[FLOW_ICE_MARK];
+	struct peering_sdp said;
+	struct peering_sdp offered; /* waits for its answer */
+	struct peering_sdp met;     /* with whom the DTLS associations were made */
+	bool is_offered;
+	bool told_ice, told_dtls; /* our last SDP for this side promises it */
+	bool uses_ice, uses_dtls;
+	bool is_lite;
+	bool is_mux;
+	struct ice_slot ice[2]; /* the other one is a restart's, until it has selected */
+	unsigned current;
+	bool is_mute;    /* consent is over */
+	bool has_failed; /* ICE found no way */
+	struct dtls_slot dtls[ICE_COMPONENTS];
+	struct dtls_identity *identity; /* what our fingerprint promises */
+	struct fingerprint fingerprint;
+	char tls_id[TLS_ID_LEN + 1];
+	bool has_role;
+	enum dtls_role role;
+};
+
+static inline struct sessions *peering_sessions(const struct peering *peering)
+{
+	return peering->stream->dialog->session->all;
+}
+
+static inline struct side *peering_side(const struct peering *peering)
+{
+	return &peering->stream->sides[peering->side];
+}
+
+static inline struct flow_id peering_flow(const struct peering *peering, unsigned component)
+{
+	const struct side *side = &peering->stream->sides[peering->side];
+	return component == 1 ? side->rtp.id : side->rtcp.id;
+}
+
+/* The agent that SDP speaks of: that of a restart, if there is one. */
+static inline struct ice *peering_newest(const struct peering *peering)
+{
+	struct ice *next = peering->ice[1 - peering->current].ice;
+	return next ? next : peering->ice[peering->current].ice;
+}
+
+/* peering.c */
+MUST_CHECK int peering_ensure(struct stream *stream, int side, struct peering **out);
+/* peering_ice.c */
+MUST_CHECK int peering_ice_create(struct peering *peering, bool is_controlling, uint64_t now_ms);
+void peering_ice_close(struct peering *peering);
+MUST_CHECK int peering_ice_apply(struct peering *peering, bool is_offerer, uint64_t now_ms);
+bool peering_ice_selected(const struct peering *peering, unsigned component, struct addr *out);
+/* One a=candidate into `out`; `is_unknown`: it was passed over. */
+MUST_CHECK int peering_candidate_read(struct peering_sdp *out, struct slice text, bool *is_unknown);
+/* peering_dtls.c */
+MUST_CHECK int peering_dtls_promise(struct peering *peering, const struct options *options,
+				    uint64_t now_ms);
+MUST_CHECK int peering_dtls_apply(struct peering *peering, bool is_offerer,
+				  const struct options *options, uint64_t now_ms);
+void peering_dtls_close(struct peering *peering);
+/* The way to the peer is known, or another one. */
+void peering_dtls_path(struct peering *peering, unsigned component, const struct addr *to,
+		       uint64_t now_ms);
