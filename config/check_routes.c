@@ -152,7 +152,7 @@ static bool peer_is_used(const struct loaded *loaded, uint32_t peer)
 static bool interface_is_used(const struct loaded *loaded, uint32_t interface)
 {
 	for (size_t i = 0; i < loaded->peer_count; i++)
-		if (!loaded->peers[i].interface_known ||
+		if ((!loaded->peers[i].interface_known && !loaded->peers[i].public.retired) ||
 		    loaded->peers[i].public.interface == interface)
 			return true;
 	for (size_t i = 0; i < loaded->phones_count; i++)
@@ -165,7 +165,7 @@ static bool interface_is_used(const struct loaded *loaded, uint32_t interface)
 void check_unused(struct loaded *loaded)
 {
 	for (size_t i = 0; i < loaded->peer_count && i < 512; i++)
-		if (!peer_is_used(loaded, (uint32_t)i))
+		if (!loaded->peers[i].public.retired && !peer_is_used(loaded, (uint32_t)i))
 			finding_warn(&loaded->findings,
 				     value_place(loaded, NULL, loaded->peers[i].node),
 				     "peer \"%s\" is not used: no route leads from or to it",

@@ -3,11 +3,16 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <stdatomic.h>
 #include <stdlib.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include "config/raw.h"
+
+struct config_holders {
+	atomic_uint count;
+};
 
 #define ARENA_CHUNK (64u << 10)
 #define ARENA_LIMIT (48u << 20) /* a hostile file is refused, it does not fill the machine */
@@ -88,17 +93,34 @@ void loaded_destroy(struct loaded *loaded)
 	/* The arena's memory goes back to malloc as it is: what must not stay is wiped here. */
 	for (struct secret *secret = loaded->secrets; secret; secret = secret->next)
 		explicit_bzero(secret->text, secret->length);
+	free(loaded->file.public.holders);
 	findings_free(&loaded->findings);
 	arena_destroy(loaded->arena);
 	free(loaded->source);
 	free(loaded);
 }
 
-int loaded_create(const char *path, char *source, size_t length, const struct config_host *host,
-		  struct loaded **out, struct buf *findings)
+static int read_text(struct loaded *loaded, const struct follow *follow)
+{
+	struct yaml_node *root = NULL;
+	int err = yaml_parse(&loaded->findings, &root);
+
+	if (err)
+		return err;
+	loaded->follow = follow;
+	if (follow)
+		follow_order(loaded, root);
+	load_sections(loaded, root);
+	finish_sections(loaded);
+	check_sections(loaded);
+	loaded->follow = NULL;
+	return 0;
+}
+
+static int create(const char *path, char *source, size_t length, const struct config_host *host,
+		  const struct follow *follow, struct loaded **out, struct buf *findings)
 {
 	struct loaded *loaded = calloc(1, sizeof(*loaded));
-	struct yaml_node *root = NULL;
 	int err;
 
 	if (!loaded) {
@@ -112,16 +134,13 @@ int loaded_create(const char *path, char *source, size_t length, const struct co
 		goto fail;
 	findings_init(&loaded->findings, loaded->arena, path, (struct slice){source, length});
 	loaded->file.public.path = arena_text(loaded->arena, slice_from(path));
-	if (!loaded->file.public.path) {
+	loaded->file.public.holders = calloc(1, sizeof(struct config_holders));
+	if (!loaded->file.public.path || !loaded->file.public.holders) {
 		err = -ERR_NO_MEMORY;
 		goto fail;
 	}
-	err = yaml_parse(&loaded->findings, &root);
-	if (!err) {
-		load_sections(loaded, root);
-		finish_sections(loaded);
-		check_sections(loaded);
-	}
+	atomic_init(&loaded->file.public.holders->count, 1);
+	err = read_text(loaded, follow);
 	findings_show(&loaded->findings, findings);
 	if (loaded->findings.failed) {
 		buf_printf(findings, "%s: out of memory\n", path);
@@ -136,6 +155,21 @@ int loaded_create(const char *path, char *source, size_t length, const struct co
 fail:
 	loaded_destroy(loaded);
 	return err;
+}
+
+int loaded_create(const char *path, char *source, size_t length, const struct config_host *host,
+		  struct loaded **out, struct buf *findings)
+{
+	return create(path, source, length, host, NULL, out, findings);
+}
+
+int loaded_follow(const struct follow *follow, char *source, size_t length, struct loaded **out,
+		  struct buf *findings)
+{
+	const struct loaded *before = follow->before;
+
+	return create(before->file.public.path, source, length, before->host, follow, out,
+		      findings);
 }
 
 int config_load(const char *path, struct config **out, struct buf *findings)
@@ -153,10 +187,24 @@ int config_load(const char *path, struct config **out, struct buf *findings)
 	return 0;
 }
 
+const struct config *config_hold(const struct config *config)
+{
+	if (config->holders)
+		atomic_fetch_add(&config->holders->count, 1);
+	return config;
+}
+
+void config_release(const struct config *config)
+{
+	if (!config || !config->holders || atomic_fetch_sub(&config->holders->count, 1) != 1)
+		return;
+	/* The public part is the first member of the first member. */
+	loaded_destroy((struct loaded *)(uintptr_t)config);
+}
+
 void config_free(struct config *config)
 {
-	/* The public part is the first member of the first member. */
-	loaded_destroy((struct loaded *)(void *)config);
+	config_release(config);
 }
 
 int config_find_interface(const struct config *config, struct slice name)
@@ -170,7 +218,8 @@ int config_find_interface(const struct config *config, struct slice name)
 int config_find_peer(const struct config *config, struct slice name)
 {
 	for (size_t i = 0; i < config->peer_count; i++)
-		if (slice_equal(name, slice_from(config->peers[i].name)))
+		if (!config->peers[i].retired &&
+		    slice_equal(name, slice_from(config->peers[i].name)))
 			return (int)i;
 	return -1;
 }

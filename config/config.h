@@ -284,6 +284,7 @@ struct config_peer_limits { /* count 0 = no limit */
 
 struct config_peer {
 	const char *name;
+	bool retired; /* gone from the file: only calls that began before use it, by its index */
 	uint32_t interface;                  /* index */
 	const struct config_server *servers; /* in order of preference */
 	size_t server_count;
@@ -422,8 +423,11 @@ struct config_dataplane {
 	uint32_t batch_us; /* 0 = spin */
 };
 
+struct config_holders; /* how many there are */
+
 struct config {
-	const char *path; /* of the file, for messages */
+	const char *path;               /* of the file, for messages */
+	struct config_holders *holders; /* NULL: made by hand, holding does nothing */
 	const struct config_interface *interfaces;
 	size_t interface_count;
 	const struct config_domain *domains;
@@ -452,7 +456,11 @@ struct config {
  * caret, the cure) are appended to `findings`, all of them, also when 0 is returned (then they are
  * warnings). -ERR_MALFORMED: something is wrong in the file; -ERR_NOT_FOUND: no such file. */
 MUST_CHECK int config_load(const char *path, struct config **out, struct buf *findings);
-void config_free(struct config *config); /* NULL is fine; wipes secrets */
+/* Whoever keeps pointers into it holds it: a worker, a call that began with it. Freed by the last
+ * one, from any thread. */
+const struct config *config_hold(const struct config *config);
+void config_release(const struct config *config); /* NULL is fine */
+void config_free(struct config *config); /* the loader's hold; NULL is fine; wipes secrets */
 
 /* -1 when there is none. */
 int config_find_interface(const struct config *config, struct slice name);

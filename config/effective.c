@@ -56,26 +56,26 @@ static void origin_text(const struct printer *printer, const struct schema_key *
 	}
 }
 
-static void value_print(struct printer *printer, const struct schema_key *key, const char *base)
+void value_text(const struct loaded *loaded, const struct schema_key *key, const char *base,
+		struct buf *out)
 {
 	const char *value = base + key->offset;
 	size_t count;
 
 	if (!key->count_offset) {
-		key->type->print(printer->loaded, key, value, &printer->line);
+		key->type->print(loaded, key, value, out);
 		return;
 	}
 	memcpy(&count, base + key->count_offset, sizeof(count));
 	const char *values;
 	memcpy(&values, value, sizeof(values));
-	buf_add_char(&printer->line, '[');
+	buf_add_char(out, '[');
 	for (size_t i = 0; i < count; i++) {
 		if (i)
-			buf_add_text(&printer->line, ", ");
-		key->type->print(printer->loaded, key, values + i * key->type->size,
-				 &printer->line);
+			buf_add_text(out, ", ");
+		key->type->print(loaded, key, values + i * key->type->size, out);
 	}
-	buf_add_char(&printer->line, ']');
+	buf_add_char(out, ']');
 }
 
 /* Left out in the file, and nothing took its place. */
@@ -136,7 +136,7 @@ static void element_print(struct printer *printer, const struct schema_section *
 		size_t start = printer->line.len;
 		buf_printf(&printer->line, "%s: ", word);
 		size_t empty = printer->line.len;
-		value_print(printer, key, base);
+		value_text(printer->loaded, key, base, &printer->line);
 		if (printer->line.len == empty || !is_set(printer, key, base)) {
 			printer->line.len = start;
 			buf_printf(&printer->line, "# %s: %s", word,
@@ -178,6 +178,8 @@ void effective_show(const struct loaded *loaded, struct buf *out)
 		section_title(&printer, SCHEMA_PEERS, loaded->peer_count);
 	for (size_t i = 0; i < loaded->peer_count; i++) {
 		const struct raw_peer *peer = &loaded->peers[i];
+		if (peer->public.retired)
+			continue;
 		name_line(&printer, peer->public.name);
 		element_print(&printer, schema_section(SCHEMA_PEERS), peer, 2,
 			      loaded->interfaces[peer->public.interface].public.trusted, false);

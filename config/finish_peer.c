@@ -71,7 +71,7 @@ static void registration_finish(struct raw_peer *peer)
 /* What only an interface has. */
 static void peer_media_finish(const struct loaded *loaded, struct raw_peer *peer)
 {
-	if (!peer->interface_known)
+	if (!peer->interface_known && !peer->public.retired)
 		return;
 	const struct config_media *from = &loaded->interfaces[peer->public.interface].public.media;
 	peer->public.media.ports = from->ports;
@@ -79,6 +79,10 @@ static void peer_media_finish(const struct loaded *loaded, struct raw_peer *peer
 	peer->public.media.addresses = from->addresses;
 	peer->public.media.address_count = from->address_count;
 	peer->public.media.dscp = from->dscp;
+	if (peer->public.retired) {
+		peer->public.media.keying = from->keying;
+		peer->public.media.keying_count = from->keying_count;
+	}
 }
 
 void finish_peers(struct loaded *loaded)
@@ -87,6 +91,11 @@ void finish_peers(struct loaded *loaded)
 
 	for (size_t i = 0; public && i < loaded->peer_count; i++) {
 		struct raw_peer *peer = &loaded->peers[i];
+		if (peer->public.retired) {
+			peer_media_finish(loaded, peer);
+			public[i] = peer->public;
+			continue;
+		}
 		servers_finish(loaded, peer);
 		accept_finish(loaded, peer);
 		registration_finish(peer);

@@ -91,6 +91,10 @@ static void peers_load(struct loaded *loaded, const struct yaml_node *root)
 		struct raw_peer *peer = &loaded->peers[i];
 		struct element element = {loaded, section, (char *)peer, node, NULL};
 		peer->node = node;
+		if (node->retired) {
+			follow_retire(loaded, peer);
+			continue;
+		}
 		peer->public.name = type_text(loaded, node->key);
 		peer->public.interface = UINT32_MAX;
 		element.title = arena_printf(loaded->arena, "peer \"%s\"",

@@ -129,6 +129,11 @@ struct secret { /* a text in the arena that must not stay in memory */
 	size_t length;
 };
 
+struct follow { /* whose indexes a file keeps, and the same file read without that */
+	const struct loaded *before;
+	const struct loaded *draft;
+};
+
 /* A loaded file: what config_load() returns the public part of. */
 struct loaded {
 	struct raw_file file; /* first: its first member is the struct config */
@@ -148,11 +153,16 @@ struct loaded {
 	size_t route_count;
 	struct origin *origins[1024]; /* by address */
 	struct secret *secrets;       /* wiped at the end */
+	const struct follow *follow;  /* only while it is read */
 	/* The names of interfaces and peers, known before anything refers to them. */
 	const struct yaml_node *interface_nodes;
 	const struct yaml_node *peer_nodes;
 };
 
+/* follow.c: the elements in the order of before, with what has gone in its place. */
+void follow_order(struct loaded *loaded, struct yaml_node *root);
+/* What a peer that has gone leaves to the calls that still use it. */
+void follow_retire(struct loaded *loaded, struct raw_peer *peer);
 /* load.c: the file's values into the raw structs. */
 void load_sections(struct loaded *loaded, const struct yaml_node *root);
 /* schema_later.c: whether a form of writing is refused here as "not in this version". */
@@ -191,8 +201,17 @@ void check_unused(struct loaded *loaded);
 MUST_CHECK int loaded_create(const char *path, char *source, size_t length,
 			     const struct config_host *host, struct loaded **out,
 			     struct buf *findings);
+/* The same for what runs already: interfaces and peers keep their indexes. */
+MUST_CHECK int loaded_follow(const struct follow *follow, char *source, size_t length,
+			     struct loaded **out, struct buf *findings);
+/* config_reload() with the text. */
+MUST_CHECK int loaded_reload(const struct loaded *before, char *source, size_t length,
+			     struct loaded **out, struct buf *said);
 /* The file read whole, bounded; malloc'd and NUL-terminated. */
 MUST_CHECK int loaded_read(const char *path, char **source, size_t *length, struct buf *findings);
 void loaded_destroy(struct loaded *loaded);
 /* effective.c */
+/* A key's value as one would write it; of the struct at `base`. */
+void value_text(const struct loaded *loaded, const struct schema_key *key, const char *base,
+		struct buf *out);
 void effective_show(const struct loaded *loaded, struct buf *out);

@@ -33,6 +33,7 @@ struct schema_key {
 	uint32_t max_values; /* of a list; 0 = 4096 */
 	bool is_required;
 	bool is_later;       /* known, not in this version: refused when written */
+	bool is_live;        /* a reload may change it; others need a restart */
 	bool inherits;       /* of a peer: without it, the value of its interface's same key */
 	const char *example; /* a value as one would write it */
 	const char *doc;

@@ -19,6 +19,7 @@ extern const struct schema_choice schema_privacy[];
 	 .type = &type_header,                                                                     \
 	 SCHEMA_VALUES(raw, public.headers.in.remove, public.headers.in.remove_count),             \
 	 .is_later = true,                                                                         \
+	 .is_live = true,                                                                          \
 	 .inherits = (peer),                                                                       \
 	 .max_values = 64,                                                                         \
 	 .otherwise = "none",                                                                      \
@@ -28,6 +29,7 @@ extern const struct schema_choice schema_privacy[];
 		 .type = &type_header,                                                             \
 		 SCHEMA_VALUES(raw, public.headers.in.keep, public.headers.in.keep_count),         \
 		 .is_later = true,                                                                 \
+		 .is_live = true,                                                                  \
 		 .inherits = (peer),                                                               \
 		 .max_values = 64,                                                                 \
 		 .otherwise = "none",                                                              \
@@ -37,6 +39,7 @@ extern const struct schema_choice schema_privacy[];
 		 .type = &type_headers,                                                            \
 		 SCHEMA_FIELD(raw, set_in),                                                        \
 		 .is_later = true,                                                                 \
+		 .is_live = true,                                                                  \
 		 .inherits = (peer),                                                               \
 		 .otherwise = "none",                                                              \
 		 .example = "{X-Side: wan}",                                                       \
@@ -45,6 +48,7 @@ extern const struct schema_choice schema_privacy[];
 		 .type = &type_header,                                                             \
 		 SCHEMA_VALUES(raw, public.headers.out.remove, public.headers.out.remove_count),   \
 		 .is_later = true,                                                                 \
+		 .is_live = true,                                                                  \
 		 .inherits = (peer),                                                               \
 		 .max_values = 64,                                                                 \
 		 .otherwise = "none",                                                              \
@@ -54,6 +58,7 @@ extern const struct schema_choice schema_privacy[];
 		 .type = &type_header,                                                             \
 		 SCHEMA_VALUES(raw, public.headers.out.keep, public.headers.out.keep_count),       \
 		 .is_later = true,                                                                 \
+		 .is_live = true,                                                                  \
 		 .inherits = (peer),                                                               \
 		 .max_values = 64,                                                                 \
 		 .otherwise = "none",                                                              \
@@ -61,7 +66,7 @@ extern const struct schema_choice schema_privacy[];
 		 .doc = "Headers that leave by here, whatever `remove` and the defaults say."},    \
 	{                                                                                          \
 		.path = "headers.out.set", .type = &type_headers, SCHEMA_FIELD(raw, set_out),      \
-		.is_later = true, .inherits = (peer), .otherwise = "none",                         \
+		.is_later = true, .is_live = true, .inherits = (peer), .otherwise = "none",        \
 		.example = "{User-Agent: Example}",                                                \
 		.doc = "Headers put into what leaves by here, in place of any of the name."        \
 	}
@@ -72,6 +77,7 @@ extern const struct schema_choice schema_privacy[];
 	 .type = &type_duration,                                                                   \
 	 SCHEMA_FIELD(raw, public.dialog.session_timer_ms),                                        \
 	 .is_later = true,                                                                         \
+	 .is_live = true,                                                                          \
 	 .inherits = (peer),                                                                       \
 	 .max = 86400000,                                                                          \
 	 .untrusted = SCHEMA_DEFAULT(peer, "1800s"),                                               \
@@ -83,6 +89,7 @@ extern const struct schema_choice schema_privacy[];
 		 .type = &type_duration,                                                           \
 		 SCHEMA_FIELD(raw, public.dialog.session_minimum_ms),                              \
 		 .is_later = true,                                                                 \
+		 .is_live = true,                                                                  \
 		 .inherits = (peer),                                                               \
 		 .min = 90000,                                                                     \
 		 .max = 86400000,                                                                  \
@@ -95,6 +102,7 @@ extern const struct schema_choice schema_privacy[];
 		 SCHEMA_FIELD(raw, public.dialog.reliable),                                        \
 		 .choices = schema_reliable,                                                       \
 		 .is_later = true,                                                                 \
+		 .is_live = true,                                                                  \
 		 .inherits = (peer),                                                               \
 		 .untrusted = SCHEMA_DEFAULT(peer, "auto"),                                        \
 		 .otherwise = "as its interface",                                                  \
@@ -105,6 +113,7 @@ extern const struct schema_choice schema_privacy[];
 		 SCHEMA_FIELD(raw, public.dialog.transfer),                                        \
 		 .choices = schema_transfers,                                                      \
 		 .is_later = true,                                                                 \
+		 .is_live = true,                                                                  \
 		 .inherits = (peer),                                                               \
 		 .untrusted = SCHEMA_DEFAULT(peer, "pass"),                                        \
 		 .otherwise = "as its interface",                                                  \
@@ -115,6 +124,7 @@ extern const struct schema_choice schema_privacy[];
 		 SCHEMA_FIELD(raw, public.dialog.redirects),                                       \
 		 .choices = schema_redirects,                                                      \
 		 .is_later = true,                                                                 \
+		 .is_live = true,                                                                  \
 		 .inherits = (peer),                                                               \
 		 .untrusted = SCHEMA_DEFAULT(peer, "follow"),                                      \
 		 .otherwise = "as its interface",                                                  \
@@ -122,7 +132,7 @@ extern const struct schema_choice schema_privacy[];
 		 .doc = "What becomes of a 3xx from here."},                                       \
 	{                                                                                          \
 		.path = "privacy", .type = &type_choice, SCHEMA_FIELD(raw, public.dialog.privacy), \
-		.choices = schema_privacy, .is_later = true, .inherits = (peer),                   \
+		.choices = schema_privacy, .is_later = true, .is_live = true, .inherits = (peer),  \
 		.untrusted = SCHEMA_DEFAULT(peer, "apply"), .otherwise = "as its interface",       \
 		.example = "pass",                                                                 \
 		.doc = "What becomes of `Privacy` in what leaves by here "                         \

@@ -10,6 +10,8 @@ struct schema_type {
 	size_t size;
 	bool takes_tag; /* !env, !file */
 	bool takes_map; /* says itself what it thinks of a map */
+	/* Of values that are not shown, NULL for all others. */
+	bool (*is_same)(const void *a, const void *b);
 	/* Reports what is wrong with it and returns false. `node` holds a scalar. */
 	bool (*read)(struct loaded *loaded, const struct schema_key *key,
 		     const struct yaml_node *node, void *out);

@@ -113,11 +113,19 @@ static void secret_print(const struct loaded *loaded, const struct schema_key *k
 	buf_add_text(out, TEXT_VALUE ? "(set, not shown)" : "");
 }
 
+static bool secret_is_same(const void *a, const void *b)
+{
+	const char *x = *(const char *const *)a, *y = *(const char *const *)b;
+
+	return x && y ? strcmp(x, y) == 0 : x == y;
+}
+
 const struct schema_type type_secret = {
 	.name = "secret",
 	.write = "!env NAME or !file PATH",
 	.size = sizeof(const char *),
 	.takes_tag = true,
+	.is_same = secret_is_same,
 	.read = secret_read,
 	.print = secret_print,
 };
@@ -159,11 +167,19 @@ static void pem_print(const struct loaded *loaded, const struct schema_key *key,
 	type_quoted_add(out, pem->path);
 }
 
+/* Renewed under the same name. */
+static bool pem_is_same(const void *a, const void *b)
+{
+	return secret_is_same(&((const struct config_pem *)a)->text,
+			      &((const struct config_pem *)b)->text);
+}
+
 const struct schema_type type_pem = {
 	.name = "PEM file",
 	.write = "!file wan.pem, relative to this file",
 	.size = sizeof(struct config_pem),
 	.takes_tag = true,
+	.is_same = pem_is_same,
 	.read = pem_read,
 	.print = pem_print,
 };

@@ -13,7 +13,7 @@ static int find_name(const struct yaml_node *map, struct slice name)
 	int index = 0;
 
 	for (const struct yaml_node *child = map ? map->first : NULL; child; child = child->next) {
-		if (slice_equal(child->key, name))
+		if (!child->retired && slice_equal(child->key, name))
 			return index;
 		index++;
 	}
@@ -25,6 +25,8 @@ static void offer_names(struct loaded *loaded, struct nearest *nearest, const st
 	const struct yaml_node *child = map ? map->first : NULL;
 
 	for (int i = 0; child && i < NAMES_COMPARED; child = child->next, i++) {
+		if (child->retired)
+			continue;
 		char *name = type_text(loaded, child->key);
 		if (name)
 			nearest_offer(nearest, name);

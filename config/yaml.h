@@ -9,6 +9,8 @@
 #define YAML_MAX_DEPTH 16
 #define YAML_MAX_NODES 65536
 
+struct config_peer;
+
 enum yaml_type { YAML_SCALAR, YAML_LIST, YAML_MAP };
 
 struct yaml_node {
@@ -19,7 +21,8 @@ struct yaml_node {
 	struct slice text;  /* YAML_SCALAR; in the arena */
 	struct slice key;   /* inside a map */
 	struct place key_place;
-	struct yaml_node *first; /* YAML_LIST, YAML_MAP: children in the file's order */
+	const struct config_peer *retired; /* follow.c: not in the file, only its index is */
+	struct yaml_node *first;           /* YAML_LIST, YAML_MAP: children in the file's order */
 	struct yaml_node *next;
 	uint32_t count;
 };

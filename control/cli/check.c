@@ -8,6 +8,7 @@
 
 #include "config/config.h"
 #include "config/effective.h"
+#include "config/reload.h"
 #include "config/schema.h"
 
 static const char *only_file(const char *command, int argc, char **argv)
@@ -50,8 +51,31 @@ static void summary(const struct config *config, const char *path)
 	       config->state.store == CONFIG_STORE_REDIS ? config->state.server.text : "memory");
 }
 
+/* What a running daemon would be given, and what it could not take. */
+static int diff_command(const char *before_path, const char *after_path)
+{
+	struct config *before = NULL, *after = NULL;
+	struct buf text;
+
+	buf_init(&text);
+	int err = config_load(before_path, &before, &text);
+	if (!err)
+		err = config_load(after_path, &after, &text);
+	cli_write(STDERR_FILENO, &text);
+	buf_clear(&text);
+	if (!err && config_diff(before, after, &text) == 0)
+		buf_add_text(&text, "nothing changes\n");
+	cli_write(STDOUT_FILENO, &text);
+	buf_free(&text);
+	config_free(before);
+	config_free(after);
+	return err ? CLI_WRONG : CLI_OK;
+}
+
 int check_command(int argc, char **argv)
 {
+	if (argc == 3 && strcmp(argv[0], "--diff") == 0)
+		return diff_command(argv[1], argv[2]);
 	const char *path = only_file("check", argc, argv);
 	struct config *config = NULL;
 	struct buf findings;

@@ -16,10 +16,11 @@ static const struct cli_command commands[] = {
 	 "did not\n"
 	 "stop cleanly.\n",
 	 run_command},
-	{"check", "FILE", "is this configuration right?",
+	{"check", "FILE | --diff OLD NEW", "is this configuration right? what does it change?",
 	 "Prints every error and warning with its place and a cure. Exit status: 0 it may run "
 	 "(there may be\n"
-	 "warnings), 1 it may not.\n",
+	 "warnings), 1 it may not.\n"
+	 "--diff OLD NEW   each value that NEW changes, and whether that needs a restart\n",
 	 check_command},
 	{"config show", "[--effective] FILE", "the file, or every resulting value with its origin",
 	 "--effective   every value, filled in, and behind it where it comes from: file:line, "

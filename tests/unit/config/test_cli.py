@@ -90,6 +90,19 @@ def check_reads_from_a_pipe(b):
     assert status == 0 and "fine" in out
 
 
+def check_shows_the_difference_of_two_files(b):
+    old, new = b.dir + "/old.yaml", b.dir + "/new.yaml"
+    for path, text in ((old, GOOD), (new, GOOD + "workers: 3\nlog: {level: debug}\n")):
+        with open(path, "w") as f:
+            f.write(text)
+    status, out, err = run("check", "--diff", old, new)
+    assert status == 0 and err == "", (status, err)
+    assert "~ log.level: info -> debug\n" in out, out
+    assert "-> 3 (needs a restart)\n" in out, out
+    assert run("check", "--diff", old, old)[1] == "nothing changes\n"
+    assert run("check", "--diff", old)[0] == 2
+
+
 def check_of_no_file_says_so(b):
     status, _, err = run("check", b.dir + "/none.yaml")
     assert status == 1 and "cannot be opened: No such file" in err, err

@@ -221,12 +221,41 @@ static void mutate(struct buf *text, uint64_t *seed)
 	*text = out;
 }
 
+/* What runs is what it was, whatever is offered to it. */
+static void reload_mutated(const struct loaded *running, const struct buf *text)
+{
+	struct loaded *next = NULL;
+	struct buf said, before, after;
+	char *copy = malloc(text->len + 1);
+
+	assert_non_null(copy);
+	memcpy(copy, text->len ? text->data : "", text->len);
+	copy[text->len] = '\0';
+	buf_init(&said);
+	buf_init(&before);
+	buf_init(&after);
+	effective_show(running, &before);
+	int err = loaded_reload(running, copy, text->len, &next, &said);
+	effective_show(running, &after);
+	assert_true(slice_equal(buf_slice(&before), buf_slice(&after)));
+	assert_true(err ? !next && said.len : !next == !said.len);
+	if (next)
+		assert_true(next->file.public.peer_count >= running->file.public.peer_count);
+	loaded_destroy(next);
+	buf_free(&said);
+	buf_free(&before);
+	buf_free(&after);
+}
+
 static void mutated_files_are_refused_or_taken(void **state)
 {
 	uint64_t seed = 20261122;
 	unsigned taken = 0, refused = 0;
+	char *first = sample_read(SAMPLES);
+	struct loaded *running = bench_fine(first);
 
 	(void)state;
+	free(first);
 	for (unsigned i = 0; i < MUTATIONS; i++) {
 		char *sample = sample_read(i % (SAMPLES + 1));
 		struct buf text, findings, shown;
@@ -251,12 +280,14 @@ static void mutated_files_are_refused_or_taken(void **state)
 			effective_show(loaded, &shown);
 			taken++;
 		}
+		reload_mutated(running, &text);
 		loaded_destroy(loaded);
 		buf_free(&text);
 		buf_free(&findings);
 		buf_free(&shown);
 		free(sample);
 	}
+	loaded_destroy(running);
 	assert_int_equal(taken + refused, MUTATIONS);
 	assert_true(refused > MUTATIONS / 4);
 }

@@ -1,0 +1,70 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "config/reload.h"
+
+#include <stdlib.h>
+
+#include "config/diff.h"
+
+static char *copy_text(const char *source, size_t length)
+{
+	char *copy = malloc(length + 1);
+
+	if (copy) {
+		memcpy(copy, source, length);
+		copy[length] = '\0';
+	}
+	return copy;
+}
+
+/* The draft is the file as it stands: what is wrong in it, what it changes. The second reading puts
+ * its elements where they were. */
+int loaded_reload(const struct loaded *before, char *source, size_t length, struct loaded **out,
+		  struct buf *said)
+{
+	char *again = copy_text(source, length);
+	struct loaded *draft = NULL, *next = NULL;
+	struct diff diff = {.before = before, .out = said};
+
+	if (!again) {
+		free(source);
+		return -ERR_NO_MEMORY;
+	}
+	int err =
+		loaded_create(before->file.public.path, source, length, before->host, &draft, said);
+	if (!err) {
+		buf_clear(said); /* warnings are the check's affair */
+		diff.after = draft;
+		diff_make(&diff);
+		err = buf_failed(said) ? -ERR_NO_MEMORY : diff.fixed ? -ERR_UNSUPPORTED : 0;
+	}
+	if (!err && diff.lines) {
+		struct follow follow = {before, draft};
+		struct buf findings;
+		buf_init(&findings);
+		err = loaded_follow(&follow, again, length, &next, &findings);
+		again = NULL;
+		if (err)
+			buf_add(said, buf_slice(&findings));
+		buf_free(&findings);
+	}
+	free(again);
+	loaded_destroy(draft);
+	if (!err)
+		*out = next;
+	return err;
+}
+
+int config_reload(const struct config *current, struct config **out, struct buf *said)
+{
+	const struct loaded *before = (const struct loaded *)(const void *)current;
+	struct loaded *next = NULL;
+	char *source = NULL;
+	size_t length = 0;
+	int err = loaded_read(current->path, &source, &length, said);
+
+	if (!err)
+		err = loaded_reload(before, source, length, &next, said);
+	if (!err)
+		*out = next ? &next->file.public : NULL;
+	return err;
+}
