@@ -205,6 +205,7 @@ static void log_flow_event(struct sessions *sessions, const struct datapath_even
 			  session->call_id, port, what, source);
 		break;
 	case DATAPATH_SOURCE_MOVED:
+	case DATAPATH_SOURCE_ROAMED:
 		log_info(sessions->log, "media.source-moved", "call=%s port=%u kind=%s source=%s",
 			 session->call_id, port, what, source);
 		break;
