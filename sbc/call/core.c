@@ -24,6 +24,8 @@ static void on_request(void *owner, struct transaction_handle handle, const stru
 {
 	struct core *core = owner;
 
+	if (subscriptions_receive(core->subscriptions, handle, request, path))
+		return;
 	if (message_method(request) != METHOD_REGISTER)
 		calls_receive(core->calls, handle, request, path);
 	else if (limits_take(core->limits, LIMIT_REGISTER, path, who_registers(core, request, path),
@@ -98,6 +100,7 @@ static void core_destroy(void *owner)
 	struct core *core = owner;
 
 	calls_destroy(core->calls);
+	subscriptions_destroy(core->subscriptions);
 	registrar_destroy(core->registrar);
 	peers_destroy(core->peers);
 	dns_channel_destroy(core->dns);
@@ -125,6 +128,13 @@ static int core_start(struct worker *worker, void **out)
 		err = peers_create(worker, &core->peers);
 	if (!err)
 		err = registrar_create(worker, core->peers, &core->registrar);
+	conceal_key_derive(worker->token_key->mac, worker->token_key->cipher, &core->conceal);
+	struct subscriptions_config subscriptions = {.worker = worker,
+						     .peers = core->peers,
+						     .registrar = core->registrar,
+						     .conceal = &core->conceal};
+	if (!err)
+		err = subscriptions_create(&subscriptions, &core->subscriptions);
 	struct calls_config calls = {.worker = worker,
 				     .peers = core->peers,
 				     .registrar = core->registrar,

@@ -3,6 +3,7 @@
 #pragma once
 #include "sbc/call/call.h"
 #include "sbc/dns/channel.h"
+#include "sbc/subscription/subscription.h"
 #include "sbc/topology/leak.h"
 
 struct core {
@@ -14,6 +15,8 @@ struct core {
 	struct limits *limits;
 	struct calls *calls;
 	struct leaks *leaks;
+	struct conceal_key conceal;
+	struct subscriptions *subscriptions;
 };
 
 /* For workers_create(). */

@@ -25,6 +25,29 @@ static json_t *registrar_counters_object(const struct core *core)
 	return object;
 }
 
+static json_t *subscription_counters_object(const struct core *core)
+{
+	const struct subscription_counters *counters = subscriptions_counters(core->subscriptions);
+	json_t *object = json_object();
+
+#define X(name, text) json_put_number(object, #name, counter_get(&counters->name));
+	FOREACH_SUBSCRIPTION_COUNTER(X)
+#undef X
+	return object;
+}
+
+static json_t *leak_counters_object(const struct core *core)
+{
+	const struct leak_counters *counters = leaks_counters(core->leaks);
+	json_t *object = json_object();
+
+	json_put_number(object, "checked", counter_get(&counters->checked));
+	json_put_number(object, "bytes", counter_get(&counters->bytes));
+	json_put_number(object, "found", counter_get(&counters->found));
+	json_put_number(object, "blocked", counter_get(&counters->blocked));
+	return object;
+}
+
 static json_t *media_counters_object(const struct core *core)
 {
 	const struct media_counters *counters = media_counters(core->calls->media);
@@ -131,6 +154,8 @@ static json_t *held_object(const struct core *core)
 	json_put_number(object, "timers", wheel_armed(worker->wheel));
 	json_put_number(object, "registrations", registrar_bindings(core->registrar)->ids.count);
 	json_put_number(object, "registers_pending", registrar_pending(core->registrar));
+	json_put_number(object, "subscriptions", subscriptions_count(core->subscriptions));
+	json_put_number(object, "requests_pending", subscriptions_pending(core->subscriptions));
 	/* of the process: said by one worker */
 	json_put_number(object, "files", worker->index == 0 ? open_files() : 0);
 	return object;
@@ -143,6 +168,8 @@ void part_stats(struct part *part, struct core *core)
 	json_put(object, "held", held_object(core));
 	json_put(object, "calls", call_counters(core));
 	json_put(object, "registrations", registrar_counters_object(core));
+	json_put(object, "subscriptions", subscription_counters_object(core));
+	json_put(object, "leaks", leak_counters_object(core));
 	json_put(object, "media", media_counters_object(core));
 	json_put(object, "messages", message_counters_object(core));
 	json_put(object, "transactions", transaction_counters_object(core));

@@ -294,3 +294,55 @@ void headers_copy(const struct message *message, const struct crossing *crossing
 	if (crossing->session)
 		write_session(message, crossing, out);
 }
+
+/* --- option tags --- */
+
+/* Those that ask nothing of who stands between. */
+static const struct slice end_to_end_options[] = {
+	{"answermode", 10},
+	{"eventlist", 9},
+	{"explicitsub", 11},
+	{"geolocation-http", 16},
+	{"geolocation-sip", 15},
+	{"histinfo", 8},
+	{"multiple-refer", 14},
+	{"norefersub", 10},
+	{"nosub", 5},
+	{"pref", 4},
+	{"recipient-list-message", 22},
+	{"recipient-list-subscribe", 24},
+	{"replaces", 8},
+	{"resource-priority", 17},
+	{"uui", 3},
+};
+enum { END_TO_END_OPTIONS = sizeof(end_to_end_options) / sizeof(end_to_end_options[0]) };
+
+void headers_options(const struct message *message, enum header_id id, struct buf *out)
+{
+	struct slice member;
+	bool is_begun = false;
+
+	for (size_t i = 0; message_member(message, id, i, &member); i++) {
+		size_t at = 0;
+		while (at < END_TO_END_OPTIONS &&
+		       !slice_equal_nocase(member, end_to_end_options[at]))
+			at++;
+		if (at == END_TO_END_OPTIONS)
+			continue;
+		buf_add(out, is_begun ? SLICE(", ") : header_text(id));
+		if (!is_begun)
+			buf_add_text(out, ": ");
+		buf_add(out, end_to_end_options[at]);
+		is_begun = true;
+	}
+	if (is_begun)
+		buf_add_text(out, "\r\n");
+}
+
+bool headers_unsupported(const struct message *request, struct buf *unsupported)
+{
+	const struct scan *scan = message_scan(request);
+	bool is_bad = scan_unknown_options(scan, HEADER_REQUIRE, end_to_end_options,
+					   END_TO_END_OPTIONS, unsupported);
+	return scan_unknown_options(scan, HEADER_PROXY_REQUIRE, NULL, 0, unsupported) || is_bad;
+}

@@ -15,3 +15,8 @@ bool headers_hide_user(const struct message *message, const struct crossing *cro
 #define HEADERS_ANONYMOUS_DISPLAY "\"Anonymous\""
 /* Reason without its text parameters, which may name a product (RFC 3326). */
 void headers_reason(struct slice value, struct buf *out);
+/* Supported or Require with those of its option tags that are between the two ends. */
+void headers_options(const struct message *message, enum header_id id, struct buf *out);
+/* Require and Proxy-Require of a request that is passed on: true = `unsupported` has what neither
+ * the two ends have between them nor we know. */
+bool headers_unsupported(const struct message *request, struct buf *unsupported);

@@ -50,7 +50,8 @@ static bool by_request_uri(const struct shard *shard, const struct scan *scan, u
 {
 	struct uri uri;
 	return !uri_parse(scan->request_uri, &uri) &&
-	       is_ours(shard, TOKEN_CONTACT, uri.user, worker);
+	       (is_ours(shard, TOKEN_CONTACT, uri.user, worker) ||
+		is_ours(shard, TOKEN_SUBSCRIPTION, uri.user, worker));
 }
 
 uint8_t shard_of(const struct shard *shard, const struct scan *scan, enum shard_source source)
@@ -65,6 +66,7 @@ uint8_t shard_of(const struct shard *shard, const struct scan *scan, enum shard_
 		return worker;
 	}
 	if (is_ours(shard, TOKEN_TAG, scan->to_tag, &worker) ||
+	    is_ours(shard, TOKEN_SUBSCRIPTION, scan->to_tag, &worker) ||
 	    by_request_uri(shard, scan, &worker))
 		return worker;
 	if (source == SHARD_PEER_UNTRUSTED)

@@ -8,7 +8,13 @@
 
 enum { TOKEN_LENGTH = 26 };
 
-enum token_kind { TOKEN_CALL_ID = 1, TOKEN_TAG, TOKEN_BRANCH, TOKEN_CONTACT };
+enum token_kind {
+	TOKEN_CALL_ID = 1,
+	TOKEN_TAG,
+	TOKEN_BRANCH,
+	TOKEN_CONTACT,
+	TOKEN_SUBSCRIPTION, /* tag, Contact user and Call-ID of its dialogs */
+};
 
 struct token_key { /* shared by all workers of a process, and later by all nodes */
 	uint64_t mac[2];

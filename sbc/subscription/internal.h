@@ -1,0 +1,155 @@
+/* internal.h - what the files of this folder share. subscriptions.c is the table and who gets what,
+ * way.c where a request goes, passing.c one request on its way, subscribe.c and notify.c the
+ * dialogs.
+ * SPDX-License-Identifier: Apache-2.0 */
+#pragma once
+#include "control/base/table.h"
+#include "sbc/dialog/dialog.h"
+#include "sbc/subscription/subscription.h"
+#include "sbc/topology/policy.h"
+
+enum {
+	SUBSCRIBER = 0,
+	NOTIFIER = 1,
+	SUBSCRIPTIONS_MAX = 65536, /* of one worker */
+	PASSINGS_MAX = 16384,
+	FORKS_MAX = 4, /* beside the first */
+	BODY_MAX = 65536,
+};
+
+struct side {
+	struct dialog dialog;
+	struct transport_path path; /* where its last message came from, or the first goes to */
+	uint16_t interface;
+	int peer; /* -1 = a phone */
+	bool is_trusted;
+};
+
+struct subscription {
+	struct table_link by_number;
+	struct subscriptions *all;
+	uint64_t number; /* in its tokens */
+	struct side sides[2];
+	struct slice event;  /* owned; with its id */
+	struct slice target; /* owned; Request-URI as it came */
+	uint64_t parent;     /* the subscription this one is a later hop of; 0 = none */
+	uint64_t root;       /* of a fork: the first one */
+	uint64_t forks[FORKS_MAX];
+	uint32_t fork_count;
+	bool is_up;       /* the notifier's dialog is there */
+	uint32_t asked_s; /* Expires of the last SUBSCRIBE */
+	uint64_t created_ms;
+	struct timer expiry;
+	struct session_ids session;
+};
+
+/* One request on its way, until its answer. */
+struct passing {
+	struct table_link by_number;
+	struct subscriptions *all;
+	uint64_t number;
+	struct transaction_handle server;
+	uint64_t subscription; /* 0 = none */
+	uint8_t from;          /* side of it that asked */
+	bool is_first;         /* the request that began it */
+	bool is_last;          /* NOTIFY that ends it */
+	enum method method;
+	struct crossing back;       /* for the answer */
+	struct dialog dialog;       /* without a subscription: what stands in From, To, ... */
+	struct slice method_text;   /* owned */
+	struct slice uri;           /* owned; Request-URI as it came */
+	struct slice lines;         /* owned; all other headers */
+	struct slice content_type;  /* owned */
+	struct slice body;          /* owned */
+	struct slice record_routes; /* owned; for the answer */
+	int max_forwards;
+	uint16_t interface; /* it leaves by */
+	int peer;           /* -1 = to a phone, or in a dialog */
+	struct peers_try attempt;
+	struct transport_path path;
+};
+
+struct subscriptions {
+	struct subscriptions_config config;
+	struct worker *worker;
+	struct table by_number;
+	struct table passings;
+	uint64_t next_number;
+	uint64_t next_passing;
+	uint64_t secret[2]; /* of the Call-IDs and tags of requests without a dialog */
+	struct subscription_counters counters;
+};
+
+/* --- way.c --- */
+struct way {
+	unsigned int status; /* 0 = found; else the answer */
+	bool is_silent;      /* none at all */
+	int from_peer;       /* -1 = a phone */
+	int peer;            /* -1 = to a phone */
+	uint16_t interface;
+	struct transport_path path; /* to a phone */
+	struct slice target;        /* to a phone: its contact; belongs to the registrar */
+};
+void way_find(struct subscriptions *all, const struct message *request,
+	      const struct transport_path *path, struct way *out);
+bool way_believes(const struct subscriptions *all, int peer);
+
+/* --- passing.c --- */
+/* An unfinished one, not yet in the table; passing_drop() or passing_send() follows. */
+MUST_CHECK int passing_create(struct subscriptions *all, struct transaction_handle server,
+			      const struct message *request, const struct crossing *crossing,
+			      struct passing **out);
+void passing_free(struct passing *passing); /* NULL is fine */
+struct passing *passing_find(const struct subscriptions *all, uint64_t number);
+/* Give it to a client transaction; from then on it belongs to the table. */
+MUST_CHECK int passing_send(struct passing *passing);
+/* Outside any dialog. */
+void passing_outside(struct subscriptions *all, struct transaction_handle handle,
+		     const struct message *request, const struct transport_path *path,
+		     const struct way *way);
+/* The crossing from one place to another. */
+struct crossing passing_crossing(const struct subscriptions *all, uint16_t from_interface,
+				 int from_peer, uint16_t to_interface, int to_peer, bool with_body);
+/* Identity of the other side, with the hosts of this one. */
+MUST_CHECK int passing_map_identity(struct slice *owned, const struct crossing *crossing,
+				    struct slice uri);
+void passing_copy_routes(const struct message *request, struct buf *out);
+
+/* --- subscriptions.c --- */
+struct subscription *subscription_find(const struct subscriptions *all, uint64_t number);
+void subscription_end(struct subscription *subscription);
+MUST_CHECK int subscription_create(struct subscriptions *all, struct subscription **out);
+void subscription_refuse(struct subscriptions *all, struct transaction_handle handle,
+			 const struct message *request, const struct transport_path *path,
+			 unsigned int status, struct slice headers);
+/* What could not be passed on: 400, 500, or 503 with Retry-After. */
+void subscription_refuse_error(struct subscriptions *all, struct transaction_handle handle,
+			       const struct message *request, const struct transport_path *path,
+			       int err);
+/* Good for so long from now, and a little for the last NOTIFY to come. */
+void subscription_arm(struct subscription *subscription, uint64_t expires_s);
+
+/* --- subscribe.c --- */
+void subscribe_receive(struct subscriptions *all, struct transaction_handle handle,
+		       const struct message *request, const struct transport_path *path,
+		       const struct way *way);
+/* SUBSCRIBE or NOTIFY in its dialog, from a side. */
+void subscription_receive(struct subscription *subscription, uint8_t from,
+			  struct transaction_handle handle, const struct message *request,
+			  const struct transport_path *path);
+/* What became of it: before the answer goes back. Lines of ours for the answer. */
+void subscription_answered(struct passing *passing, const struct message *response,
+			   const struct transport_path *path, struct buf *own);
+void subscription_unanswered(struct passing *passing, unsigned int status);
+/* Whose NOTIFY this is: the subscription, a fork of it, or a fork that it begins. NULL = 481. */
+struct subscription *notify_match(struct subscription *first, const struct message *notify,
+				  const struct transport_path *path);
+/* Where a side's requests go now. */
+void side_way(const struct subscription *subscription, uint8_t side, struct transport_path *out);
+bool side_is_source(const struct subscription *subscription, uint8_t side,
+		    const struct transport_path *path);
+void side_write_contact(const struct subscription *subscription, uint8_t side, struct buf *out);
+MUST_CHECK int side_set_contact(struct subscription *subscription, uint8_t side,
+				const struct transport_path *path);
+struct crossing side_crossing(const struct subscription *subscription, uint8_t from,
+			      bool with_body);
