@@ -203,6 +203,8 @@ struct config_interface {
 	enum config_send send;
 	enum config_replies send_replies;
 	struct config_tls tls;
+	const char *const *origins; /* of WebSockets; none = any */
+	size_t origin_count;
 	struct config_media media;
 	struct config_nat nat;
 	struct config_limits limits;

@@ -6,11 +6,8 @@
 static bool is_marked(const char *form)
 {
 	static const char *const later[] = {
-		"listen tls",     "listen ws",
-		"listen wss",     "listen multicast",
-		"listen stun",                       /* interfaces: listen */
 		"several ranges",                    /* interfaces: media.ports */
-		"server name",    "server tls",      /* peers: servers */
+		"server name",                       /* peers: servers */
 		"server weight",  "several servers", /* state: servers, of Redis */
 		"to enum",        "to dns",
 		"to reject",      "several destinations", /* routes: to */

@@ -37,6 +37,7 @@ extern const struct schema_type type_percent;   /* uint32_t */
 extern const struct schema_type type_driver;    /* struct raw_driver */
 /* types_text.c */
 extern const struct schema_type type_word;   /* const char * */
+extern const struct schema_type type_origin; /* const char * */
 extern const struct schema_type type_domain; /* const char * */
 extern const struct schema_type type_path;   /* const char *, of a Unix socket */
 extern const struct schema_type type_place;  /* const char *, of a file or folder */

@@ -105,6 +105,38 @@ const struct schema_type type_word = {
 	.print = type_text_print,
 };
 
+/* scheme://host[:port] as browsers write it in Origin (RFC 6454 6.2). */
+static bool is_origin(struct slice text)
+{
+	struct slice scheme = slice_sub(text, 0, slice_find(text, ':'));
+	struct slice rest = slice_sub(text, scheme.len, text.len);
+
+	if (!scheme.len || rest.len < 4 || rest.len > 255 || !slice_starts(rest, SLICE("://")))
+		return false;
+	for (size_t i = 0; i < scheme.len; i++)
+		if (!type_is_alnum(scheme.data[i]) && !strchr("+-.", scheme.data[i]))
+			return false;
+	for (size_t i = 3; i < rest.len; i++)
+		if (!type_is_alnum(rest.data[i]) && !strchr("-.:[]_", rest.data[i]))
+			return false;
+	return true;
+}
+
+static bool origin_read(struct loaded *loaded, const struct schema_key *key,
+			const struct yaml_node *node, void *out)
+{
+	return text_read(loaded, key, node, is_origin(node->text), out);
+}
+
+const struct schema_type type_origin = {
+	.name = "origin",
+	.write = "https://phone.example.com, or with a port",
+	.pattern = "^[A-Za-z0-9+.-]+://[A-Za-z0-9_.:\\[\\]-]{1,252}$",
+	.size = sizeof(const char *),
+	.read = origin_read,
+	.print = type_text_print,
+};
+
 static bool domain_read(struct loaded *loaded, const struct schema_key *key,
 			const struct yaml_node *node, void *out)
 {

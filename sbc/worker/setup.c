@@ -58,6 +58,8 @@ static void set_interface(const struct config_interface *from, uint8_t workers,
 			 workers - 1u) /
 			workers,
 		.connections_source = from->limits.per_source.connections,
+		.origins = from->origins,
+		.origin_count = from->origin_count,
 	};
 	*guard = (struct guard_interface){.trusted = from->trusted};
 	if (!from->trusted)

@@ -126,7 +126,7 @@ def schema_is_json_and_docs_are_markdown(b):
     interface = schema["properties"]["interfaces"]["additionalProperties"]
     assert interface["required"] == ["address"], interface
     assert "ports" in interface["properties"]["media"]["properties"]
-    assert "tls" not in interface["properties"]
+    assert "certificate" in interface["properties"]["tls"]["properties"]
     status, out, _ = run("config", "docs")
     assert status == 0 and "| `media.ports` |" in out
 

@@ -228,7 +228,7 @@ static void choices_name_all_words(void **state)
 	bench_refused(
 		INTERFACE("send: tpc"),
 		"test.yaml:3:11: \"tpc\" is none of the values of send (did you mean \"tcp\"?)\n");
-	bench_refused(INTERFACE("send: pigeon"), "      = send takes: auto, udp, tcp\n");
+	bench_refused(INTERFACE("send: pigeon"), "      = send takes: auto, udp, tcp, tls\n");
 	bench_refused(
 		INTERFACE("send: tls"),
 		"test.yaml:3:11: send: tls needs a TLS listener on interface \"lan\" (listen: "
