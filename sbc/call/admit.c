@@ -2,6 +2,7 @@
  * SPDX-License-Identifier: Apache-2.0 */
 #include "sbc/call/check.h"
 #include "sbc/call/verbs.h"
+#include "sbc/route/numbers.h"
 
 /* How far back a call is followed through our own hops. */
 enum { ANCESTORS_MAX = 70 };
@@ -50,32 +51,66 @@ static bool is_loop(struct calls *calls, const struct message *request,
 	return false;
 }
 
-static void find_way(struct calls *calls, const struct message *request, struct admission *out)
+/* The number that the caller's peer means by what it writes. */
+static int read_called(const struct calls *calls, const struct message *request, int peer,
+		       struct buf *called, struct buf *number)
 {
+	static const struct config_number_rules none;
 	const struct config *config = calls->worker->config;
-	struct route_query query = {.peer = out->peer};
-	struct uri uri;
 
-	if (uri_parse(message_request_uri(request), &uri) != 0) {
-		refuse_with(out, 400, SLICE_NONE);
-		return;
-	}
-	query.number = uri.user;
-	const struct binding *binding = registrar_contact(calls->registrar, uri.user);
+	int err = numbers_apply(peer >= 0 ? &config->peers[peer].numbers.in : &none,
+				message_request_uri(request), called);
+	return err ? err : number_of(buf_slice(called), number);
+}
+
+static void choose_route(struct calls *calls, struct slice called, struct slice number,
+			 const struct uri *uri, struct admission *out)
+{
+	struct route_query query = {
+		.peer = out->peer,
+		.number = number,
+		.domain = uri->host,
+		.now = (time_t)((wheel_now_ms(calls->worker->wheel) + calls->unix_offset_ms) /
+				1000)};
+
+	const struct binding *binding = registrar_contact(calls->registrar, uri->user);
 	if (!binding)
-		binding = registrar_lookup(calls->registrar, message_request_uri(request), NULL);
+		binding = registrar_lookup(calls->registrar, called, NULL);
 	query.is_registered = binding != NULL;
-	if (!binding && registrar_is_masked(calls->registrar, uri.user)) {
+	if (!binding && registrar_is_masked(calls->registrar, uri->user)) {
 		refuse_with(out, 480, SLICE_NONE); /* the registrar has not heard yet */
 		return;
 	}
-	out->route = route_find(config, &query);
+	out->route = route_find(calls->worker->config, &query);
 	if (!out->route)
 		refuse_with(out, 404, SLICE_NONE);
-	else if (out->route->to[0].type == CONFIG_END_PHONES && !binding)
+	else if (out->route->to[0].type == CONFIG_END_REJECT)
+		refuse_with(out, out->route->to[0].code, SLICE_NONE);
+	else if (out->route->to_count == 1 && out->route->to[0].type == CONFIG_END_PHONES &&
+		 !binding)
 		refuse_with(out, 480, SLICE_NONE);
+}
+
+static void find_way(struct calls *calls, const struct message *request, struct admission *out)
+{
+	struct buf called, number;
+	struct uri uri;
+
+	buf_init(&called);
+	buf_init(&number);
+	int err = read_called(calls, request, out->peer, &called, &number);
+	if (!err)
+		err = uri_parse(buf_slice(&called), &uri);
+	if (err)
+		refuse_with(out,
+			    err == -ERR_NO_MEMORY     ? 500
+			    : err == -ERR_UNSUPPORTED ? 416
+						      : 400,
+			    SLICE_NONE);
 	else
-		out->binding = out->route->to[0].type == CONFIG_END_PHONES ? binding : NULL;
+		choose_route(calls, buf_slice(&called), buf_slice(&number), &uri, out);
+	buf_free(&called);
+	buf_free(&number);
 }
 
 int admit_reliability(const struct config_dialog *policy, const struct message *request,

@@ -137,6 +137,7 @@ void call_end(struct call *call, enum call_cause cause, unsigned int status, int
 	for (uint8_t leg = 0; leg < LEGS; leg++)
 		session_timer_stop(call, leg);
 	call->restore = RESTORE_NONE;
+	target_end(call);
 	inside_abort(call);
 	end_exchange(call, status, reason);
 	for (uint8_t leg = 0; leg < LEGS; leg++)

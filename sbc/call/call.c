@@ -103,6 +103,7 @@ int calls_create(const struct calls_config *config, struct calls **out)
 	calls->registrar = config->registrar;
 	calls->store = config->store;
 	calls->limits = config->limits;
+	target_init(calls);
 	calls->on_empty = config->on_empty;
 	calls->owner = config->owner;
 	clock_gettime(CLOCK_REALTIME, &now);
@@ -148,6 +149,7 @@ static void call_free(struct call *call)
 	}
 	owned_free(&call->caller);
 	owned_free(&call->callee);
+	target_end(call);
 	owned_free(&call->target);
 	free(call);
 	counter_sub(&calls->counters.live, 1);

@@ -13,8 +13,7 @@
 #include "sbc/call/limits.h"
 #include "sbc/media/media.h"
 #include "sbc/registration/registrar.h"
-#include "sbc/route/peers.h"
-#include "sbc/route/route.h"
+#include "sbc/route/hunt.h"
 #include "sbc/topology/policy.h"
 
 enum { RECENT_MAX = 64 };
@@ -111,13 +110,17 @@ struct call {
 	enum restore_state restore;
 	uint8_t restore_early;
 	const struct config_route *route;
-	struct slice caller;      /* owned; From URI as it came */
-	struct slice callee;      /* owned; Request-URI as it came */
-	uint64_t parent;          /* the call of ours that this one is a later hop of; 0 = none */
-	struct slice target;      /* owned; Request-URI of leg 1 */
-	struct peers_try attempt; /* server of the peer that is called */
-	bool has_provisional;     /* no other server is tried any more */
-	uint32_t pending;         /* client transactions whose end is awaited */
+	struct slice caller;   /* owned; From URI as it came */
+	struct slice callee;   /* owned; Request-URI as it came */
+	uint64_t parent;       /* the call of ours that this one is a later hop of; 0 = none */
+	struct slice target;   /* owned; the number called, as its peer's rules make it */
+	struct slice invite;   /* owned; as it came, while there may be other targets */
+	struct hunt hunt;      /* what it may still be sent to */
+	bool has_target;       /* leg B was made for one */
+	bool has_provisional;  /* of the target in hand */
+	uint64_t sent_ms;      /* when its INVITE went out */
+	struct timer patience; /* until when it must say something */
+	uint32_t pending;      /* client transactions whose end is awaited */
 	struct relayed *relayed[RELAYED_MAX]; /* NULL = free */
 	bool is_stored;                       /* a record was given to the store */
 	bool is_protected;
@@ -146,6 +149,7 @@ struct recent {
 struct calls {
 	struct worker *worker;
 	struct peers *peers;
+	struct hunter hunter;
 	struct registrar *registrar;
 	struct media *media;
 	struct store *store;

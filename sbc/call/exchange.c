@@ -86,7 +86,7 @@ static void write_extensions(const struct call *call, const struct message *requ
 	buf_add_text(out, "\r\n");
 }
 
-static int keep_headers(struct call *call, const struct message *request)
+int exchange_keep_headers(struct call *call, const struct message *request)
 {
 	struct exchange *exchange = &call->exchange;
 	struct crossing crossing = leg_crossing(call, exchange->from, message_has_sdp(request));
@@ -134,7 +134,8 @@ int exchange_begin(struct call *call, uint8_t from, struct transaction_handle ha
 	if (!exchange->is_update &&
 	    admit_reliability(leg_policy(call, from), request, &exchange->reliability) != 0)
 		return -ERR_UNSUPPORTED;
-	return keep_headers(call, request);
+	/* The first INVITE does not know yet where it goes. */
+	return is_initial ? 0 : exchange_keep_headers(call, request);
 }
 
 void exchange_clear(struct call *call)

@@ -52,9 +52,7 @@ static int confirm(struct call *call, const struct message *response,
 			exchange->is_stale = call->media_early && call->media_early != early->id;
 			early_confirm(call, early);
 		}
-		if (call->legs[to].peer >= 0)
-			peers_worked(call->calls->peers, (uint32_t)call->legs[to].peer,
-				     call->attempt.server);
+		target_answered(call);
 	}
 	struct dialog *dialog = &call->legs[to].dialog;
 	if (!err)
@@ -144,6 +142,8 @@ static void on_provisional(struct call *call, const struct message *response)
 	uint32_t rseq;
 
 	call->has_provisional = true;
+	if (exchange->is_initial)
+		target_heard(call, status);
 	if (status == 100 || exchange->is_cancelled)
 		return;
 	exchange->heard_ms = call_now(call);
@@ -174,10 +174,12 @@ static void on_provisional(struct call *call, const struct message *response)
 }
 
 /* What the caller is told about a final reply of the callee (RFC 3261 16.7 step 6). */
-static unsigned int status_to_pass(unsigned int status)
+static unsigned int status_to_pass(const struct call *call, unsigned int status)
 {
-	if (status >= 300 && status < 400)
-		return 480; /* we follow no redirection, and its targets are the other side's */
+	/* Nothing to follow, and its contacts are the other side's. */
+	if (status >= 300 && status < 400 &&
+	    !(call->exchange.is_initial && target_passes_redirects(call)))
+		return 480;
 	return status;
 }
 
@@ -202,13 +204,13 @@ static bool is_timer_c_over(const struct call *call)
 static void on_refusal(struct call *call, const struct message *response)
 {
 	struct exchange *exchange = &call->exchange;
-	unsigned int status = status_to_pass(message_status(response));
+	unsigned int status = status_to_pass(call, message_status(response));
 	struct crossing crossing = leg_crossing(call, other_leg(exchange->from), false);
 	struct buf headers;
 
 	exchange->client = TRANSACTION_NONE;
 	call->pending--;
-	if (status == 503 && exchange->is_initial && setup_try_next(call, "answers 503"))
+	if (exchange->is_initial && target_refused(call, response))
 		return;
 	if (status == 422 && exchange->raises++ < RAISES_MAX &&
 	    session_timer_raise(call, other_leg(exchange->from), response)) {
@@ -220,6 +222,8 @@ static void on_refusal(struct call *call, const struct message *response)
 		status = 408;
 	buf_init(&headers);
 	headers_copy(response, &crossing, &headers);
+	if (status >= 300 && status < 400)
+		target_write_contacts(call, response, &headers);
 	struct slice lines = buf_failed(&headers) ? SLICE_NONE : buf_slice(&headers);
 	if (exchange->is_initial) {
 		exchange_refuse(call, status, lines);
@@ -298,7 +302,7 @@ static void on_failure(void *owner, uint64_t context, struct transaction_handle 
 	}
 	bool is_timeout = err == -ERR_TIMEOUT;
 	if (exchange->is_initial && !call->has_provisional &&
-	    setup_try_next(call, is_timeout ? "no answer to INVITE" : err_text(err)))
+	    target_try_next(call, is_timeout ? "no answer to INVITE" : err_text(err), 0))
 		return;
 	unsigned int status = exchange->is_cancelled ? 487 : is_timeout ? 408 : 503;
 	exchange_refuse(call, status, status == 503 ? SLICE("Retry-After: 10\r\n") : SLICE_NONE);

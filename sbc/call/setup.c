@@ -1,9 +1,7 @@
 /* setup.c - an INVITE that begins a call: leg A, the route, leg B.
  * SPDX-License-Identifier: Apache-2.0 */
 #include "sbc/call/verbs.h"
-#include "sbc/route/path.h"
 #include "sbc/route/refuse.h"
-#include "sbc/topology/hosts.h"
 #include "sbc/topology/owned.h"
 
 static int make_caller(struct call *call, const struct message *request,
@@ -46,83 +44,13 @@ static int make_caller(struct call *call, const struct message *request,
 	return err;
 }
 
-static int set_mapped(struct slice *owned, const struct hosts_way *way, struct slice uri)
-{
-	struct buf mapped;
-
-	buf_init(&mapped);
-	hosts_write_identity(way, uri, &mapped);
-	int err = buf_failed(&mapped) ? -ERR_NO_MEMORY : owned_set(owned, buf_slice(&mapped));
-	buf_free(&mapped);
-	return err;
-}
-
-/* Leg B is made from nothing: names mapped to its side, a Call-ID and tag of ours. */
-static int make_callee(struct call *call, const struct message *request,
-		       const struct admission *admission)
-{
-	const struct config *config = call->calls->worker->config;
-	struct leg *leg = &call->legs[CALLEE];
-	struct dialog *dialog = &leg->dialog;
-	const struct addr *server = NULL;
-
-	if (admission->binding) {
-		leg->path = admission->binding->path;
-		leg->interface = leg->path.interface;
-	} else {
-		leg->peer = (int)admission->route->to[0].peer;
-		leg->interface = (uint16_t)config->peers[leg->peer].interface;
-		server = &config->peers[leg->peer].servers[0].addr;
-	}
-	leg->is_trusted = config->interfaces[leg->interface].trusted;
-	struct hosts_way way = {.config = config, .interface = leg->interface, .server = server};
-	int err = owned_set(&dialog->call_id, (struct slice){call->id, TOKEN_LENGTH});
-	if (!err)
-		err = owned_set(&dialog->local_display, message_from(request)->display);
-	if (!err)
-		err = set_mapped(&dialog->local_uri, &way, message_from(request)->uri);
-	if (!err)
-		err = owned_set(&dialog->remote_display, message_to(request)->display);
-	if (!err)
-		err = set_mapped(&dialog->remote_uri, &way, message_to(request)->uri);
-	if (!err && admission->binding)
-		err = owned_set(&dialog->remote_target, admission->binding->contact);
-	return err;
-}
-
-/* Request-URI and way to the server whose turn it is. */
-static int aim_at_server(struct call *call)
-{
-	const struct config *config = call->calls->worker->config;
-	struct leg *leg = &call->legs[CALLEE];
-	struct buf target;
-
-	int err = peers_next(call->calls->peers, (uint32_t)leg->peer, &call->attempt, &leg->path);
-	if (err)
-		return err;
-	struct hosts_way way = {
-		.config = config,
-		.interface = leg->interface,
-		.server = &config->peers[leg->peer].servers[call->attempt.server].addr,
-	};
-	buf_init(&target);
-	hosts_write_target(&way, call->callee, &target);
-	err = buf_failed(&target) ? -ERR_NO_MEMORY
-				  : owned_set(&leg->dialog.remote_target, buf_slice(&target));
-	buf_free(&target);
-	return err;
-}
-
 int setup_send(struct call *call)
 {
 	struct exchange *exchange = &call->exchange;
 	struct leg *leg = &call->legs[CALLEE];
 	struct buf own, bytes;
-	/* Sent again for another session interval (422) it goes to the same server. */
-	int err = leg->peer >= 0 && exchange->raises == 0 ? aim_at_server(call) : 0;
 
-	if (!err)
-		err = leg_set_contact(call, CALLEE, &leg->path);
+	int err = leg_set_contact(call, CALLEE, &leg->path);
 	if (err)
 		return err;
 	early_end_all(call); /* of a server that refused since */
@@ -142,26 +70,11 @@ int setup_send(struct call *call)
 			       : leg_write(call, CALLEE, &leg->dialog, &request, &bytes);
 	if (!err)
 		err = exchange_request(call, buf_slice(&bytes), &leg->path);
+	if (!err)
+		target_sent(call);
 	buf_free(&own);
 	buf_free(&bytes);
 	return err;
-}
-
-bool setup_try_next(struct call *call, const char *why)
-{
-	struct leg *leg = &call->legs[CALLEE];
-
-	if (leg->peer < 0 || call->exchange.is_cancelled)
-		return false;
-	call->exchange.raises = 0;
-	peers_failed(call->calls->peers, (uint32_t)leg->peer, call->attempt.server, why);
-	while (true) {
-		int err = setup_send(call);
-		if (!err)
-			return true;
-		if (err == -ERR_UNREACHABLE || err == -ERR_NO_MEMORY)
-			return false;
-	}
 }
 
 static void say_begin(const struct call *call)
@@ -183,7 +96,7 @@ static int begin(struct call *call, struct transaction_handle handle, const stru
 	call->parent = admission->parent;
 	int err = make_caller(call, request, path, admission->peer);
 	if (!err)
-		err = make_callee(call, request, admission);
+		err = target_begin(call, request);
 	int second = exchange_begin(call, CALLER, handle, request, true);
 	call_note(call, CALLER, false, request);
 	return err ? err : second;
@@ -218,5 +131,7 @@ void setup_receive(struct calls *calls, struct transaction_handle handle,
 		return;
 	}
 	say_begin(call);
-	exchange_start(call, message_body(request));
+	err = target_go(call, request);
+	if (err && call->state != CALL_ENDING)
+		target_fail(call, err);
 }

@@ -44,11 +44,29 @@ MUST_CHECK int leg_set_contact(struct call *call, uint8_t leg, const struct tran
 /* --- setup.c: the first INVITE --- */
 void setup_receive(struct calls *calls, struct transaction_handle handle,
 		   const struct message *request, const struct transport_path *path);
-/* The INVITE to the callee, to the next server if it is a peer's. -ERR_UNREACHABLE: none is left.
- */
+/* The INVITE to where leg B points. */
 MUST_CHECK int setup_send(struct call *call);
-/* The callee's server failed: is another one tried? */
-bool setup_try_next(struct call *call, const char *why);
+
+/* --- target.c: where it goes, one after the other --- */
+void target_init(struct calls *calls);
+MUST_CHECK int target_begin(struct call *call, const struct message *request);
+/* To the next target. 0 also when DNS is asked, or the call has ended. `invite`: as it came, NULL =
+ * it is read again. */
+MUST_CHECK int target_go(struct call *call, const struct message *invite);
+/* There was none. */
+void target_fail(struct call *call, int err);
+/* The target in hand failed (`why`, NULL = not by its own fault): is another one tried? */
+bool target_try_next(struct call *call, const char *why, uint32_t rest_ms);
+/* A final reply but 2xx: is another one tried? */
+bool target_refused(struct call *call, const struct message *response);
+void target_sent(struct call *call);
+void target_heard(struct call *call, unsigned int status); /* provisional */
+void target_answered(struct call *call);
+void target_end(struct call *call);
+/* 3xx is the caller's affair: its contacts, by us. */
+bool target_passes_redirects(const struct call *call);
+void target_write_contacts(const struct call *call, const struct message *response,
+			   struct buf *out);
 
 /* --- admit.c: may this INVITE begin a call, and where does it go --- */
 struct admission {
@@ -57,7 +75,6 @@ struct admission {
 	struct slice headers; /* of the answer */
 	int peer;             /* of the caller; -1 = a phone */
 	const struct config_route *route;
-	const struct binding *binding; /* the callee, when it is a phone */
 	uint64_t parent;
 	enum reliability reliability;
 };
@@ -72,6 +89,8 @@ void admit(struct calls *calls, const struct message *request, const struct tran
 /* Begin with the INVITE (or UPDATE) of `from`; its server transaction is `handle`. */
 MUST_CHECK int exchange_begin(struct call *call, uint8_t from, struct transaction_handle handle,
 			      const struct message *request, bool is_initial);
+/* What of the INVITE crosses, now that leg B is known. */
+MUST_CHECK int exchange_keep_headers(struct call *call, const struct message *request);
 /* Offer the SDP, or send the INVITE at once when there is none. */
 void exchange_start(struct call *call, struct slice sdp);
 void exchange_clear(struct call *call);

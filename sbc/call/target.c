@@ -1,0 +1,476 @@
+/* target.c - where the first INVITE goes: from one target to the next until one answers, or a
+ * person decides (RFC 3261 16.6, 16.7). The targets are found by sbc/route/hunt.c; here leg B is
+ * made for each of them anew, from nothing. SPDX-License-Identifier: Apache-2.0 */
+#include "sbc/call/verbs.h"
+#include "sbc/route/numbers.h"
+#include "sbc/route/path.h"
+#include "sbc/topology/hosts.h"
+#include "sbc/topology/owned.h"
+
+enum { RETRY_AFTER_MAX_S = 3600, CONTACTS_MAX = 8 };
+
+/* --- names --- */
+
+static const struct config_numbers *numbers_of(const struct call *call, int peer)
+{
+	static const struct config_numbers none;
+	return peer >= 0 ? &call->calls->worker->config->peers[peer].numbers : &none;
+}
+
+/* The server's name stands for its address, where it has one. */
+static const struct config_server *named_server(const struct call *call,
+						const struct hunt_target *target)
+{
+	const struct config *config = call->calls->worker->config;
+
+	if (target->type != CONFIG_END_PEER)
+		return NULL;
+	const struct config_server *server =
+		&config->peers[target->peer].servers[call->hunt.attempt.server];
+	return server->addr.family ? NULL : server;
+}
+
+static void write_named(const struct config_server *server, struct slice text, bool is_target,
+			struct buf *out)
+{
+	struct slice value;
+	struct uri uri;
+
+	if (uri_parse(text, &uri) != 0)
+		return;
+	buf_add_text(out, uri.scheme == URI_SIPS ? "sips:" : "sip:");
+	if (uri.user.len > 0) {
+		buf_add(out, uri.user);
+		buf_add_char(out, '@');
+	}
+	buf_add_text(out, server->host);
+	if (is_target && server->port)
+		buf_printf(out, ":%u", server->port);
+	if (uri_parameter(&uri, SLICE("user"), &value) && value.len > 0) {
+		buf_add_text(out, ";user=");
+		buf_add(out, value);
+	}
+}
+
+static bool has_host_of_ours(const struct config *config, struct slice text)
+{
+	struct addr literal;
+	struct uri uri;
+
+	return uri_parse(text, &uri) == 0 && (uri.scheme == URI_SIP || uri.scheme == URI_SIPS) &&
+	       (addr_parse_ip(uri.host, &literal) == 0 || hosts_is_own(config, uri.host));
+}
+
+/* A URI as the target's side is shown it. */
+static int set_mapped(const struct call *call, const struct hunt_target *target, bool is_target,
+		      struct slice uri, struct slice *owned)
+{
+	const struct config *config = call->calls->worker->config;
+	struct hosts_way way = {.config = config, .interface = target->interface};
+	const struct config_server *named = named_server(call, target);
+	struct buf mapped;
+
+	if (target->type != CONFIG_END_PHONES)
+		way.server = &target->path.remote;
+	buf_init(&mapped);
+	if (named && has_host_of_ours(config, uri))
+		write_named(named, uri, is_target, &mapped);
+	else if (is_target)
+		hosts_write_target(&way, uri, &mapped);
+	else
+		hosts_write_identity(&way, uri, &mapped);
+	int err = buf_failed(&mapped) ? -ERR_NO_MEMORY : owned_set(owned, buf_slice(&mapped));
+	buf_free(&mapped);
+	return err;
+}
+
+/* One way in, one way out. */
+static int set_number(const struct call *call, const struct hunt_target *target,
+		      const struct config_number_rules *in, const struct config_number_rules *rules,
+		      bool is_target, struct slice uri, struct slice *owned)
+{
+	struct buf came, goes;
+
+	buf_init(&came);
+	buf_init(&goes);
+	int err = numbers_apply(in, uri, &came);
+	if (!err)
+		err = numbers_apply(rules, buf_slice(&came), &goes);
+	if (!err)
+		err = set_mapped(call, target, is_target, buf_slice(&goes), owned);
+	buf_free(&came);
+	buf_free(&goes);
+	return err;
+}
+
+static int name_leg(struct call *call, const struct hunt_target *target)
+{
+	static const struct config_number_rules none;
+	struct dialog *dialog = &call->legs[CALLEE].dialog;
+	const struct dialog *caller = &call->legs[CALLER].dialog;
+	const struct config_numbers *in = numbers_of(call, call->legs[CALLER].peer);
+	const struct config_numbers *out = numbers_of(call, target->peer);
+	struct slice callee = target->uri.len > 0 ? target->uri : call->target;
+
+	int err = owned_set(&dialog->local_display, caller->remote_display);
+	if (!err)
+		err = set_number(call, target, &in->caller_in, &out->caller_out, false,
+				 caller->remote_uri, &dialog->local_uri);
+	if (!err)
+		err = owned_set(&dialog->remote_display, caller->local_display);
+	if (!err)
+		err = set_number(call, target, &in->in, &out->out, false, caller->local_uri,
+				 &dialog->remote_uri);
+	if (!err && target->type != CONFIG_END_PHONES)
+		err = set_number(call, target, &none, &out->out, true, callee,
+				 &dialog->remote_target);
+	return err;
+}
+
+/* --- one target --- */
+
+static const struct binding *binding_of(const struct call *call, struct slice text)
+{
+	const struct registrar *registrar = call->calls->registrar;
+	const struct binding *binding = NULL;
+	struct uri uri;
+
+	if (uri_parse(text, &uri) == 0)
+		binding = registrar_contact(registrar, uri.user);
+	return binding ? binding : registrar_lookup(registrar, text, NULL);
+}
+
+/* The phone's own place. -ERR_NOT_FOUND: it is not registered. */
+static int aim_at_phone(struct call *call, struct hunt_target *target)
+{
+	struct slice callee = target->uri.len > 0 ? target->uri : call->target;
+	const struct binding *binding = binding_of(call, callee);
+
+	if (!binding)
+		return -ERR_NOT_FOUND;
+	target->path = binding->path;
+	target->interface = binding->path.interface;
+	return owned_set(&call->legs[CALLEE].dialog.remote_target, binding->contact);
+}
+
+/* The INVITE as it came, to be read once more. In the scratch arena. */
+static const struct message *read_invite(struct call *call)
+{
+	const struct scan_limits limits = {.message_max = SIZE_MAX, .stream = true};
+	struct arena *scratch = call->calls->scratch;
+	struct message *message;
+
+	arena_reset(scratch);
+	struct scan *scan = arena_alloc(scratch, sizeof(*scan));
+	if (!scan ||
+	    scan_message((char *)(uintptr_t)call->invite.data, call->invite.len, &limits, scan) !=
+		    SCAN_ACCEPT ||
+	    message_parse(scan, scratch, &message) != 0)
+		return NULL;
+	return message;
+}
+
+static void forget_replies(struct call *call)
+{
+	struct exchange *exchange = &call->exchange;
+
+	draft_clear(&exchange->draft);
+	for (uint8_t i = 0; i < exchange->waiting_count; i++)
+		draft_clear(&exchange->waiting[i]);
+	exchange->waiting_count = 0;
+	call->media_pending = false;
+	call->media_early = 0;
+	call->has_provisional = false;
+}
+
+/* Leg B on another side, or with somebody else: what crosses is another thing, and the relay has to
+ * open ports there. */
+static int cross_anew(struct call *call, const struct message *invite, bool *out)
+{
+	struct slice sdp;
+
+	if (!invite)
+		invite = read_invite(call);
+	if (!invite)
+		return -ERR_NO_MEMORY;
+	int err = exchange_keep_headers(call, invite);
+	if (err)
+		return err;
+	sdp = message_has_sdp(invite) ? message_body(invite) : SLICE_NONE;
+	forget_replies(call);
+	*out = true;
+	exchange_start(call, sdp);
+	return 0;
+}
+
+static int aim(struct call *call, const struct message *invite, struct hunt_target *target,
+	       bool *is_sent)
+{
+	struct leg *leg = &call->legs[CALLEE];
+	const struct config *config = call->calls->worker->config;
+
+	int err = target->type == CONFIG_END_PHONES ? aim_at_phone(call, target) : 0;
+	if (err)
+		return err;
+	bool is_other = !call->has_target || leg->interface != target->interface ||
+			leg->peer != target->peer;
+	leg->interface = target->interface;
+	leg->peer = target->peer;
+	leg->path = target->path;
+	leg->is_trusted = config->interfaces[leg->interface].trusted;
+	call->has_target = true;
+	err = name_leg(call, target);
+	return err || !is_other ? err : cross_anew(call, invite, is_sent);
+}
+
+/* --- from one to the next --- */
+
+static void stop_patience(struct call *call)
+{
+	wheel_cancel(call->calls->worker->wheel, &call->patience);
+}
+
+int target_go(struct call *call, const struct message *invite)
+{
+	const struct hunter *hunter = &call->calls->hunter;
+	struct hunt_target target;
+	bool is_sent = false;
+
+	stop_patience(call);
+	while (true) {
+		int err = hunt_next(hunter, &call->hunt, call->target, call->number, &target);
+		if (err == -ERR_AGAIN)
+			return 0;
+		if (err)
+			return err;
+		err = aim(call, invite, &target, &is_sent);
+		if (err == -ERR_NO_MEMORY)
+			return err;
+		if (err == -ERR_NOT_FOUND)
+			call->hunt.code = 480;
+		if (!err)
+			err = is_sent ? 0 : setup_send(call);
+		if (!err)
+			return 0;
+	}
+}
+
+bool target_try_next(struct call *call, const char *why, uint32_t rest_ms)
+{
+	if (!call->hunt.list || call->exchange.is_cancelled)
+		return false;
+	if (why)
+		hunt_failed(&call->calls->hunter, &call->hunt, why, rest_ms);
+	int err = target_go(call, NULL);
+	/* It may have ended meanwhile: no relay for another side. */
+	return err == 0 || call->state == CALL_ENDING;
+}
+
+static void on_hunted(void *owner, uint64_t context, int err)
+{
+	struct calls *calls = owner;
+	struct call *call = calls_find(calls, hunt_number(context));
+
+	if (!call || call->state == CALL_ENDING || !hunt_heard(&call->hunt, context, err))
+		return;
+	err = target_go(call, NULL);
+	if (err && call->state != CALL_ENDING)
+		target_fail(call, err);
+}
+
+void target_fail(struct call *call, int err)
+{
+	unsigned int status = err == -ERR_NO_MEMORY ? 500 : call->hunt.code;
+
+	exchange_fail(call, CALL_UNREACHABLE, status,
+		      status == 503 ? SLICE("Retry-After: 10\r\n") : SLICE_NONE);
+}
+
+void target_init(struct calls *calls)
+{
+	calls->hunter = (struct hunter){
+		.worker = calls->worker, .peers = calls->peers, .fn = on_hunted, .owner = calls};
+}
+
+int target_begin(struct call *call, const struct message *request)
+{
+	const struct config_numbers *in = numbers_of(call, call->legs[CALLER].peer);
+	struct buf called;
+
+	buf_init(&called);
+	int err = numbers_apply(&in->in, message_request_uri(request), &called);
+	if (!err)
+		err = owned_set(&call->target, buf_slice(&called));
+	buf_free(&called);
+	if (!err)
+		err = owned_set(&call->invite, message_scan(request)->message);
+	if (!err)
+		err = owned_set(&call->legs[CALLEE].dialog.call_id,
+				(struct slice){call->id, TOKEN_LENGTH});
+	return err ? err : hunt_begin(&call->hunt, call->route);
+}
+
+void target_answered(struct call *call)
+{
+	stop_patience(call);
+	hunt_worked(&call->calls->hunter, &call->hunt);
+	hunt_settle(&call->hunt);
+	owned_free(&call->invite);
+}
+
+void target_end(struct call *call)
+{
+	stop_patience(call);
+	hunt_end(&call->calls->hunter, &call->hunt);
+	owned_free(&call->invite);
+}
+
+/* --- time --- */
+
+/* It may be there after all: then it is told that nobody waits, and its 2xx gets ACK and BYE
+ * (on_late_answer). */
+static void give_up_server(struct call *call)
+{
+	struct exchange *exchange = &call->exchange;
+
+	if (exchange->client.id == 0)
+		return;
+	if (transaction_cancel(call->calls->worker->transactions, exchange->client, SLICE_NONE))
+		transaction_abandon(call->calls->worker->transactions, exchange->client);
+	exchange->client = TRANSACTION_NONE;
+	call->pending--;
+}
+
+static void on_patience_over(struct timer *timer, uint64_t now_ms)
+{
+	struct call *call = container_of(timer, struct call, patience);
+	(void)now_ms;
+
+	if (call->state != CALL_SETUP || call->exchange.is_cancelled ||
+	    !hunt_has_next(&call->calls->hunter, &call->hunt))
+		return;
+	bool was_heard = call->has_provisional;
+	give_up_server(call);
+	hunt_failed(&call->calls->hunter, &call->hunt,
+		    was_heard ? "no answer in time" : "no answer to INVITE", 0);
+	int err = target_go(call, NULL);
+	if (err && call->state != CALL_ENDING)
+		target_fail(call, err);
+}
+
+static void be_patient(struct call *call, uint64_t ms)
+{
+	wheel_arm(call->calls->worker->wheel, &call->patience, call_now(call) + ms,
+		  on_patience_over);
+}
+
+void target_sent(struct call *call)
+{
+	call->sent_ms = call_now(call);
+	if (call->hunt.list)
+		be_patient(call, hunt_silence_ms(&call->calls->hunter, &call->hunt));
+}
+
+void target_heard(struct call *call, unsigned int status)
+{
+	uint32_t no_answer_ms = hunt_no_answer_ms(&call->calls->hunter, &call->hunt);
+	uint64_t spent_ms = call_now(call) - call->sent_ms;
+
+	stop_patience(call);
+	if (status == 100 && call->hunt.list && no_answer_ms > spent_ms)
+		be_patient(call, no_answer_ms - spent_ms);
+}
+
+/* --- final replies --- */
+
+static bool is_registered(void *owner, struct slice uri)
+{
+	return binding_of(owner, uri) != NULL;
+}
+
+static bool follow(struct call *call, const struct message *response)
+{
+	struct hunt_caller caller = {
+		.peer = call->legs[CALLER].peer,
+		.now = (time_t)((call_now(call) + call->calls->unix_offset_ms) / 1000),
+		.callee = call->target,
+		.is_registered = is_registered,
+		.owner = call};
+
+	if (leg_policy(call, CALLEE)->redirects != CONFIG_REDIRECTS_FOLLOW ||
+	    hunt_redirect(&call->calls->hunter, &call->hunt, response, &caller) != 0)
+		return false;
+	return target_try_next(call, NULL, 0);
+}
+
+static uint32_t retry_after_ms(const struct message *response)
+{
+	struct slice value;
+	uint32_t seconds = 0;
+
+	if (!message_header(response, SLICE("Retry-After"), &value))
+		return 0;
+	value = slice_trim(value);
+	size_t digits = 0;
+	while (digits < value.len && value.data[digits] >= '0' && value.data[digits] <= '9')
+		digits++;
+	if (slice_to_u32(slice_sub(value, 0, digits), UINT32_MAX, &seconds) != 0)
+		return 0;
+	return (seconds > RETRY_AFTER_MAX_S ? RETRY_AFTER_MAX_S : seconds) * 1000;
+}
+
+bool target_refused(struct call *call, const struct message *response)
+{
+	unsigned int status = message_status(response);
+
+	stop_patience(call);
+	if (call->exchange.is_cancelled || !call->hunt.list)
+		return false;
+	if (status < 400)
+		return follow(call, response);
+	/* It says of itself that it takes nothing now: others are spared it too. */
+	if (status == 503)
+		hunt_failed(&call->calls->hunter, &call->hunt, "answers 503",
+			    retry_after_ms(response));
+	if (!hunt_moves_on(&call->calls->hunter, &call->hunt, status))
+		return false;
+	return target_try_next(call, NULL, 0);
+}
+
+bool target_passes_redirects(const struct call *call)
+{
+	return leg_policy(call, CALLEE)->redirects == CONFIG_REDIRECTS_PASS;
+}
+
+void target_write_contacts(const struct call *call, const struct message *response, struct buf *out)
+{
+	const struct leg *to = &call->legs[CALLER];
+	struct hosts_way way = {.config = call->calls->worker->config, .interface = to->interface};
+	struct contact contact;
+	struct slice q;
+	struct buf uri, parameters;
+
+	for (size_t i = 0; i < CONTACTS_MAX && message_contact(response, i, &contact); i++) {
+		struct uri parsed;
+		if (contact.star || uri_parse(contact.address.uri, &parsed) != 0)
+			continue;
+		buf_init(&uri);
+		buf_init(&parameters);
+		if (parameter_find(contact.address.parameters, SLICE("q"), &q))
+			buf_printf(&parameters, ";q=%.*s", SLICE_ARG(q));
+		/* What is behind us is called by us. */
+		if (to->is_trusted || parsed.scheme == URI_TEL) {
+			hosts_write_target(&way, contact.address.uri, &uri);
+		} else {
+			buf_add_text(&uri, "sip:");
+			buf_add(&uri, parsed.user);
+			buf_add_char(&uri, '@');
+			hosts_write_own(way.config, way.interface, &uri);
+		}
+		builder_address(out, HEADER_CONTACT, SLICE_NONE, buf_slice(&uri), SLICE_NONE,
+				buf_slice(&parameters));
+		out->failed = out->failed || buf_failed(&uri) || buf_failed(&parameters);
+		buf_free(&uri);
+		buf_free(&parameters);
+	}
+}
