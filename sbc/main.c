@@ -13,7 +13,7 @@
 #include <sys/resource.h>
 #include <sys/stat.h>
 #include <unistd.h>
-#include "config/config.h"
+#include "config/reload.h"
 #include "sbc/call/core.h"
 #include "sbc/route/shared.h"
 #include "sbc/show/show.h"
@@ -29,7 +29,8 @@ struct arguments {
 
 struct program {
 	struct log log;
-	struct config *config;
+	struct config *config;        /* of the start: what never changes points into it */
+	const struct config *current; /* held */
 	struct loop *loop;
 	struct shared *shared;
 	struct workers *workers;
@@ -157,13 +158,58 @@ static void on_stop_signal(void *owner, int signum)
 	loop_stop(program->loop);
 }
 
-static void on_hangup(void *owner, int signum)
+/* All of it or nothing: until workers_reload() anything may still fail. */
+static int reload_try(struct program *program, struct config **next, struct buf *said)
+{
+	int err = config_reload(program->current, next, said);
+
+	if (err || !*next)
+		return err;
+	if (!shared_fits(program->shared, *next)) {
+		buf_add_text(said, "too many peers have come and gone since the start (needs a "
+				   "restart)\n");
+		return -ERR_TOO_MANY;
+	}
+	return workers_reload(program->workers, *next, said);
+}
+
+/* `said`: what is different now, or what is wrong with it. */
+static int reload(void *owner, struct buf *said)
 {
 	struct program *program = owner;
+	struct config *next = NULL;
+	struct slice rest, line;
+	int err = reload_try(program, &next, said);
+
+	if (err) {
+		config_free(next);
+		log_error(&program->log, "reload.refused", "file=%s reason=\"%s\"",
+			  program->config->path, err_text(err));
+		return err;
+	}
+	if (!next) {
+		log_info(&program->log, "reload.unchanged", "file=%s", program->config->path);
+		return 0;
+	}
+	program->log.level = next->log_level;
+	for (rest = buf_slice(said); slice_next_line(&rest, &line);)
+		log_info(&program->log, "reload.changed", "value=\"%.*s\"", SLICE_ARG(line));
+	log_info(&program->log, "reload.done", "file=%s", program->config->path);
+	show_reload(program->show, next);
+	config_release(program->current);
+	program->current = next;
+	return 0;
+}
+
+static void on_hangup(void *owner, int signum)
+{
+	struct buf said;
 	(void)signum;
 
-	log_warn(&program->log, "reload.not_done",
-		 "cause=\"the file is read at start only\" cure=\"restart\"");
+	buf_init(&said);
+	if (reload(owner, &said) != 0)
+		fprintf(stderr, "%.*s", (int)said.len, said.len ? said.data : "");
+	buf_free(&said);
 }
 
 static int make_workers(struct program *program)
@@ -188,7 +234,10 @@ static int make_workers(struct program *program)
 
 static int start(struct program *program)
 {
-	struct show_config show = {.log = &program->log, .config = program->config};
+	struct show_config show = {.log = &program->log,
+				   .config = program->config,
+				   .reload = reload,
+				   .owner = program};
 	struct random_system random;
 
 	raise_limits(&program->log);
@@ -243,6 +292,7 @@ int main(int argc, char **argv)
 	signal(SIGPIPE, SIG_IGN);
 	if (load(&program, arguments.config) != 0)
 		return EXIT_USAGE;
+	program.current = config_hold(program.config);
 	program.log.level = program.config->log_level;
 	int err = start(&program);
 	if (!err) {
@@ -255,6 +305,7 @@ int main(int argc, char **argv)
 	workers_destroy(program.workers);
 	shared_destroy(program.shared);
 	loop_destroy(program.loop);
+	config_release(program.current);
 	config_free(program.config);
 	return err ? 1 : 0;
 }

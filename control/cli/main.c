@@ -30,6 +30,15 @@ static const struct cli_command commands[] = {
 	 config_docs_command},
 	{"config schema", "", "the JSON Schema of the file, for editors", "",
 	 config_schema_command},
+	{"reload", "[--json] [-c FILE | -s SOCKET]", "the running halves read their file again",
+	 "Each half checks the file whole, prints what changes and goes over to it; calls go on "
+	 "as they\n"
+	 "began. A file that is wrong, or needs a restart, changes nothing. SIGHUP does the "
+	 "same.\n"
+	 "-c FILE              the sockets of this configuration (default: /run/postern/)\n"
+	 "-s SOCKET            this half only\n"
+	 "Exit status: 0 done, 1 refused, 5 nobody answers.\n",
+	 reload_command},
 	{"show", "WORDS... [--json] [-c FILE | -s SOCKET]", "what the running halves know",
 	 "show calls | call ID | record ID | registrations | peers | relays | bans\n"
 	 "                                                     asks the signalling half\n"

@@ -204,6 +204,52 @@ int unban_command(int argc, char **argv)
 	return status;
 }
 
+/* The lines of one half; CLI_WRONG when it refused. */
+static int reload_one(const char *socket, const char *half, const struct question *question)
+{
+	json_t *answer = ask(socket, half, question);
+	const json_t *changes = json_object_get(answer, "changes");
+	size_t count = json_array_size(changes);
+
+	if (!answer || question->json || !changes)
+		return answer ? print_answer(answer, question) : CLI_NO_ANSWER;
+	printf("%s: %s\n", half, count ? "reloaded" : "nothing has changed");
+	for (size_t i = 0; i < count; i++)
+		printf("  %s\n", json_string_value(json_array_get(changes, i)));
+	json_decref(answer);
+	return CLI_OK;
+}
+
+int reload_command(int argc, char **argv)
+{
+	struct question question = {.first = NULL};
+	struct config *config = NULL;
+	const char *sbc = default_socket("stats.socket");
+	const char *relay = default_socket("stats.relay-socket");
+	bool has_relay = true;
+	int status = read_arguments("reload", argc, argv, &question);
+
+	if (!status && question.first)
+		return cli_usage("reload takes no words: each half reads its own file again");
+	if (status)
+		return status;
+	if (question.socket)
+		return reload_one(question.socket, "it", &question);
+	if (question.file) {
+		if (load(question.file, &config) != 0)
+			return CLI_WRONG;
+		sbc = config->stats.socket;
+		relay = config->stats.relay_socket;
+		has_relay = config->relay.listen_count > 0;
+	}
+	/* The signalling half first: what it refuses, the relay is not asked. */
+	status = reload_one(sbc, "postern-sbc", &question);
+	if (!status && has_relay)
+		status = reload_one(relay, "postern-rtpengine", &question);
+	config_free(config);
+	return status;
+}
+
 int show_command(int argc, char **argv)
 {
 	struct question question = {.first = NULL};

@@ -166,6 +166,16 @@ static void on_command(void *owner, void *posted)
 	command->run(command, owner);
 }
 
+static void on_reload(void *owner)
+{
+	struct core *core = owner;
+
+	peers_reload(core->peers);
+	if (leaks_reload(core->leaks, core->worker->config) != 0)
+		log_warn(core->worker->log, "reload.leaks",
+			 "effect=\"the leak guard looks for what it looked for before\"");
+}
+
 static bool may_leave(void *owner, const struct transport_path *path, struct slice bytes)
 {
 	struct core *core = owner;
@@ -183,6 +193,7 @@ struct worker_handlers core_handlers(void)
 		.on_start = core_start,
 		.on_stop = on_stop,
 		.on_command = on_command,
+		.on_reload = on_reload,
 		.may_leave = may_leave,
 		.on_destroy = core_destroy,
 	};

@@ -112,6 +112,23 @@ void guard_destroy(struct guard *guard)
 	free(guard);
 }
 
+int guard_set_rules(struct guard *guard, const struct guard_interface *interfaces,
+		    const struct guard_peer *peers, size_t peer_count)
+{
+	struct guard_peer *list = calloc(peer_count + 1, sizeof(*list));
+
+	if (!list)
+		return -ERR_NO_MEMORY;
+	for (size_t i = 0; i < peer_count; i++)
+		list[i] = peers[i];
+	free(guard->peers);
+	guard->peers = list;
+	guard->peer_count = peer_count;
+	for (size_t i = 0; i < guard->interface_count; i++)
+		guard->interfaces[i].rules = interfaces[i];
+	return 0;
+}
+
 void guard_set_hosts(struct guard *guard, uint32_t owner, uint16_t interface, uint16_t peer,
 		     const struct addr *hosts, size_t count)
 {

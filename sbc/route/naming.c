@@ -64,7 +64,7 @@ static void ask_again(struct server *server, uint64_t in_ms)
 {
 	struct wheel *wheel = server->peers->worker->wheel;
 
-	if (!server->peers->is_stopped)
+	if (!server->peers->is_stopped && !server_peer(server)->retired)
 		wheel_arm(wheel, &server->refresh, wheel_now_ms(wheel) + in_ms, on_refresh);
 }
 
@@ -82,6 +82,8 @@ static void admit_sources(const struct server *server)
 {
 	struct addr addrs[DNS_TARGETS_MAX];
 
+	if (server_peer(server)->retired)
+		return; /* they are nobody's, or another peer's */
 	for (uint32_t i = 0; i < server->address_count; i++)
 		addrs[i] = server->addresses[i].addr;
 	guard_set_hosts(server->peers->worker->guard, (uint32_t)(server - server->peers->servers),
@@ -187,6 +189,13 @@ uint32_t naming_addresses(struct server *server, struct dns_target **out)
 		return 0;
 	memcpy(*out, from, count * sizeof(**out));
 	return count;
+}
+
+void naming_stop(struct server *server)
+{
+	wheel_cancel(server->peers->worker->wheel, &server->refresh);
+	guard_set_hosts(server->peers->worker->guard, (uint32_t)(server - server->peers->servers),
+			0, 0, NULL, 0);
 }
 
 void naming_free(struct server *server)

@@ -45,25 +45,35 @@ static void init_server(struct peers *peers, struct server *server, uint32_t pee
 static int create_tables(struct peers *peers)
 {
 	struct worker *worker = peers->worker;
-	const struct config *config = worker->config;
 
-	for (size_t i = 0; i < config->peer_count; i++)
-		peers->count += (uint32_t)config->peers[i].server_count;
-	peers->servers = calloc(peers->count + 1, sizeof(*peers->servers));
-	peers->first = calloc(config->peer_count + 1, sizeof(*peers->first));
-	if (!peers->servers || !peers->first)
-		return -ERR_NO_MEMORY;
 	peers->shared = worker->shared;
-	if (peers->shared)
-		return 0;
-	int err = shared_create(config, worker->random, &peers->own);
-	peers->shared = peers->own;
-	return err;
+	if (!peers->shared) {
+		int err = shared_create(worker->config, worker->random, &peers->own);
+		if (err)
+			return err;
+		peers->shared = peers->own;
+	}
+	/* Room for those that a reload adds: a server is never moved, its timers are running. */
+	peers->servers = calloc(peers->shared->server_room, sizeof(*peers->servers));
+	peers->first = calloc(peers->shared->peer_room, sizeof(*peers->first));
+	return peers->servers && peers->first ? 0 : -ERR_NO_MEMORY;
+}
+
+/* Those that the configuration has more than we have. */
+static void add_peers(struct peers *peers)
+{
+	const struct config *config = peers->worker->config;
+
+	for (uint32_t i = peers->peer_count; i < config->peer_count; i++) {
+		peers->first[i] = peers->count;
+		peers->peer_count++;
+		for (uint32_t k = 0; k < config->peers[i].server_count; k++)
+			init_server(peers, &peers->servers[peers->count++], i, k);
+	}
 }
 
 int peers_create(struct worker *worker, struct peers **out)
 {
-	const struct config *config = worker->config;
 	struct peers *peers = calloc(1, sizeof(*peers));
 	if (!peers)
 		return -ERR_NO_MEMORY;
@@ -71,18 +81,25 @@ int peers_create(struct worker *worker, struct peers **out)
 	peers->worker = worker;
 	int err = create_tables(peers);
 	if (err) {
-		peers->count = 0; /* none is there yet */
 		peers_destroy(peers);
 		return err;
 	}
-	uint32_t at = 0;
-	for (uint32_t i = 0; i < config->peer_count; i++) {
-		peers->first[i] = at;
-		for (uint32_t k = 0; k < config->peers[i].server_count; k++, at++)
-			init_server(peers, &peers->servers[at], i, k);
-	}
+	add_peers(peers);
 	*out = peers;
 	return 0;
+}
+
+void peers_reload(struct peers *peers)
+{
+	for (uint32_t i = 0; i < peers->count; i++) {
+		struct server *server = &peers->servers[i];
+		wheel_cancel(peers->worker->wheel, &server->ping);
+		if (!server_peer(server)->retired)
+			ping_start(server);
+		else if (server_has_name(server))
+			naming_stop(server);
+	}
+	add_peers(peers);
 }
 
 void peers_stop(struct peers *peers)

@@ -39,6 +39,8 @@ struct peer_server_state {
 
 /* Starts pinging the servers whose peer wants it, and asks where those with names are. */
 MUST_CHECK int peers_create(struct worker *worker, struct peers **out);
+/* worker->config is another one: new peers begin, retired ones are left alone. */
+void peers_reload(struct peers *peers);
 void peers_destroy(struct peers *peers); /* NULL is fine */
 /* The next address of this peer that has not been tried, by the peer's strategy. -ERR_UNREACHABLE:
  * there is none. */

@@ -34,7 +34,8 @@ struct peers {
 	struct worker *worker;
 	struct server *servers;
 	uint32_t *first; /* index of a peer's first server */
-	uint32_t count;
+	uint32_t count;  /* of servers */
+	uint32_t peer_count;
 	bool is_stopped;
 	struct shared *shared;
 	struct shared *own; /* without other workers */
@@ -64,6 +65,8 @@ void naming_start(struct server *server);
 void naming_destination(const struct server *server, struct dns_destination *out);
 /* Its addresses in the order to try them now, malloc'd; how many. */
 uint32_t naming_addresses(struct server *server, struct dns_target **out);
+/* It is retired: what is known of it stays, requests from there are no longer its peer's. */
+void naming_stop(struct server *server);
 void naming_free(struct server *server);
 /* Which transports and families there are listeners for. */
 void naming_ways(const struct worker *worker, uint16_t interface, struct dns_destination *out);

@@ -3,19 +3,33 @@
 #include <stdlib.h>
 #include "control/base/table.h"
 
-int shared_create(const struct config *config, struct random *random, struct shared **out)
+static size_t count_servers(const struct config *config)
 {
-	struct shared *shared = calloc(1, sizeof(*shared));
 	size_t servers = 0;
-	if (!shared)
-		return -ERR_NO_MEMORY;
 
 	for (size_t i = 0; i < config->peer_count; i++)
 		servers += config->peers[i].server_count;
+	return servers;
+}
+
+bool shared_fits(const struct shared *shared, const struct config *config)
+{
+	return config->peer_count <= shared->peer_room &&
+	       count_servers(config) <= shared->server_room;
+}
+
+int shared_create(const struct config *config, struct random *random, struct shared **out)
+{
+	struct shared *shared = calloc(1, sizeof(*shared));
+	if (!shared)
+		return -ERR_NO_MEMORY;
+
+	shared->peer_room = config->peer_count + SHARED_PEERS_MORE;
+	shared->server_room = count_servers(config) + SHARED_SERVERS_MORE;
 	random_fill(random, shared->key, sizeof(shared->key));
 	shared->interfaces = calloc(config->interface_count + 1, sizeof(*shared->interfaces));
-	shared->peers = calloc(config->peer_count + 1, sizeof(*shared->peers));
-	shared->servers = calloc(servers + 1, sizeof(*shared->servers));
+	shared->peers = calloc(shared->peer_room, sizeof(*shared->peers));
+	shared->servers = calloc(shared->server_room, sizeof(*shared->servers));
 	shared->sources = calloc(SHARED_SOURCES, sizeof(*shared->sources));
 	shared->rests = calloc(SHARED_RESTS, sizeof(*shared->rests));
 	if (!shared->interfaces || !shared->peers || !shared->servers || !shared->sources ||

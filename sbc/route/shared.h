@@ -40,12 +40,19 @@ struct shared_rest { /* an address that failed or wants to be left alone */
 	_Atomic uint64_t until_ms;
 };
 
-enum { SHARED_SOURCES = 16384, SHARED_RESTS = 1024 };
+enum {
+	SHARED_SOURCES = 16384,
+	SHARED_RESTS = 1024,
+	SHARED_PEERS_MORE = 1024, /* than at the start, until a restart */
+	SHARED_SERVERS_MORE = 4096,
+};
 
 struct shared {
 	struct shared_interface *interfaces;
 	struct shared_peer *peers;
 	struct shared_server *servers; /* of all peers, in the order of the configuration */
+	size_t peer_room;              /* a reload adds some: they are never moved */
+	size_t server_room;
 	struct shared_source *sources; /* SHARED_SOURCES */
 	struct shared_rest *rests;     /* SHARED_RESTS */
 	uint64_t key[2];
@@ -53,6 +60,8 @@ struct shared {
 
 MUST_CHECK int shared_create(const struct config *config, struct random *random,
 			     struct shared **out);
+/* Is there room for its peers and servers? */
+bool shared_fits(const struct shared *shared, const struct config *config);
 void shared_destroy(struct shared *shared); /* NULL is fine */
 /* IPv6: the /64, which is one subscriber's. */
 struct shared_source *shared_source_of(struct shared *shared, const struct addr *addr);

@@ -208,6 +208,41 @@ static void show_version(void *owner, struct slice args, struct stats_reply *rep
 	stats_reply_done(reply, answer);
 }
 
+static json_t *lines_of(const struct buf *text)
+{
+	json_t *lines = json_array();
+	struct slice rest = buf_slice(text), line;
+
+	while (slice_next_line(&rest, &line))
+		(void)json_array_append_new(lines, json_text(line));
+	return lines;
+}
+
+static void reload(void *owner, struct slice args, struct stats_reply *reply)
+{
+	const struct show *show = owner;
+	struct buf said;
+	(void)args;
+
+	buf_init(&said);
+	int err = show->config.reload(show->config.owner, &said);
+	buf_add_char(&said, '\0');
+	if (buf_failed(&said)) {
+		stats_reply_error(reply, "%s", err_text(-ERR_NO_MEMORY));
+	} else if (err) {
+		stats_reply_error(reply, "%s", said.len > 1 ? said.data : err_text(err));
+	} else {
+		said.len--;
+		stats_reply_done(reply, json_pack("{s:o}", "changes", lines_of(&said)));
+	}
+	buf_free(&said);
+}
+
+void show_reload(struct show *show, const struct config *config)
+{
+	show->config.config = config;
+}
+
 static const struct stats_command commands[] = {
 	{"show calls", "the calls there are", show_calls},
 	{"show call", "ID: one call, both legs, messages, streams; failed ones for a while",
@@ -220,6 +255,8 @@ static const struct stats_command commands[] = {
 	{"show relays", "the media relays as the workers see them", show_relays},
 	{"show stats", "all counters, and what is held right now", show_stats},
 	{"show record", "ID: the record of a call in the store", show_record},
+	{"reload", "reads the configuration again and goes over to it, whole or not at all",
+	 reload},
 	{"show version", "program, version, uptime", show_version},
 };
 

@@ -13,8 +13,12 @@ struct show_config {
 	const struct log *log;
 	const struct config *config;
 	struct workers *workers;
+	/* Read the file again, in the main thread; `said` tells what changes, or what is wrong. */
+	int (*reload)(void *owner, struct buf *said);
+	void *owner;
 };
 
 /* Opens the socket. Errors are those of stats_server_create(). */
 MUST_CHECK int show_create(const struct show_config *config, struct show **out);
+void show_reload(struct show *show, const struct config *config); /* another one is in force */
 void show_destroy(struct show *show); /* after the workers have ended; NULL is fine */

@@ -93,7 +93,8 @@ void part_peers(struct part *part, struct core *core)
 	json_t *lines = json_array();
 
 	for (uint32_t i = 0; i < config->peer_count; i++)
-		for (uint32_t k = 0; k < config->peers[i].server_count; k++)
+		for (uint32_t k = 0; !config->peers[i].retired && k < config->peers[i].server_count;
+		     k++)
 			(void)json_array_append_new(lines, server_line(core, i, k));
 	part_done(part, lines);
 }

@@ -246,6 +246,26 @@ int leaks_create(const struct config *config, struct leaks **out)
 	return 0;
 }
 
+int leaks_reload(struct leaks *leaks, const struct config *config)
+{
+	struct leaks *fresh;
+	int err = leaks_create(config, &fresh);
+
+	leaks->config = config;
+	if (err)
+		return err;
+	struct leaks old = *leaks;
+	leaks->words = fresh->words;
+	leaks->insides = fresh->insides;
+	leaks->inside_count = fresh->inside_count;
+	leaks->inside_size = fresh->inside_size;
+	fresh->words = old.words;
+	fresh->insides = old.insides;
+	fresh->inside_count = old.inside_count;
+	leaks_destroy(fresh);
+	return 0;
+}
+
 void leaks_destroy(struct leaks *leaks)
 {
 	if (!leaks)

@@ -32,6 +32,9 @@ struct leak_counters {
 /* Everything to look for comes from the configuration, and from the networks that the trusted
  * sides' addresses are in on this machine. */
 MUST_CHECK int leaks_create(const struct config *config, struct leaks **out);
+/* Another configuration of the same interfaces; what was counted stays. On failure (memory) the old
+ * words are looked for. */
+MUST_CHECK int leaks_reload(struct leaks *leaks, const struct config *config);
 void leaks_destroy(struct leaks *leaks); /* NULL is fine */
 /* May this message go to `remote` by this interface? */
 bool leaks_may_leave(struct leaks *leaks, uint16_t interface, const struct addr *remote,

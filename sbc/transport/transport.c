@@ -103,6 +103,13 @@ int transport_create(const struct transport_config *config, struct buf *why, str
 	return 0;
 }
 
+void transport_set_interfaces(struct transport *transport,
+			      const struct transport_interface *interfaces)
+{
+	for (size_t i = 0; i < transport->config.interface_count; i++)
+		transport->interfaces[i].info = interfaces[i];
+}
+
 void transport_destroy(struct transport *transport)
 {
 	if (!transport)

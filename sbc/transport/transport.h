@@ -166,5 +166,8 @@ bool transport_connection_is_open(const struct transport *transport, uint64_t co
 void transport_close(struct transport *transport, uint64_t connection);
 /* Take no new connections; what is open, and datagrams, go on. */
 void transport_stop_accepting(struct transport *transport);
+/* New limits and policies of the same interfaces; connections that are open stay. */
+void transport_set_interfaces(struct transport *transport,
+			      const struct transport_interface *interfaces);
 /* From now on connections begin with these certificates; those that are open keep theirs. */
 void transport_set_tls(struct transport *transport, struct tls *tls);

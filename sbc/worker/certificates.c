@@ -1,4 +1,4 @@
-/* TLS of all interfaces, out of the configuration, and again when that has been read anew.
+/* TLS of all interfaces, out of the configuration.
  * SPDX-License-Identifier: Apache-2.0 */
 #include "sbc/worker/internal.h"
 
@@ -44,28 +44,5 @@ int setup_tls(const struct config *config, struct buf *why, struct tls **out)
 		err = tls_create(sides, config->interface_count, why, out);
 	free(sides);
 	free(certificates);
-	return err;
-}
-
-int workers_renew_certificates(struct workers *workers, const struct config *config,
-			       struct buf *why)
-{
-	struct tls *tls = NULL;
-
-	/* Listeners do not change: the sides are the same, in the same order. */
-	if (config->interface_count != workers->setup.interface_count) {
-		if (why)
-			buf_add_text(why, "the interfaces are not those of the start");
-		return -ERR_INVALID;
-	}
-	int err = setup_tls(config, why, &tls);
-	for (uint8_t i = 0; !err && i < workers->config.count; i++) {
-		struct worker_slot *slot = workers->slots[i];
-		struct item item = {.kind = ITEM_TLS, .command = tls_share(tls)};
-		err = item_push(slot, slot->commands, &item, SLICE_NONE);
-		if (err)
-			tls_release(tls); /* that worker's share */
-	}
-	tls_release(tls);
 	return err;
 }

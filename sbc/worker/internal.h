@@ -26,7 +26,6 @@ enum item_kind {
 	ITEM_COMMAND,
 	ITEM_RUN,
 	ITEM_BAN,
-	ITEM_TLS, /* `command` is a share of a struct tls */
 	ITEM_STOP,
 };
 
@@ -50,7 +49,8 @@ struct worker_slot {
 	struct buf out;        /* of an answer to a malformed request */
 	pthread_t thread;
 	bool started;
-	bool is_empty;      /* its worker said that nothing is left to do */
+	_Atomic(struct reload *) reload; /* NULL = none is waiting */
+	bool is_empty;                   /* its worker said that nothing is left to do */
 	_Atomic bool force; /* end: all workers are empty, or the time for it is over */
 };
 
@@ -64,6 +64,13 @@ struct setup {
 	struct guard_peer *peers;
 	size_t peer_count;
 	struct tls *tls;
+};
+
+/* A configuration for all workers; shared by those that have not taken it yet. */
+struct reload {
+	const struct config *config;
+	struct setup setup; /* without listeners: they are as they were */
+	_Atomic unsigned int owners;
 };
 
 struct workers {
@@ -82,7 +89,13 @@ static inline struct worker_slot *slot_of(struct worker *worker)
 	return (struct worker_slot *)worker;
 }
 
+/* --- reload.c --- */
+void reload_take(struct worker_slot *slot); /* what is waiting, if anything is */
+void reload_release(struct reload *reload); /* NULL is fine */
+
 /* --- setup.c --- */
+/* The half of it that a new configuration may change. */
+MUST_CHECK int setup_policies(const struct config *config, uint8_t workers, struct setup *out);
 /* On failure `why` (may be NULL) gets one line, where there is one to say. */
 MUST_CHECK int setup_create(const struct config *config, uint8_t workers, struct buf *why,
 			    struct setup *out);

@@ -146,28 +146,41 @@ static void set_peers(const struct config *config, struct setup *setup)
 	}
 }
 
-int setup_create(const struct config *config, uint8_t workers, struct buf *why, struct setup *out)
+int setup_policies(const struct config *config, uint8_t workers, struct setup *out)
 {
 	struct setup setup = {.interface_count = config->interface_count};
 
 	setup.interfaces = calloc(config->interface_count + 1, sizeof(*setup.interfaces));
 	setup.guard_interfaces =
 		calloc(config->interface_count + 1, sizeof(*setup.guard_interfaces));
-	setup.listeners = calloc(count_listeners(config) + 1, sizeof(*setup.listeners));
 	setup.peers = calloc(count_networks(config) + 1, sizeof(*setup.peers));
-	int err = -ERR_NO_MEMORY;
-	if (setup.interfaces && setup.guard_interfaces && setup.listeners && setup.peers)
-		err = set_listeners(config, &setup);
+	if (!setup.interfaces || !setup.guard_interfaces || !setup.peers) {
+		setup_free(&setup);
+		return -ERR_NO_MEMORY;
+	}
+	for (size_t i = 0; i < config->interface_count; i++)
+		set_interface(&config->interfaces[i], workers, &setup.interfaces[i],
+			      &setup.guard_interfaces[i]);
+	set_peers(config, &setup);
+	*out = setup;
+	return 0;
+}
+
+int setup_create(const struct config *config, uint8_t workers, struct buf *why, struct setup *out)
+{
+	struct setup setup;
+	int err = setup_policies(config, workers, &setup);
+
+	if (err)
+		return err;
+	setup.listeners = calloc(count_listeners(config) + 1, sizeof(*setup.listeners));
+	err = setup.listeners ? set_listeners(config, &setup) : -ERR_NO_MEMORY;
 	if (!err)
 		err = setup_tls(config, why, &setup.tls);
 	if (err) {
 		setup_free(&setup);
 		return err;
 	}
-	for (size_t i = 0; i < config->interface_count; i++)
-		set_interface(&config->interfaces[i], workers, &setup.interfaces[i],
-			      &setup.guard_interfaces[i]);
-	set_peers(config, &setup);
 	*out = setup;
 	return 0;
 }

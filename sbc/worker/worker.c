@@ -291,10 +291,6 @@ static void taken(struct worker_slot *slot, struct item *item)
 	case ITEM_COMMAND:
 		handlers->on_command(worker->core, item->command);
 		break;
-	case ITEM_TLS:
-		transport_set_tls(worker->transport, item->command);
-		tls_release(item->command);
-		break;
 	case ITEM_RUN:
 		item->run(item->command, item->token, item->err);
 		break;
@@ -325,6 +321,7 @@ void worker_on_wake(void *owner)
 		taken(slot, item);
 		free(item);
 	}
+	reload_take(slot);
 	if (is_over)
 		loop_stop(slot->worker.loop);
 }

@@ -46,6 +46,9 @@ struct worker_handlers {
 	/* A connection that a REGISTER came over has ended: nobody is reached by it any more. NULL
 	 * is fine. */
 	void (*on_flow_closed)(void *core, uint64_t connection);
+	/* worker->config is another one: interfaces and peers keep their indexes, new peers are at
+	 * the end (config/reload.h). Calls hold the one they began with. */
+	void (*on_reload)(void *core);
 	/* The last look at a message before the transport has it. NULL = everything may. */
 	bool (*may_leave)(void *core, const struct transport_path *path, struct slice bytes);
 	void (*on_destroy)(void *core); /* in the main thread after the workers have ended */
@@ -90,12 +93,11 @@ MUST_CHECK int workers_create(const struct workers_config *config, struct buf *w
 MUST_CHECK int workers_run(struct workers *workers); /* start the threads */
 /* Ask all to stop (on_stop) and wait for them, at most `limit_ms`, then end them anyway. */
 void workers_stop(struct workers *workers, uint32_t limit_ms);
-/* From the main thread, while they run: new connections begin with the certificates of this
- * configuration (read again), open ones keep theirs. Nothing changes when one cannot be used: `why`
- * says which. */
-MUST_CHECK int workers_renew_certificates(struct workers *workers, const struct config *config,
-					  struct buf *why);
 void workers_destroy(struct workers *workers); /* after workers_stop(); NULL is fine */
+/* Each worker goes over to it, and holds it. All or nothing but for lack of memory, which a worker
+ * says in its log: it stays with what it has. */
+MUST_CHECK int workers_reload(struct workers *workers, const struct config *config,
+			      struct buf *why);
 uint8_t workers_count(const struct workers *workers);
 struct worker *workers_at(struct workers *workers, uint8_t index);
 

@@ -161,7 +161,7 @@ static int slot_create(struct workers *workers, uint8_t index, struct buf *why)
 	worker->node = config->node;
 	worker->random = &slot->random.base;
 	worker->log = config->log;
-	worker->config = config->config;
+	worker->config = config_hold(config->config);
 	worker->shared = config->shared;
 	worker->token_key = &workers->token_key;
 	worker->shard = &workers->shard;
@@ -192,12 +192,9 @@ static int slot_create(struct workers *workers, uint8_t index, struct buf *why)
 
 static void drain(struct ring *ring)
 {
-	struct item *item;
-	while (ring && (item = ring_pop(ring))) {
-		if (item->kind == ITEM_TLS)
-			tls_release(item->command);
+	void *item;
+	while (ring && (item = ring_pop(ring)))
 		free(item);
-	}
 	ring_destroy(ring);
 }
 
@@ -216,6 +213,8 @@ static void slot_destroy(struct workers *workers, struct worker_slot *slot)
 	arena_destroy(worker->arena);
 	loop_destroy(worker->loop);
 	buf_free(&slot->out);
+	reload_release(atomic_load(&slot->reload));
+	config_release(worker->config);
 	free(slot);
 }
 
