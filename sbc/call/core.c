@@ -160,6 +160,13 @@ static void on_stop(void *owner)
 	calls_stop(core->calls);
 }
 
+static void on_flow_closed(void *owner, uint64_t connection)
+{
+	struct core *core = owner;
+
+	registrar_flow_closed(core->registrar, connection);
+}
+
 static void on_command(void *owner, void *posted)
 {
 	struct core_command *command = posted;
@@ -193,7 +200,11 @@ struct worker_handlers core_handlers(void)
 		.on_start = core_start,
 		.on_stop = on_stop,
 		.on_command = on_command,
+<<<<<<< HEAD
 		.on_reload = on_reload,
+=======
+		.on_flow_closed = on_flow_closed,
+>>>>>>> 6cb07b9 (wip)
 		.may_leave = may_leave,
 		.on_destroy = core_destroy,
 	};

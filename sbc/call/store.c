@@ -17,7 +17,14 @@ enum { HELD_MS = 3600000 };
 
 static enum record_transport transport_of(const struct transport_path *path)
 {
-	return path->transport == SIP_TCP ? RECORD_TCP : RECORD_UDP;
+	static const enum record_transport transports[SIP_TRANSPORT_COUNT] = {
+		[SIP_UDP] = RECORD_UDP,
+		[SIP_TCP] = RECORD_TCP,
+		[SIP_TLS] = RECORD_TLS,
+		[SIP_WS] = RECORD_WS,
+		[SIP_WSS] = RECORD_WSS};
+
+	return transports[path->transport];
 }
 
 static struct slice listener_name(const struct calls *calls, const struct transport_path *path)
@@ -29,8 +36,9 @@ static struct slice listener_name(const struct calls *calls, const struct transp
 
 	for (size_t i = 0; listener && i < interface->listener_count; i++)
 		if (addr_equal(&interface->listeners[i].addr, &listener->address) &&
-		    (interface->listeners[i].transport == CONFIG_TCP) ==
-			    (listener->transport == SIP_TCP))
+		    !addr_is_set(&interface->listeners[i].group) &&
+		    (interface->listeners[i].transport == CONFIG_UDP) ==
+			    (listener->transport == SIP_UDP))
 			return slice_from(interface->listeners[i].name);
 	return SLICE_NONE;
 }

@@ -14,6 +14,8 @@ int binding_table_init(struct binding_table *table, struct wheel *wheel, struct 
 	int err = table_init(&table->aors, 256);
 	if (!err)
 		err = table_init(&table->ids, 256);
+	if (!err)
+		err = table_init(&table->flows, 256);
 	return err;
 }
 
@@ -26,6 +28,7 @@ void binding_table_free(struct binding_table *table)
 			binding_remove(binding);
 	table_free(&table->aors);
 	table_free(&table->ids);
+	table_free(&table->flows);
 }
 
 uint64_t binding_id(const struct binding_table *table, struct slice aor, struct slice contact)
@@ -115,6 +118,36 @@ static int add(struct binding_table *table, struct slice aor, struct slice conta
 	return 0;
 }
 
+static void leave_flow(struct binding *binding)
+{
+	if (binding->path.flow && !binding->is_lost)
+		table_remove(&binding->table->flows, &binding->by_flow);
+}
+
+static void enter_flow(struct binding *binding, const struct transport_path *path)
+{
+	leave_flow(binding);
+	binding->path = *path;
+	binding->is_lost = false;
+	binding->by_flow = (struct table_link){0};
+	if (path->flow)
+		table_insert(&binding->table->flows, &binding->by_flow, spread(path->connection));
+}
+
+void binding_flow_closed(struct binding_table *table, uint64_t connection)
+{
+	struct table_link *link = table_find(&table->flows, spread(connection), NULL);
+
+	while (link) {
+		struct binding *binding = container_of(link, struct binding, by_flow);
+		link = table_find(&table->flows, spread(connection), link);
+		if (binding->path.connection != connection)
+			continue;
+		leave_flow(binding);
+		binding->is_lost = true;
+	}
+}
+
 int binding_put(struct binding_table *table, struct slice aor, struct slice contact,
 		uint32_t expires_s, const struct transport_path *path, struct binding **out)
 {
@@ -128,7 +161,7 @@ int binding_put(struct binding_table *table, struct slice aor, struct slice cont
 		if (err)
 			return err;
 	}
-	binding->path = *path;
+	enter_flow(binding, path);
 	binding->expires_s = expires_s;
 	binding->refreshed_ms = wheel_now_ms(table->wheel);
 	wheel_arm(table->wheel, &binding->expiry, binding->refreshed_ms + expires_s * 1000ull,
@@ -144,6 +177,7 @@ void binding_remove(struct binding *binding)
 	wheel_cancel(table->wheel, &binding->expiry);
 	table_remove(&table->aors, &binding->by_aor);
 	table_remove(&table->ids, &binding->by_id);
+	leave_flow(binding);
 	owned_free(&binding->aor);
 	owned_free(&binding->contact);
 	free(binding);

@@ -9,12 +9,14 @@
 struct binding {
 	struct table_link by_aor;
 	struct table_link by_id;
+	struct table_link by_flow; /* of its connection, while that is open */
 	struct timer expiry;
 	struct binding_table *table;
 	struct slice aor;     /* owned; canonical */
 	struct slice contact; /* owned; the phone's own URI, as registered */
 	uint64_t id;          /* in the token */
 	struct transport_path path;
+	bool is_lost; /* its connection has ended: not to be reached until it registers again */
 	uint32_t registrar; /* peer */
 	uint32_t expires_s; /* granted */
 	uint64_t registered_ms;
@@ -25,6 +27,7 @@ struct binding_table {
 	struct wheel *wheel;
 	struct table aors;
 	struct table ids;
+	struct table flows;
 	uint64_t key[2];
 	uint32_t limit;
 	uint64_t expired;
@@ -45,4 +48,6 @@ uint32_t binding_count(const struct binding_table *table, struct slice aor);
 MUST_CHECK int binding_put(struct binding_table *table, struct slice aor, struct slice contact,
 			   uint32_t expires_s, const struct transport_path *path,
 			   struct binding **out);
+/* Those that registered over this connection are lost (RFC 5626 5.3: 430). */
+void binding_flow_closed(struct binding_table *table, uint64_t connection);
 void binding_remove(struct binding *binding);

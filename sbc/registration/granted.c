@@ -51,13 +51,33 @@ static void write_contact(struct slice uri, uint32_t expires_s, struct buf *out)
 			(struct slice){parameters, (size_t)len});
 }
 
+/* The way to this contact: its connection, and no other where none can be opened to it (RFC 5626
+ * 5.3): over TLS and WebSocket, and behind a NAT. A host that says its own address over TCP is
+ * found at its port. */
+static struct transport_path way_to(const struct transport_path *path, struct slice contact)
+{
+	struct transport_path way = *path;
+	struct addr address;
+	struct uri uri;
+
+	if (!path->connection)
+		return way;
+	way.flow = path->transport != SIP_TCP || uri_parse(contact, &uri) != 0 ||
+		   uri_host_addr(&uri, sip_transport_port(SIP_TCP), &address) != 0 ||
+		   !addr_equal_ip(&address, &path->remote);
+	if (!way.flow)
+		way.remote.port = address.port;
+	return way;
+}
+
 static void keep(struct registrar *registrar, const struct registering *registering,
 		 const struct asked_contact *want, uint32_t expires_s)
 {
 	struct binding *binding;
+	struct transport_path way = way_to(&registering->path, want->uri);
 
-	int err = binding_put(&registrar->bindings, registering->aor, want->uri, expires_s,
-			      &registering->path, &binding);
+	int err = binding_put(&registrar->bindings, registering->aor, want->uri, expires_s, &way,
+			      &binding);
 	if (err) {
 		log_warn(registrar->worker->log, "registration.not_kept", "aor=%.*s reason=\"%s\"",
 			 SLICE_ARG(registering->aor), err_text(err));

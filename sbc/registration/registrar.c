@@ -359,11 +359,17 @@ const struct binding *registrar_contact(const struct registrar *registrar, struc
 	if (token_read(registrar->worker->token_key, TOKEN_CONTACT, user, &token) != 0 ||
 	    (token.id & 3) != CONTACT_BINDING)
 		return NULL;
-	return binding_find(&registrar->bindings, token.id >> 2);
+	const struct binding *binding = binding_find(&registrar->bindings, token.id >> 2);
+	return binding && !binding->is_lost ? binding : NULL;
 }
 
-const struct binding *registrar_lookup(const struct registrar *registrar, struct slice uri,
-				       const struct binding *after)
+void registrar_flow_closed(struct registrar *registrar, uint64_t connection)
+{
+	binding_flow_closed(&registrar->bindings, connection);
+}
+
+static const struct binding *lookup(const struct registrar *registrar, struct slice uri,
+				    const struct binding *after)
 {
 	const struct config *config = registrar->worker->config;
 	const struct binding *found = NULL;
@@ -378,6 +384,16 @@ const struct binding *registrar_lookup(const struct registrar *registrar, struct
 	return found;
 }
 
+const struct binding *registrar_lookup(const struct registrar *registrar, struct slice uri,
+				       const struct binding *after)
+{
+	const struct binding *binding = lookup(registrar, uri, after);
+
+	while (binding && binding->is_lost)
+		binding = lookup(registrar, uri, binding);
+	return binding;
+}
+
 const struct binding *registrar_caller(const struct registrar *registrar, struct slice from_uri,
 				       const struct transport_path *path)
 {
@@ -385,7 +401,7 @@ const struct binding *registrar_caller(const struct registrar *registrar, struct
 
 	/* A NAT may give a call another port than the registration had, and a phone another
 	 * connection; the address stays. */
-	while ((binding = registrar_lookup(registrar, from_uri, binding)))
+	while ((binding = lookup(registrar, from_uri, binding)))
 		if (binding->path.interface == path->interface &&
 		    addr_equal_ip(&binding->path.remote, &path->remote))
 			return binding;

@@ -34,11 +34,14 @@ void registrar_receive(struct registrar *registrar, struct transaction_handle ha
 /* Answer 503: over a rate. */
 void registrar_refuse_limited(struct registrar *registrar, struct transaction_handle handle,
 			      const struct message *request, const struct transport_path *path);
-/* The binding a masked contact stands for, from the user part of a Request-URI; NULL = none. */
+/* A connection has ended: who registered over it is not reached until they do again. */
+void registrar_flow_closed(struct registrar *registrar, uint64_t connection);
+/* The binding a masked contact stands for, from the user part of a Request-URI; NULL = none that
+ * can be reached. */
 const struct binding *registrar_contact(const struct registrar *registrar, struct slice user);
 /* Is this user part a masked contact of ours, bound or not any more? */
 bool registrar_is_masked(const struct registrar *registrar, struct slice user);
-/* A binding of an address-of-record; `after` NULL = the first. */
+/* A binding of an address-of-record that can be reached; `after` NULL = the first. */
 const struct binding *registrar_lookup(const struct registrar *registrar, struct slice uri,
 				       const struct binding *after);
 /* Is the source of this request the registered phone its From names? */

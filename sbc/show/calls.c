@@ -61,7 +61,8 @@ static json_t *leg_object(const struct core *core, const struct call *call, uint
 	json_put_text(object, "side", index == CALLER ? "caller" : "callee");
 	json_put_text(object, "interface", config->interfaces[leg->interface].name);
 	json_put_text(object, "peer", peer_text(config, leg));
-	json_put_text(object, "transport", leg->path.transport == SIP_TCP ? "tcp" : "udp");
+	json_put_text(object, "transport",
+		      sip_transport_name((enum sip_transport)leg->path.transport));
 	json_put(object, "remote", json_addr(&leg->path.remote));
 	json_put(object, "call_id", json_text(dialog->call_id));
 	json_put(object, "local_uri", json_text(dialog->local_uri));

@@ -12,7 +12,9 @@ static json_t *binding_line(const struct core *core, const struct binding *bindi
 	json_put(line, "aor", json_text(binding->aor));
 	json_put(line, "contact", json_text(binding->contact));
 	json_put(line, "source", json_addr(&binding->path.remote));
-	json_put_text(line, "transport", binding->path.transport == SIP_TCP ? "tcp" : "udp");
+	json_put_text(line, "transport",
+		      sip_transport_name((enum sip_transport)binding->path.transport));
+	json_put(line, "reachable", json_boolean(!binding->is_lost));
 	json_put_text(line, "interface", config->interfaces[binding->path.interface].name);
 	json_put_text(line, "registrar", config->peers[binding->registrar].name);
 	json_put_number(line, "expires_in_s",
@@ -32,6 +34,15 @@ void part_registrations(struct part *part, struct core *core)
 	part_done(part, lines);
 }
 
+static const char *listener_kind(const struct config_listener *listener)
+{
+	static const char *const names[] = {
+		[CONFIG_UDP] = "udp", [CONFIG_TCP] = "tcp", [CONFIG_TLS] = "tls",
+		[CONFIG_WS] = "ws",   [CONFIG_WSS] = "wss", [CONFIG_STUN] = "stun"};
+
+	return addr_is_set(&listener->group) ? "multicast" : names[listener->transport];
+}
+
 static json_t *listener_array(const struct config_interface *interface)
 {
 	json_t *array = json_array();
@@ -41,8 +52,10 @@ static json_t *listener_array(const struct config_interface *interface)
 		const struct config_listener *listener = &interface->listeners[i];
 		(void)json_array_append_new(
 			array,
-			json_sprintf("%s/%s", listener->transport == CONFIG_TCP ? "tcp" : "udp",
-				     addr_text(&listener->addr, addr)));
+			json_sprintf("%s/%s", listener_kind(listener),
+				     addr_text(addr_is_set(&listener->group) ? &listener->group
+									     : &listener->addr,
+					       addr)));
 	}
 	return array;
 }

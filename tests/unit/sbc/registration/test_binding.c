@@ -90,12 +90,41 @@ static void the_table_is_bounded(void **state)
 	bench_close(&bench);
 }
 
+static void a_binding_is_lost_with_its_connection(void **state)
+{
+	struct bench bench;
+	struct binding *a, *b, *c;
+	(void)state;
+
+	bench_open(&bench, 10);
+	bench.path = (struct transport_path){.connection = 7, .flow = true};
+	assert_int_equal(put(&bench, "sip:a@x", "sip:a@h1.invalid", 60, &a), 0);
+	assert_int_equal(put(&bench, "sip:b@x", "sip:b@h2.invalid", 60, &b), 0);
+	bench.path = (struct transport_path){.connection = 8};
+	assert_int_equal(put(&bench, "sip:c@x", "sip:c@3.3.3.3", 60, &c), 0);
+	binding_flow_closed(&bench.table, 8); /* another way leads there */
+	assert_false(c->is_lost);
+	binding_flow_closed(&bench.table, 7);
+	binding_flow_closed(&bench.table, 7);
+	assert_true(a->is_lost && b->is_lost);
+	bench.path = (struct transport_path){.connection = 9, .flow = true};
+	assert_int_equal(put(&bench, "sip:a@x", "sip:a@h1.invalid", 60, &a), 0);
+	assert_false(a->is_lost);
+	binding_flow_closed(&bench.table, 7);
+	assert_false(a->is_lost);
+	binding_remove(b);
+	binding_flow_closed(&bench.table, 9);
+	assert_true(a->is_lost);
+	bench_close(&bench);
+}
+
 int main(void)
 {
 	static const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_binding_is_found_by_its_identifier_and_its_aor),
 		cmocka_unit_test(the_same_contact_is_the_same_binding),
 		cmocka_unit_test(the_table_is_bounded),
+		cmocka_unit_test(a_binding_is_lost_with_its_connection),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
