@@ -200,11 +200,8 @@ struct worker_handlers core_handlers(void)
 		.on_start = core_start,
 		.on_stop = on_stop,
 		.on_command = on_command,
-<<<<<<< HEAD
 		.on_reload = on_reload,
-=======
 		.on_flow_closed = on_flow_closed,
->>>>>>> 6cb07b9 (wip)
 		.may_leave = may_leave,
 		.on_destroy = core_destroy,
 	};
