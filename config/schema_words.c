@@ -11,15 +11,16 @@ const struct schema_choice schema_sources[] = {
 };
 const struct schema_choice schema_srtp[] = {
 	{"never", CONFIG_SRTP_NEVER, "RTP only"},
-	{"allow", SCHEMA_LATER | CONFIG_SRTP_ALLOW, "RTP is offered, SRTP is taken"},
+	{"allow", CONFIG_SRTP_ALLOW, "RTP is offered, SRTP is taken"},
 	{"prefer", SCHEMA_LATER | CONFIG_SRTP_PREFER,
 	 "SRTP is offered so that RTP may be chosen (RFC 8643)"},
-	{"require", SCHEMA_LATER | CONFIG_SRTP_REQUIRE, "SRTP only"},
+	{"require", CONFIG_SRTP_REQUIRE, "SRTP only"},
 	{NULL, 0, NULL},
 };
 const struct schema_choice schema_keyings[] = {
 	{"dtls", CONFIG_KEYING_DTLS, "by a handshake on the media path (RFC 5764)"},
-	{"sdes", CONFIG_KEYING_SDES, "in SDP (RFC 4568): as secret as the signalling is"},
+	{"sdes", SCHEMA_LATER | CONFIG_KEYING_SDES,
+	 "in SDP (RFC 4568): as secret as the signalling is"},
 	{NULL, 0, NULL},
 };
 const struct schema_choice schema_ice[] = {

@@ -144,7 +144,8 @@ static bool is_dtls(const struct stream *stream, int from, const struct sdp_medi
 		    const struct options *options)
 {
 	struct slice to = options->transport.len ? options->transport : media->protocol;
-	bool from_dtls = peering_said_dtls(stream->sides[from].peering);
+	bool from_dtls = peering_said_dtls(stream->sides[from].peering) &&
+			 !(options->peering.bits & PEERING_REVERSE_OFF);
 	bool from_sdes = sdp_media_is_secure(media) && !from_dtls;
 	bool to_dtls = is_tls(to) && !(options->peering.bits & PEERING_DTLS_OFF);
 	bool to_sdes = slice_find_slice(to, SLICE("SAVP")) < to.len && !to_dtls;
@@ -162,6 +163,11 @@ static int check_security(struct offer *offer, const struct sdp_media *media)
 
 	if (is_dtls(offer->dialog->streams[media->index], offer->from, media, options))
 		return 0;
+	if (is_tls(media->protocol) || is_tls(wanted)) {
+		command_error(offer->command, "media %u: %.*s is not supported here",
+			      media->index + 1, SLICE_ARG(media->protocol));
+		return -ERR_UNSUPPORTED;
+	}
 	if (sdp_media_is_rtp(media) && wanted.len &&
 	    secure != (slice_find_slice(wanted, SLICE("SAVP")) < wanted.len)) {
 		command_error(

@@ -46,7 +46,6 @@ int peering_read(struct stream *stream, int side, const struct sdp_media *media,
 {
 	struct peering_sdp said;
 	struct peering *peering;
-	(void)options;
 
 	int err = peering_sdp_read(media, &said, why);
 	if (err || (!stream->sides[side].peering && !peering_sdp_matters(&said)))
@@ -56,6 +55,7 @@ int peering_read(struct stream *stream, int side, const struct sdp_media *media,
 		return err;
 	peering->offered = said;
 	peering->is_offered = true;
+	peering->bits = options->peering.bits;
 	return 0;
 }
 
@@ -94,12 +94,15 @@ void peering_apply(struct stream *stream, int side, bool is_offerer, const struc
 		peering->is_offered = false;
 	}
 	if (is_offerer) {
-		const unsigned bits = options->peering.bits;
+		/* What its offer said of the way back, and its answer of the way on. */
+		const unsigned back = peering->bits, on = options->peering.bits;
+		bool is_lite = (back & PEERING_LITE_BACKWARD) || (on & PEERING_LITE_FORWARD);
 		peering->told_ice = peering->said.has_ice && !peering->said.is_mismatched &&
-				    !(bits & (PEERING_ICE_REJECT | PEERING_ICE_REMOVE));
-		peering->told_dtls = peering->said.has_dtls && !(bits & PEERING_REVERSE_OFF);
+				    !(back & PEERING_ICE_REJECT) && !(on & PEERING_ICE_REMOVE);
+		peering->told_dtls = peering->said.has_dtls && !(back & PEERING_REVERSE_OFF) &&
+				     !(on & PEERING_DTLS_OFF);
 		if (!peering_newest(peering)) /* the full one controls; a lite one answers */
-			peering->is_lite = (bits & PEERING_LITE_BACKWARD) && !peering->said.is_lite;
+			peering->is_lite = is_lite && !peering->said.is_lite;
 	}
 	peering->uses_dtls = peering->told_dtls && peering->said.has_dtls;
 	int err = peering_ice_apply(peering, is_offerer, now_ms);

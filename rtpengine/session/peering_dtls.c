@@ -107,7 +107,7 @@ void peering_dtls_close(struct peering *peering)
 static enum dtls_role choose_role(const struct peering *peering, bool is_offerer,
 				  const struct options *options)
 {
-	const unsigned bits = options->peering.bits;
+	const unsigned back = peering->bits, on = options->peering.bits;
 
 	switch (peering->said.setup) {
 	case SETUP_ACTIVE:
@@ -121,10 +121,12 @@ static enum dtls_role choose_role(const struct peering *peering, bool is_offerer
 		return DTLS_SERVER;
 	if (peering->has_role)
 		return peering->role;
-	if (bits & PEERING_REVERSE_PASSIVE)
+	if ((back & PEERING_REVERSE_PASSIVE) || (on & PEERING_DTLS_PASSIVE))
 		return DTLS_SERVER;
+	if ((back & PEERING_REVERSE_ACTIVE) || (on & PEERING_DTLS_ACTIVE))
+		return DTLS_CLIENT;
 	bool is_natted = peering_side(peering)->now.is_natted && !peering->uses_ice;
-	return is_natted && !(bits & PEERING_REVERSE_ACTIVE) ? DTLS_SERVER : DTLS_CLIENT;
+	return is_natted ? DTLS_SERVER : DTLS_CLIENT;
 }
 
 static bool promises_differ(const struct peering_sdp *a, const struct peering_sdp *b)

@@ -26,6 +26,7 @@ struct peering {
 	struct peering_sdp offered; /* waits for its answer */
 	struct peering_sdp met;     /* with whom the DTLS associations were made */
 	bool is_offered;
+	unsigned bits;            /* enum peering_bit, of its last offer: the words that mean it */
 	bool told_ice, told_dtls; /* our last SDP for this side promises it */
 	bool uses_ice, uses_dtls;
 	bool is_lite;

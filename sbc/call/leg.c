@@ -73,6 +73,7 @@ bool leg_is_source(const struct call *call, uint8_t index, const struct transpor
 
 struct media_end leg_media(const struct call *call, uint8_t index)
 {
+	const struct config *config = call->calls->worker->config;
 	const struct leg *leg = &call->legs[index];
 
 	return (struct media_end){
@@ -81,6 +82,7 @@ struct media_end leg_media(const struct call *call, uint8_t index)
 		.interface = leg->interface,
 		.source = leg->path.remote,
 		.is_trusted = leg->is_trusted,
+		.policy = leg->peer >= 0 ? &config->peers[leg->peer].media : NULL,
 	};
 }
 

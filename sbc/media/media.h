@@ -21,6 +21,7 @@ struct media_end {
 	uint16_t interface; /* its name goes to the relay */
 	struct addr source; /* where the signalling of this side comes from */
 	bool is_trusted;
+	const struct config_media *policy; /* NULL = the interface's */
 };
 
 enum media_verb { MEDIA_OFFER, MEDIA_ANSWER };

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "sbc/media/request.h"
 #include "control/sdp/media.h"
+#include "sbc/media/policy.h"
 
 static void add_list(struct arena *arena, struct ng_value *dict, const char *key,
 		     const char *const *words, size_t count)
@@ -21,14 +22,10 @@ static void add_source(struct arena *arena, struct ng_value *dict, const struct 
 	ng_list_add_string(arena, list, slice_from(addr_ip_text(source, text)));
 }
 
-static void add_offer(struct arena *arena, struct ng_value *dict, const char *from, const char *to)
+/* Of the peer, where there is one; of the side otherwise. */
+static const struct config_media *media_of(const struct config *config, const struct media_end *end)
 {
-	const char *const direction[] = {from, to};
-	const char *const demux[] = {"demux"};
-
-	add_list(arena, dict, "direction", direction, 2);
-	/* One side's rtcp-mux is not the other's; ours is RTCP on a port of its own. */
-	add_list(arena, dict, "rtcp-mux", demux, 1);
+	return end->policy ? end->policy : &config->interfaces[end->interface].media;
 }
 
 struct ng_value *request_exchange(struct arena *arena, const struct config *config,
@@ -38,7 +35,6 @@ struct ng_value *request_exchange(struct arena *arena, const struct config *conf
 {
 	static const char *const replace[] = {"origin", "session-name"};
 	static const char *const supports[] = {"load limit"};
-	static const char *const natted[] = {"SIP-source-address"};
 	struct ng_value *dict = ng_dict_create(arena);
 	/* Both verbs name the offerer first; in an answer `from` is the answerer. */
 	const struct media_end *offerer = verb == MEDIA_OFFER ? from : to;
@@ -51,16 +47,26 @@ struct ng_value *request_exchange(struct arena *arena, const struct config *conf
 	if (answerer->tag.len > 0)
 		ng_dict_add_string(arena, dict, "to-tag", answerer->tag);
 	ng_dict_add_string(arena, dict, "sdp", sdp);
-	if (verb == MEDIA_OFFER)
-		add_offer(arena, dict, config->interfaces[from->interface].name,
-			  config->interfaces[to->interface].name);
 	add_list(arena, dict, "replace", replace, 2);
-	ng_dict_add_string(arena, dict, "ICE", SLICE("remove"));
 	add_list(arena, dict, "supports", supports, 1);
 	if (from->source.family)
 		add_source(arena, dict, &from->source);
+	const char *flags[2];
+	size_t flag_count = 0;
 	if (is_natted)
-		add_list(arena, dict, "flags", natted, 1);
+		flags[flag_count++] = "SIP-source-address";
+	if (verb == MEDIA_OFFER && policy_offers_bundle(media_of(config, to)))
+		flags[flag_count++] = "generate-mid";
+	if (flag_count)
+		add_list(arena, dict, "flags", flags, flag_count);
+	if (verb == MEDIA_OFFER) {
+		const char *const direction[] = {config->interfaces[from->interface].name,
+						 config->interfaces[to->interface].name};
+		add_list(arena, dict, "direction", direction, 2);
+		policy_offer(arena, dict, media_of(config, from), media_of(config, to), sdp);
+	} else {
+		policy_answer(arena, dict, media_of(config, to));
+	}
 	return dict;
 }
 

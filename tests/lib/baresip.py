@@ -12,7 +12,7 @@ from .tone import write_tone, heard
 
 class Baresip:
     def __init__(self, lab, host, user, domain, password="secret", address=None, hertz=440, proxy=None,
-                 transport="udp", register=True, answer="manual", expires=600):
+                 transport="udp", register=True, answer="manual", expires=600, mediaenc=None, medianat=None):
         self.lab, self.host, self.user, self.name = lab, host, user, "baresip-" + user
         self.dir = os.path.join(lab.dir, self.name)
         os.makedirs(self.dir)
@@ -24,6 +24,11 @@ class Baresip:
             user, domain, transport, password, answer, expires if register else 0)
         if proxy:
             account += ';outbound="sip:%s;transport=%s"' % (proxy, transport)
+        modules = ""
+        for key, module in (("mediaenc", mediaenc), ("medianat", medianat)):
+            if module:  # "dtls_srtp", "ice"
+                account += ";%s=%s" % (key, module)
+                modules += "module %s.so\n" % module
         with open(os.path.join(self.dir, "accounts"), "w") as f:
             f.write(account + "\n")
         with open(os.path.join(self.dir, "contacts"), "w") as f:
@@ -50,12 +55,12 @@ module g711.so
 module aufile.so
 module aubridge.so
 module sndfile.so
-module_app account.so
+%(modules)smodule_app account.so
 module_app menu.so
 module_app ctrl_tcp.so
 ctrl_tcp_listen 127.0.0.1:4444
 snd_path %(dir)s
-""" % {"address": address, "tone": self.tone, "dir": self.dir})
+""" % {"address": address, "tone": self.tone, "dir": self.dir, "modules": modules})
         self.process = lab.spawn(host, self.name, "baresip", "-f", self.dir, "-v")
         self.socket, self.buffer, self.events, self.token = None, b"", [], 0
         self.connect()

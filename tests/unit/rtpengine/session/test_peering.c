@@ -302,7 +302,7 @@ static void lite_and_passive_where_it_is_asked(void **state)
 {
 	struct browser *b = *state;
 	struct sdp *sdp = call_phone(b, DIRECTION "RTP/AVP ICE=remove rtcp-mux-demux",
-				     "ICE-lite=backward DTLS-reverse=passive", true);
+				     "ICE-lite=forward DTLS=passive", true);
 
 	assert_string_equal(argument(sdp, "setup"), "passive");
 	open_dtls(b, sdp, DTLS_CLIENT);
@@ -377,7 +377,7 @@ static void a_restart_leaves_media_alone_until_it_is_through(void **state)
 {
 	struct browser *b = *state;
 	struct sdp *sdp = call_phone(b, DIRECTION "RTP/AVP ICE=remove rtcp-mux-demux",
-				     "ICE-lite=backward", true);
+				     "ICE-lite=forward", true);
 	const char *ufrag = argument(sdp, "ice-ufrag");
 	struct addr before = b->at;
 
@@ -386,7 +386,7 @@ static void a_restart_leaves_media_alone_until_it_is_through(void **state)
 	assert_secured(b);
 	uint32_t epoch = wan_flow(b)->rule.source.epoch;
 	open_ice(b, true);
-	sdp = call_phone(b, DIRECTION "RTP/AVP ICE=remove rtcp-mux-demux", "ICE-lite=backward",
+	sdp = call_phone(b, DIRECTION "RTP/AVP ICE=remove rtcp-mux-demux", "ICE-lite=forward",
 			 true);
 	assert_string_not_equal(argument(sdp, "ice-ufrag"), ufrag);
 	assert_true(addr_equal(&wan_flow(b)->locked, &before));
