@@ -18,9 +18,8 @@ static int read_media(struct answer *answer, const struct sdp_media *media)
 	struct command *command = answer->command;
 	struct stream *stream = answer->dialog->streams[media->index];
 	const struct side *offerer = &stream->sides[answer->to];
-	bool is_pending = offerer->offered.is_known;
-	const struct side_media *offered = is_pending ? &offerer->offered : &offerer->now;
-	const struct stream_kind *kind = is_pending ? &stream->offered : &stream->kind;
+	const struct stream_kind *kind =
+		offerer->offered.is_known ? &stream->offered : &stream->kind;
 	const char *why = "";
 
 	if (media->port && !slice_equal(media->type, slice_from(kind->type))) {
@@ -33,7 +32,10 @@ static int read_media(struct answer *answer, const struct sdp_media *media)
 			      media->index + 1, SLICE_ARG(media->protocol));
 		return -ERR_MALFORMED;
 	}
+	struct side *answerer = &stream->sides[answer->from];
 	int err = peering_read(stream, answer->from, media, &command->options, &why);
+	if (!err)
+		err = sdes_read(&answerer->sdes, media, true);
 	if (err) {
 		command_error(command, "media %u: %s", media->index + 1, why);
 		return err;
@@ -44,12 +46,12 @@ static int read_media(struct answer *answer, const struct sdp_media *media)
 			      media->index + 1, SLICE_ARG(media->protocol));
 		return -ERR_UNSUPPORTED;
 	}
-	if (media->port && offered->is_known && !offered->is_rejected && kind->is_rtp &&
-	    !peering_said_dtls(stream->sides[answer->from].peering) &&
-	    !peering_said_dtls(offerer->peering) &&
-	    sdp_media_is_secure(media) != (strstr(offered->protocol, "SAVP") != NULL)) {
-		command_error(command, "media %u: answered %.*s to an offer of %s (no SRTP)",
-			      media->index + 1, SLICE_ARG(media->protocol), offered->protocol);
+	bool is_keyed = peering_said_dtls(answerer->peering) || sdes_is_accepted(answerer->sdes);
+	if (media->port && kind->is_rtp && !is_keyed &&
+	    (sdp_media_is_secure(media) || sdes_is_required(answerer->sdes))) {
+		command_error(command,
+			      "media %u: answered %.*s without an a=crypto that was offered",
+			      media->index + 1, SLICE_ARG(media->protocol));
 		return -ERR_UNSUPPORTED;
 	}
 	err = side_read(stream, answer->from, media, &command->options,
@@ -115,6 +117,8 @@ static void apply(struct answer *answer, struct stream *stream, uint64_t now_ms)
 		struct side *at = &stream->sides[side];
 		peering_set_mux(at->peering, at->mux);
 		peering_apply(stream, side, at == offerer, &answer->command->options, now_ms);
+		sdes_apply(at->sdes, at == offerer, &answer->command->options.sdes,
+			   answer->command->sessions->random);
 	}
 }
 

@@ -139,46 +139,45 @@ static bool is_tls(struct slice protocol)
 	return slice_find_slice(protocol, SLICE("TLS")) < protocol.len;
 }
 
-/* Both sides are RTP in clear or DTLS-SRTP, and one is the latter: that we bridge. */
-static bool is_dtls(const struct stream *stream, int from, const struct sdp_media *media,
-		    const struct options *options)
+static bool is_secure(struct slice protocol)
 {
-	struct slice to = options->transport.len ? options->transport : media->protocol;
-	bool from_dtls = peering_said_dtls(stream->sides[from].peering) &&
-			 !(options->peering.bits & PEERING_REVERSE_OFF);
-	bool from_sdes = sdp_media_is_secure(media) && !from_dtls;
-	bool to_dtls = is_tls(to) && !(options->peering.bits & PEERING_DTLS_OFF);
-	bool to_sdes = slice_find_slice(to, SLICE("SAVP")) < to.len && !to_dtls;
-
-	return (from_dtls || to_dtls) && !from_sdes && !to_sdes;
+	return slice_find_slice(protocol, SLICE("SAVP")) < protocol.len;
 }
 
-/* What would need encryption of ours. SRTP that both sides speak passes sealed (RFC 4568 keys and
- * all); everything else about it is refused rather than done wrong. */
+/* The protocol its SDP will have, of what is RTP. */
+static struct slice protocol_to(const struct offer *offer, const struct sdp_media *media)
+{
+	struct slice wanted = offer->command->options.transport;
+	return wanted.len ? wanted : media->protocol;
+}
+
+/* RTP in clear, SDES and DTLS-SRTP are bridged as they come. What cannot be made secure although it
+ * says so is refused here, never relayed in clear. */
 static int check_security(struct offer *offer, const struct sdp_media *media)
 {
 	const struct options *options = &offer->command->options;
-	struct slice wanted = options->transport;
-	bool secure = sdp_media_is_secure(media);
+	const struct side *from = &offer->dialog->streams[media->index]->sides[offer->from];
+	struct slice to = protocol_to(offer, media);
 
-	if (is_dtls(offer->dialog->streams[media->index], offer->from, media, options))
+	if (!sdp_media_is_rtp(media))
 		return 0;
-	if (is_tls(media->protocol) || is_tls(wanted)) {
-		command_error(offer->command, "media %u: %.*s is not supported here",
+	bool has_dtls =
+		peering_said_dtls(from->peering) && !(options->peering.bits & PEERING_REVERSE_OFF);
+	if (sdp_media_is_secure(media) && !has_dtls && !sdes_is_offered(from->sdes, NULL)) {
+		command_error(offer->command,
+			      "media %u: %.*s without an a=crypto or a=fingerprint that is "
+			      "supported",
 			      media->index + 1, SLICE_ARG(media->protocol));
 		return -ERR_UNSUPPORTED;
 	}
-	if (sdp_media_is_rtp(media) && wanted.len &&
-	    secure != (slice_find_slice(wanted, SLICE("SAVP")) < wanted.len)) {
-		command_error(
-			offer->command,
-			"media %u: transport-protocol %.*s for %.*s is not supported (no SRTP)",
-			media->index + 1, SLICE_ARG(wanted), SLICE_ARG(media->protocol));
+	if (is_tls(to) && options->peering.bits & PEERING_DTLS_OFF) {
+		command_error(offer->command, "media %u: DTLS=off for %.*s", media->index + 1,
+			      SLICE_ARG(to));
 		return -ERR_UNSUPPORTED;
 	}
-	if (secure && option(options, OPTION_SDES_OFF)) {
-		command_error(offer->command, "media %u: SDES=off for %.*s is not supported",
-			      media->index + 1, SLICE_ARG(media->protocol));
+	if (is_secure(to) && !is_tls(to) && options->sdes.is_off) {
+		command_error(offer->command, "media %u: SDES=off for %.*s", media->index + 1,
+			      SLICE_ARG(to));
 		return -ERR_UNSUPPORTED;
 	}
 	return 0;
@@ -208,13 +207,23 @@ static int prepare(struct offer *offer, struct stream *stream, const struct sdp_
 	const unsigned bits = options->peering.bits;
 	bool is_rtp = sdp_media_is_rtp(media);
 	bool has_ice = peering_said_ice(stream->sides[offer->from].peering);
-	struct slice to = options->transport.len ? options->transport : media->protocol;
+	struct slice to = protocol_to(offer, media);
+	struct side *side = &stream->sides[offer->to];
+	bool is_required = is_rtp && is_secure(to) && !is_tls(to);
+	bool wants_sdes = is_required || (is_rtp && !is_secure(to) && options->sdes.osrtp_offer);
 	bool wants_ice =
 		is_rtp && !(bits & PEERING_ICE_REMOVE) && ((bits & PEERING_ICE_FORCE) || has_ice);
 	bool wants_dtls = is_rtp && is_tls(to) && !(bits & PEERING_DTLS_OFF);
 	int err = peering_prepare(stream, offer->to, wants_ice, wants_dtls, options,
 				  offer->command->now_ms);
-	if (err)
+	if (!err && wants_sdes)
+		err = sdes_promise(&side->sdes, stream->sides[offer->from].sdes, &options->sdes,
+				   is_required, offer->command->sessions->random);
+	else
+		sdes_promise_none(side->sdes);
+	if (err == -ERR_UNSUPPORTED)
+		command_error(offer->command, "media %u: SDES is left no suite", media->index + 1);
+	else if (err)
 		command_error(offer->command, "media %u: %s", media->index + 1, err_text(err));
 	return err;
 }
@@ -236,6 +245,9 @@ static int take_media(struct offer *offer, const struct sdp_media *media)
 	}
 	struct stream *stream = dialog->streams[media->index];
 	err = peering_read(stream, offer->from, media, &command->options, &why);
+	if (!err)
+		err = sdes_read(&stream->sides[offer->from].sdes, media,
+				command->options.sdes.osrtp_accept);
 	if (err) {
 		command_error(command, "media %u: %s", media->index + 1, why);
 		return err;

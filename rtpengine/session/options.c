@@ -78,6 +78,13 @@ static void apply_flag(struct reader *reader, struct slice word)
 {
 	if (options_peering_flag(&reader->options->peering, word))
 		return;
+	int err = sdes_option(&reader->options->sdes, word);
+	if (!err)
+		return;
+	if (err == -ERR_UNSUPPORTED) {
+		refuse(reader->options, NULL, word);
+		return;
+	}
 	switch (option_flag(word, &reader->options->bits)) {
 	case OPTION_SETS:
 	case OPTION_PASSED_OVER:

@@ -6,6 +6,7 @@
 #include "control/base/log.h"
 #include "control/ng/server.h"
 #include "rtpengine/session/edits.h"
+#include "rtpengine/session/sdes.h"
 #include "rtpengine/session/options_peering.h"
 
 enum options_bit {
@@ -31,7 +32,6 @@ enum options_bit {
 	OPTION_FATAL = 1u << 19,      /* delete: an unknown call is an error */
 	OPTION_FAST = 1u << 20,       /* delete: no statistics in the reply */
 	OPTION_LOAD_LIMIT = 1u << 21, /* the client understands result "load limit" */
-	OPTION_SDES_OFF = 1u << 22,
 	OPTION_NEW_BRANCH = 1u << 23,
 	OPTION_ALL = 1u << 24,
 	OPTION_SINGLE_CODEC = 1u << 25, /* an answer names one codec */
@@ -54,6 +54,7 @@ struct options {
 	uint32_t bits;             /* enum options_bit */
 	unsigned direction_count;
 	struct edits edits;
+	struct options_sdes sdes;
 	struct options_peering peering;
 	char refused[OPTIONS_REFUSED_SIZE]; /* "" = nothing; else why the request is refused */
 };

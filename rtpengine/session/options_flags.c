@@ -39,14 +39,7 @@ static const struct option_flag flags[] = {
 	{ "fast", OPTION_FAST, OPTION_SETS },
 	{ "all", OPTION_ALL, OPTION_SETS },
 	{ "new-branch", OPTION_NEW_BRANCH, OPTION_SETS },
-	{ "sdes-off", OPTION_SDES_OFF, OPTION_SETS },
-	{ "sdes-no", OPTION_SDES_OFF, OPTION_SETS },
-	{ "sdes-disable", OPTION_SDES_OFF, OPTION_SETS },
-	{ "osrtp-offer", 0, OPTION_REFUSED },
-	{ "osrtp-offer-legacy", 0, OPTION_REFUSED },
-	{ "osrtp-accept", 0, OPTION_PASSED_OVER },
-	{ "osrtp-accept-legacy", 0, OPTION_PASSED_OVER },
-	{ "recrypt", 0, OPTION_REFUSED },
+	{ "recrypt", 0, OPTION_PASSED_OVER }, /* always done */
 	{ "bundle-require", 0, OPTION_REFUSED },
 	{ "bundle-strict", 0, OPTION_REFUSED },
 	{ "generate-rtcp", 0, OPTION_REFUSED },
@@ -81,7 +74,6 @@ static const struct option_flag flags[] = {
 	{ "no-passthrough", 0, OPTION_PASSED_OVER },
 	{ "passthrough", 0, OPTION_PASSED_OVER },
 	{ "no-player", 0, OPTION_PASSED_OVER },
-	{ "pad-crypto", 0, OPTION_PASSED_OVER },
 	{ "debug", 0, OPTION_PASSED_OVER },
 	{ "discard-recording", 0, OPTION_PASSED_OVER },
 	{ "exclude-recording", 0, OPTION_PASSED_OVER },
@@ -92,7 +84,10 @@ static const struct option_flag flags[] = {
 
 /* Words that begin so are refused whatever follows: each needs what this relay cannot do. */
 static const char *const refused_prefixes[] = {
-	"transcode-", "codec-transcode-", "t38-", "t.38-", "sdes-",
+	"transcode-",
+	"codec-transcode-",
+	"t38-",
+	"t.38-",
 };
 
 bool option_word_starts(struct slice word, const char *prefix)

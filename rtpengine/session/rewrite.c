@@ -23,7 +23,7 @@ static const char *const stripped[] = {
 	"candidate",   "remote-candidates", "ice-ufrag",     "ice-pwd", "ice-options",
 	"ice-lite",    "ice-mismatch",      "ice-pacing",    "ice2",    "end-of-candidates",
 	"bundle-only", "fingerprint",       "setup",         "tls-id",  "dtls-id",
-	"connection",  "source-filter",     "rtcp-mux-only",
+	"connection",  "source-filter",     "rtcp-mux-only", "crypto",
 };
 
 static bool is_stripped(void *owner, const struct sdp_line *line)
@@ -147,6 +147,8 @@ static int rewrite_media(const struct rewriting *r, struct stream *stream, struc
 		err = rewrite_rtcp(r, side, media, local);
 	if (!err && is_rtp)
 		err = peering_write(stream, r->to, media, r->options, r->is_answer);
+	if (!err && is_rtp)
+		err = sdes_write(side->sdes, media, r->is_answer);
 	return err;
 }
 

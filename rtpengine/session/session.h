@@ -9,6 +9,7 @@
 #include "control/base/table.h"
 #include "control/sdp/media.h"
 #include "rtpengine/session/options.h"
+#include "rtpengine/session/sdes.h"
 #include "rtpengine/session/peering.h"
 #include "rtpengine/session/sessions.h"
 
@@ -56,6 +57,7 @@ struct side {
 	bool mux;      /* RTP and RTCP share the port, agreed */
 	uint32_t epoch;
 	struct dtmf *dtmf;       /* owned; NULL = no event was ever played */
+	struct sdes *sdes;       /* owned; NULL = no a=crypto either way */
 	struct peering *peering; /* owned; NULL = neither ICE nor DTLS */
 };
 

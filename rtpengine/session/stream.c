@@ -125,6 +125,8 @@ int side_open(struct stream *stream, int side, uint64_t now_ms, struct port_rang
 void side_close(struct stream *stream, int side, uint64_t now_ms)
 {
 	peering_destroy(stream->sides[side].peering);
+	sdes_destroy(stream->sides[side].sdes);
+	stream->sides[side].sdes = NULL;
 	ports_close(stream, side, now_ms);
 }
 
@@ -259,13 +261,6 @@ bool side_may_send(const struct stream *stream, int side)
 	return (from->direction & SDP_SENDONLY) && (to->direction & SDP_RECVONLY) && !to->is_zero;
 }
 
-/* SRTP passes sealed: its RTCP cannot be checked, nor told from RTP by more than its first bytes.
- */
-static bool is_sealed(const struct side_media *media)
-{
-	return strstr(media->protocol, "SAVP") != NULL;
-}
-
 static struct flow_source side_source(const struct stream *stream, int side, struct addr expected)
 {
 	const struct side *at = &stream->sides[side];
@@ -331,44 +326,56 @@ static struct flow_alter side_alter(const struct stream *stream, int side)
 	};
 }
 
+/* By ICE, DTLS-SRTP or SDES, where one of them is agreed. What says SRTP and has no keys yet, or
+ * none at all, is closed. */
+static void protect(const struct stream *stream, int side, unsigned component,
+		    struct flow_rule *rule)
+{
+	const struct side *at = &stream->sides[side];
+
+	rule->needs_srtp = strstr(at->now.protocol, "SAVP") != NULL;
+	peering_rule(at->peering, component, rule);
+	sdes_rule(at->sdes, rule);
+}
+
+static void wipe(struct flow_rule *rule)
+{
+	explicit_bzero(&rule->srtp_in, sizeof(rule->srtp_in));
+	explicit_bzero(&rule->srtp_out, sizeof(rule->srtp_out));
+}
+
 static void publish_side(struct stream *stream, int side)
 {
 	struct side *at = &stream->sides[side];
 	const struct side *other = &stream->sides[1 - side];
-	bool sealed = is_sealed(&at->now) && !peering_has_dtls(at->peering);
 	bool is_relayed = side_may_send(stream, side) && !peering_is_mute(other->peering);
 	struct flow_id rtcp_to = peering_is_mute(other->peering) ? FLOW_NONE
 				 : other->mux                    ? other->rtp.id
 								 : other->rtcp.id;
 	struct flow_rule rule = side_rule(stream, side, at->now.rtp);
 
-	rule.kind = !stream->kind.is_rtp || (sealed && at->mux) ? FLOW_OTHER
-		    : at->mux                                   ? FLOW_MUX
-								: FLOW_RTP;
+	rule.kind = !stream->kind.is_rtp ? FLOW_OTHER : at->mux ? FLOW_MUX : FLOW_RTP;
 	rule.rtp_to = is_relayed ? other->rtp.id : FLOW_NONE;
 	if (rule.kind == FLOW_MUX)
 		rule.rtcp_to = rtcp_to;
 	if (rule.kind != FLOW_OTHER)
 		rule.alter = side_alter(stream, side);
 	if (rule.kind != FLOW_OTHER)
-		peering_rule(at->peering, 1, &rule);
+		protect(stream, side, 1, &rule);
 	publish(stream, &at->rtp, &rule);
+	wipe(&rule);
 
 	rule = side_rule(stream, side, at->now.rtcp);
 	rule.clock_hz = 0;
 	if (at->mux || !stream->kind.is_rtp)
 		rule.source.mode = FLOW_SOURCE_CLOSED;
-	if (sealed) {
-		rule.kind = FLOW_OTHER;
-		rule.rtp_to = rtcp_to;
-	} else {
-		rule.kind = FLOW_RTCP;
-		rule.rtcp_to = rtcp_to;
-		rule.rtp_of = at->rtp.id;
-	}
-	if (rule.source.mode != FLOW_SOURCE_CLOSED && rule.kind == FLOW_RTCP)
-		peering_rule(at->peering, 2, &rule);
+	rule.kind = FLOW_RTCP;
+	rule.rtcp_to = rtcp_to;
+	rule.rtp_of = at->rtp.id;
+	if (rule.source.mode != FLOW_SOURCE_CLOSED)
+		protect(stream, side, 2, &rule);
 	publish(stream, &at->rtcp, &rule);
+	wipe(&rule);
 	if (at->peering)
 		peering_lock(at->peering);
 }

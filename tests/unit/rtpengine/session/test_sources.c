@@ -239,24 +239,6 @@ static void rtcp_mux_is_agreed_on_each_side_by_itself(void **state)
 	}
 }
 
-static void srtp_passes_sealed(void **state)
-{
-	struct bench *b = *state;
-	const char *a = "v=0\r\no=- 1 1 IN IP4 10.0.0.20\r\ns=-\r\nc=IN IP4 10.0.0.20\r\nt=0 0\r\n"
-			"m=audio 4000 RTP/SAVP 8\r\na=crypto:1 X inline:abc\r\n";
-	const char *answer =
-		"v=0\r\no=- 1 1 IN IP4 198.51.100.7\r\ns=-\r\nc=IN IP4 198.51.100.7\r\nt=0 0\r\n"
-		"m=audio 5000 RTP/SAVP 8\r\na=crypto:1 X inline:def\r\n";
-
-	ask_ok(bench_offer(b, "c", "a", a, DIRECTION));
-	ask_ok(bench_answer(b, "c", "a b", answer, ""));
-	struct fake_flow *rtcp = fake_flow_at(&b->datapath, LAN, 20001);
-	/* an RTP header is in the clear, SRTCP is not and must not be judged */
-	assert_int_equal(fake_flow_at(&b->datapath, LAN, 20000)->rule.kind, FLOW_RTP);
-	assert_int_equal(rtcp->rule.kind, FLOW_OTHER);
-	assert_int_equal(rtcp->rule.rtp_to.value, fake_flow_at(&b->datapath, WAN, 30001)->id.value);
-}
-
 static void a_stream_taken_off_lets_nobody_in(void **state)
 {
 	struct bench *b = *state;
@@ -329,7 +311,6 @@ int main(void)
 		TEST(flags_shape_the_source),
 		TEST(a_side_is_learned_again_when_it_moves_or_begins_to_send),
 		TEST(rtcp_mux_is_agreed_on_each_side_by_itself),
-		TEST(srtp_passes_sealed),
 		TEST(a_stream_taken_off_lets_nobody_in),
 		TEST(families_are_bridged),
 		TEST(the_wrong_family_is_refused),

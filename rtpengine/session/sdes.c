@@ -1,0 +1,311 @@
+/* sdes.c - offers and answers of SRTP keys (RFC 4568 section 7). Keys of ours last as long as what
+ * they were made for: a re-offer that changes nothing changes no key, and a peer that takes another
+ * key gets another one from us, so that both directions begin anew together.
+ * SPDX-License-Identifier: Apache-2.0 */
+#include "rtpengine/session/sdes.h"
+
+#include <stdlib.h>
+#include "control/sdp/attribute.h"
+
+struct sdes {
+	unsigned offered_count, said_count, told_count;
+	bool is_offered;  /* `offered` waits for its answer */
+	bool is_required; /* RTP/SAVP: one of the told ones, or nothing */
+	bool is_used;
+	struct sdes_line offered[SDES_LINES]; /* by its newest SDP */
+	struct sdes_line said[SDES_LINES];    /* by the one in effect */
+	struct sdes_line told[SDES_LINES];    /* by our offer to it */
+	struct sdes_line in, out;             /* in effect */
+};
+
+/* What we offer when nobody says otherwise; the rest can be asked for. */
+static const uint8_t usual[] = {
+	FLOW_SRTP_AEAD_AES_128_GCM,        FLOW_SRTP_AEAD_AES_256_GCM,
+	FLOW_SRTP_AES_256_CM_HMAC_SHA1_80, FLOW_SRTP_AES_CM_128_HMAC_SHA1_80,
+	FLOW_SRTP_AES_CM_128_HMAC_SHA1_32,
+};
+
+static int ensure(struct sdes **sdes)
+{
+	if (!*sdes)
+		*sdes = calloc(1, sizeof(**sdes));
+	return *sdes ? 0 : -ERR_NO_MEMORY;
+}
+
+void sdes_destroy(struct sdes *sdes)
+{
+	if (!sdes)
+		return;
+	explicit_bzero(sdes, sizeof(*sdes));
+	free(sdes);
+}
+
+int sdes_read(struct sdes **at, const struct sdp_media *media, bool is_open)
+{
+	const struct sdp_line *line = sdp_media_attribute(media, "crypto");
+	bool counts = sdp_media_is_secure(media) || (is_open && sdp_media_is_rtp(media));
+
+	if (!*at && (!line || !counts))
+		return 0;
+	int err = ensure(at);
+	if (err)
+		return err;
+	struct sdes *sdes = *at;
+	explicit_bzero(sdes->offered, sizeof(sdes->offered));
+	sdes->offered_count = 0;
+	sdes->is_offered = true;
+	for (; line && counts && sdes->offered_count < SDES_LINES; line = sdp_attribute_next(line))
+		if (sdes_line_read(line->argument, &sdes->offered[sdes->offered_count]) == 0)
+			sdes->offered_count++;
+	return 0;
+}
+
+static bool may_use(const struct options_sdes *options, unsigned suite)
+{
+	return !options->is_off && !(options->never >> suite & 1) &&
+	       (!options->only || options->only >> suite & 1);
+}
+
+static struct sdes_line *find_told(struct sdes *sdes, unsigned suite)
+{
+	for (unsigned i = 0; i < sdes->told_count; i++)
+		if (sdes->told[i].suite == suite)
+			return &sdes->told[i];
+	return NULL;
+}
+
+static void make_key(struct sdes_line *line, struct random *random)
+{
+	const struct flow_srtp_info *suite = flow_srtp_info(line->suite);
+
+	random_fill(random, line->key, suite->key_len);
+	random_fill(random, line->salt, suite->salt_len);
+}
+
+struct promise {
+	struct sdes *sdes;
+	const struct options_sdes *options;
+	struct random *random;
+	struct sdes_line lines[SDES_LINES];
+	unsigned count;
+};
+
+static void promise_suite(struct promise *promise, unsigned suite)
+{
+	struct sdes *sdes = promise->sdes;
+	const struct sdes_line *before = find_told(sdes, suite);
+	struct sdes_line *line = &promise->lines[promise->count];
+
+	for (unsigned i = 0; i < promise->count; i++)
+		if (promise->lines[i].suite == suite)
+			return;
+	if (promise->count == SDES_LINES || !may_use(promise->options, suite))
+		return;
+	/* the key in effect comes first: as told, or as answered to this side's own offer */
+	if (sdes->is_used && sdes->out.suite == suite)
+		before = &sdes->out;
+	if (before) {
+		*line = *before;
+	} else {
+		*line = (struct sdes_line){.suite = (enum flow_srtp_suite)suite};
+		make_key(line, promise->random);
+	}
+	promise->count++;
+}
+
+int sdes_promise(struct sdes **at, const struct sdes *like, const struct options_sdes *options,
+		 bool is_required, struct random *random)
+{
+	int err = ensure(at);
+	if (err)
+		return err;
+	struct sdes *sdes = *at;
+	struct promise promise = {.sdes = sdes, .options = options, .random = random};
+
+	for (unsigned i = 0; i < options->order_count; i++)
+		promise_suite(&promise, options->order[i]);
+	if (sdes->is_used)
+		promise_suite(&promise, sdes->out.suite);
+	for (unsigned i = 0; like && i < like->offered_count; i++)
+		promise_suite(&promise, like->offered[i].suite);
+	if (!options->has_no_new || !like || !like->offered_count) {
+		for (unsigned i = 0; i < sizeof(usual); i++)
+			promise_suite(&promise, usual[i]);
+		for (unsigned i = 1; options->only && i < FLOW_SRTP_SUITES; i++)
+			promise_suite(&promise, i);
+	}
+	for (unsigned i = 0; i < promise.count; i++)
+		promise.lines[i].tag = i + 1;
+	memcpy(sdes->told, promise.lines, sizeof(sdes->told));
+	sdes->told_count = promise.count;
+	sdes->is_required = is_required;
+	explicit_bzero(&promise, sizeof(promise));
+	return sdes->told_count || !is_required ? 0 : -ERR_UNSUPPORTED;
+}
+
+void sdes_promise_none(struct sdes *sdes)
+{
+	if (!sdes)
+		return;
+	sdes->told_count = 0;
+	sdes->is_required = false;
+}
+
+/* The line to take from an offer: the first of the preferred suites, or of its own order. */
+static const struct sdes_line *choose(const struct sdes_line *lines, unsigned count,
+				      const struct options_sdes *options)
+{
+	for (unsigned p = 0; p < options->preferred_count; p++)
+		for (unsigned i = 0; i < count; i++)
+			if (lines[i].suite == options->preferred[p] &&
+			    may_use(options, lines[i].suite))
+				return &lines[i];
+	for (unsigned i = 0; i < count; i++)
+		if (may_use(options, lines[i].suite))
+			return &lines[i];
+	return NULL;
+}
+
+bool sdes_is_offered(const struct sdes *sdes, const struct options_sdes *options)
+{
+	static const struct options_sdes any;
+
+	if (!sdes)
+		return false;
+	const struct sdes_line *lines = sdes->is_offered ? sdes->offered : sdes->said;
+	unsigned count = sdes->is_offered ? sdes->offered_count : sdes->said_count;
+	return choose(lines, count, options ? options : &any) != NULL;
+}
+
+/* RFC 4568 7.1.2: the answer names the tag of what it takes, and its suite. */
+static const struct sdes_line *accepted(const struct sdes *sdes, const struct sdes_line *lines,
+					unsigned count, const struct sdes_line **ours)
+{
+	for (unsigned i = 0; i < count; i++)
+		for (unsigned k = 0; k < sdes->told_count; k++)
+			if (lines[i].tag == sdes->told[k].tag &&
+			    lines[i].suite == sdes->told[k].suite) {
+				*ours = &sdes->told[k];
+				return &lines[i];
+			}
+	return NULL;
+}
+
+bool sdes_is_accepted(const struct sdes *sdes)
+{
+	const struct sdes_line *ours;
+
+	if (!sdes)
+		return false;
+	if (sdes->is_offered)
+		return accepted(sdes, sdes->offered, sdes->offered_count, &ours);
+	return accepted(sdes, sdes->said, sdes->said_count, &ours);
+}
+
+bool sdes_is_required(const struct sdes *sdes)
+{
+	return sdes && sdes->is_required;
+}
+
+static bool same_key(const struct sdes_line *a, const struct sdes_line *b)
+{
+	return a->suite == b->suite && !memcmp(a->key, b->key, sizeof(a->key)) &&
+	       !memcmp(a->salt, b->salt, sizeof(a->salt)) && a->mki_len == b->mki_len &&
+	       !memcmp(a->mki, b->mki, sizeof(a->mki));
+}
+
+/* It made the offer: we answer with a key of our own. */
+static void apply_choice(struct sdes *sdes, const struct sdes_line *theirs, struct random *random)
+{
+	if (!sdes->is_used || sdes->out.suite != theirs->suite || !same_key(&sdes->in, theirs)) {
+		sdes->out = (struct sdes_line){.suite = theirs->suite};
+		make_key(&sdes->out, random);
+	}
+	sdes->out.tag = theirs->tag;
+	sdes->in = *theirs;
+	sdes->is_used = true;
+}
+
+void sdes_apply(struct sdes *sdes, bool is_offerer, const struct options_sdes *options,
+		struct random *random)
+{
+	const struct sdes_line *theirs, *ours = NULL;
+
+	if (!sdes)
+		return;
+	if (sdes->is_offered) {
+		memcpy(sdes->said, sdes->offered, sizeof(sdes->said));
+		sdes->said_count = sdes->offered_count;
+		sdes->is_offered = false;
+	}
+	theirs = is_offerer ? choose(sdes->said, sdes->said_count, options)
+			    : accepted(sdes, sdes->said, sdes->said_count, &ours);
+	if (theirs && is_offerer) {
+		apply_choice(sdes, theirs, random);
+	} else if (theirs) {
+		sdes->in = *theirs;
+		sdes->out = *ours;
+		sdes->is_used = true;
+	} else {
+		sdes->is_used = false;
+		explicit_bzero(&sdes->in, sizeof(sdes->in));
+		explicit_bzero(&sdes->out, sizeof(sdes->out));
+	}
+}
+
+static int write_line(const struct sdes_line *line, struct sdp_media *media)
+{
+	struct buf text;
+
+	buf_init(&text);
+	sdes_line_write(line, &text);
+	int err = buf_failed(&text) ? -ERR_NO_MEMORY
+				    : sdp_attribute_add(media->sdp, &media->section, "crypto",
+							buf_slice(&text));
+	if (text.data)
+		explicit_bzero(text.data, text.len);
+	buf_free(&text);
+	return err;
+}
+
+int sdes_write(const struct sdes *sdes, struct sdp_media *media, bool is_answer)
+{
+	int err = 0;
+
+	if (!sdes)
+		return 0;
+	if (is_answer)
+		return sdes->is_used ? write_line(&sdes->out, media) : 0;
+	for (unsigned i = 0; i < sdes->told_count && !err; i++)
+		err = write_line(&sdes->told[i], media);
+	return err;
+}
+
+bool sdes_is_used(const struct sdes *sdes)
+{
+	return sdes && sdes->is_used;
+}
+
+const char *sdes_suite_text(const struct sdes *sdes)
+{
+	return sdes_is_used(sdes) ? flow_srtp_info(sdes->in.suite)->name : NULL;
+}
+
+static void fill(struct flow_srtp *srtp, const struct sdes_line *line)
+{
+	*srtp = (struct flow_srtp){.suite = line->suite, .mki_len = line->mki_len};
+	memcpy(srtp->key, line->key, sizeof(srtp->key));
+	memcpy(srtp->salt, line->salt, sizeof(srtp->salt));
+	memcpy(srtp->mki, line->mki, line->mki_len);
+}
+
+void sdes_rule(const struct sdes *sdes, struct flow_rule *rule)
+{
+	if (!sdes_is_used(sdes))
+		return;
+	fill(&rule->srtp_in, &sdes->in);
+	fill(&rule->srtp_out, &sdes->out);
+	rule->needs_srtp = true;
+	if (rule->source.mode == FLOW_SOURCE_LEARN)
+		rule->source.mode = FLOW_SOURCE_SECURE; /* whoever has the keys is the peer */
+}
