@@ -8,7 +8,7 @@
 #include <stdlib.h>
 #include <time.h>
 #include <unistd.h>
-#include "config/config.h"
+#include "config/reload.h"
 #include "control/ng/server.h"
 #include "control/stats/server.h"
 #include "rtpengine/datapath/datapath.h"
@@ -18,7 +18,8 @@
 enum { EXIT_USAGE = 2, EXIT_CONFIG = 3 };
 
 struct relay {
-	struct config *config;
+	struct config *config; /* of the start */
+	const struct config *current;
 	struct log log;
 	struct random_system random;
 	struct loop *loop;
@@ -118,7 +119,11 @@ static void show_version(void *owner, struct slice args, struct stats_reply *rep
 					  sessions_instance(relay->sessions)));
 }
 
+static void show_reload(void *owner, struct slice args, struct stats_reply *reply);
+
 static const struct stats_command stats_commands[] = {
+	{"reload", "reads the configuration again and goes over to it, whole or not at all",
+	 show_reload},
 	{"show calls", "one line for each call", show_calls},
 	{"show call", "everything about one call: show call CALL-ID", show_call},
 	{"show interfaces", "addresses, port ranges, devices and drivers", show_interfaces},
@@ -187,17 +192,12 @@ static uint64_t wall_us(void)
 	return (uint64_t)ts.tv_sec * 1000000 + (uint64_t)ts.tv_nsec / 1000;
 }
 
-static int open_sessions(struct relay *relay)
+/* Malloc'd; NULL without memory. */
+static struct session_interface *session_interfaces(const struct config *config)
 {
-	const struct config *config = relay->config;
 	struct session_interface *interfaces = calloc(config->interface_count, sizeof(*interfaces));
 
-	if (!interfaces) {
-		log_error(&relay->log, "sessions.failed", "reason=\"%s\"",
-			  err_text(-ERR_NO_MEMORY));
-		return -ERR_NO_MEMORY;
-	}
-	for (size_t i = 0; i < config->interface_count; i++) {
+	for (size_t i = 0; interfaces && i < config->interface_count; i++) {
 		const struct config_interface *from = &config->interfaces[i];
 		interfaces[i] = (struct session_interface){
 			.name = from->name,
@@ -210,6 +210,19 @@ static int open_sessions(struct relay *relay)
 			.source_signalled = from->media.source == CONFIG_SOURCE_SDP_ONLY,
 			.dscp = from->media.dscp,
 		};
+	}
+	return interfaces;
+}
+
+static int open_sessions(struct relay *relay)
+{
+	const struct config *config = relay->config;
+	struct session_interface *interfaces = session_interfaces(config);
+
+	if (!interfaces) {
+		log_error(&relay->log, "sessions.failed", "reason=\"%s\"",
+			  err_text(-ERR_NO_MEMORY));
+		return -ERR_NO_MEMORY;
 	}
 	struct sessions_config sessions = {
 		.wheel = loop_wheel(relay->loop),
@@ -243,6 +256,15 @@ static void allow_host(struct cidr *allow, unsigned *count, const struct addr *a
 	allow[(*count)++].bits = addr->family == AF_INET6 ? 128 : 32;
 }
 
+static size_t count_allowed(const struct config *config)
+{
+	size_t count = 2 + config->relay.listen_count;
+
+	for (size_t i = 0; i < config->peer_count; i++)
+		count += config->peers[i].server_count;
+	return count;
+}
+
 /* Whoever reaches the control port commands the relay, so few may: this host, and the servers of
  * peers on trusted interfaces (a Kamailio beside us). */
 static unsigned allowed_sources(const struct config *config, struct cidr *allow)
@@ -260,10 +282,11 @@ static unsigned allowed_sources(const struct config *config, struct cidr *allow)
 	}
 	for (size_t i = 0; i < config->peer_count; i++) {
 		const struct config_peer *peer = &config->peers[i];
-		if (!config->interfaces[peer->interface].trusted)
+		if (!config->interfaces[peer->interface].trusted || peer->retired)
 			continue;
 		for (size_t j = 0; j < peer->server_count; j++)
-			allow_host(allow, &count, &peer->servers[j].addr);
+			if (addr_is_set(&peer->servers[j].addr)) /* not named ones */
+				allow_host(allow, &count, &peer->servers[j].addr);
 	}
 	return count;
 }
@@ -271,11 +294,8 @@ static unsigned allowed_sources(const struct config *config, struct cidr *allow)
 static int open_control(struct relay *relay)
 {
 	const struct config *config = relay->config;
-	size_t servers = 0;
-	for (size_t i = 0; i < config->peer_count; i++)
-		servers += config->peers[i].server_count;
 	struct ng_endpoint *listeners = calloc(config->relay.listen_count, sizeof(*listeners));
-	struct cidr *allow = calloc(2 + config->relay.listen_count + servers, sizeof(*allow));
+	struct cidr *allow = calloc(count_allowed(config), sizeof(*allow));
 	int err = -ERR_NO_MEMORY;
 
 	if (!listeners || !allow)
@@ -314,6 +334,82 @@ out:
 	return err;
 }
 
+/* Everything that may fail first. */
+static int take_config(struct relay *relay, const struct config *config)
+{
+	struct session_interface *interfaces = session_interfaces(config);
+	struct cidr *allow = calloc(count_allowed(config), sizeof(*allow));
+	int err = interfaces && allow ? 0 : -ERR_NO_MEMORY;
+
+	if (!err)
+		err = ng_server_allow(relay->ng, allow, allowed_sources(config, allow));
+	if (!err)
+		sessions_set_policies(relay->sessions, interfaces);
+	free(interfaces);
+	free(allow);
+	return err;
+}
+
+/* `said`: what is different now, or what is wrong with it. */
+static int reload(struct relay *relay, struct buf *said)
+{
+	struct config *next = NULL;
+	struct slice rest, line;
+	int err = config_reload(relay->current, &next, said);
+
+	if (!err && next)
+		err = take_config(relay, next);
+	if (err) {
+		log_error(&relay->log, "reload.refused", "file=%s reason=\"%s\"",
+			  relay->config->path, err_text(err));
+		config_free(next);
+		return err;
+	}
+	if (!next) {
+		log_info(&relay->log, "reload.unchanged", "file=%s", relay->config->path);
+		return 0;
+	}
+	relay->log.level = next->log_level;
+	for (rest = buf_slice(said); slice_next_line(&rest, &line);)
+		log_info(&relay->log, "reload.changed", "value=\"%.*s\"", SLICE_ARG(line));
+	log_info(&relay->log, "reload.done", "file=%s", relay->config->path);
+	config_release(relay->current);
+	relay->current = next;
+	return 0;
+}
+
+static void show_reload(void *owner, struct slice args, struct stats_reply *reply)
+{
+	json_t *lines = json_array();
+	struct slice rest, line;
+	struct buf said;
+	(void)args;
+
+	buf_init(&said);
+	int err = reload(owner, &said);
+	for (rest = buf_slice(&said); !err && slice_next_line(&rest, &line);)
+		json_array_append_new(lines, json_stringn(line.data, line.len));
+	if (err) {
+		stats_reply_error(reply, "%.*s", (int)(said.len ? said.len : strlen(err_text(err))),
+				  said.len ? said.data : err_text(err));
+		json_decref(lines);
+	} else {
+		stats_reply_done(reply, json_pack("{s:o}", "changes", lines));
+	}
+	buf_free(&said);
+}
+
+static void on_hangup(void *owner, int signum)
+{
+	struct buf said;
+	(void)signum;
+
+	buf_init(&said);
+	if (reload(owner, &said) != 0)
+		fprintf(stderr, "%.*s", (int)said.len, said.len ? said.data : "");
+	buf_free(&said);
+}
+
 static int open_stats(struct relay *relay)
 {
 	struct stats_server_config stats = {
@@ -338,6 +434,8 @@ static int open_all(struct relay *relay)
 		err = loop_on_signal(relay->loop, SIGTERM, on_stop, relay);
 	if (!err)
 		err = loop_on_signal(relay->loop, SIGINT, on_stop, relay);
+	if (!err)
+		err = loop_on_signal(relay->loop, SIGHUP, on_hangup, relay);
 	if (!err)
 		err = open_datapath(relay);
 	if (!err)
@@ -364,6 +462,7 @@ static void close_all(struct relay *relay)
 		datapath_destroy(relay->datapath);
 	if (relay->loop)
 		loop_destroy(relay->loop);
+	config_release(relay->current);
 	config_free(relay->config);
 }
 
@@ -397,6 +496,7 @@ static int load(struct relay *relay, const char *path)
 			path);
 		return EXIT_CONFIG;
 	}
+	relay->current = config_hold(relay->config);
 	relay->log.level = relay->config->log_level;
 	return 0;
 }

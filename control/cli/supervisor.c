@@ -135,8 +135,12 @@ static void on_signal(void *owner, int signum)
 	struct supervisor *supervisor = owner;
 
 	if (signum == SIGHUP) {
-		log_warn(supervisor->config->log, "run.reload",
-			 "result=not-supported cure=\"restart to read the file again\"");
+		/* Each reads the file itself, and says in its log what became of it. One that
+		 * starts just now reads it anyway. */
+		log_info(supervisor->config->log, "run.reload", NULL);
+		for (size_t i = 0; i < supervisor->config->program_count; i++)
+			if (supervisor->children[i].state == CHILD_READY)
+				child_signal(&supervisor->children[i], SIGHUP);
 		return;
 	}
 	log_info(supervisor->config->log, "run.signal", "signal=%s",

@@ -138,15 +138,17 @@ void ng_server_answer(struct ng_server *server, const struct addr *source, struc
 			     slice_sub(buf_slice(out), start, out->len - start));
 }
 
-static int copy_allow(struct ng_server *server, const struct ng_server_config *config)
+int ng_server_allow(struct ng_server *server, const struct cidr *allow, unsigned count)
 {
-	if (!config->allow_count)
-		return 0;
-	server->allow = calloc(config->allow_count, sizeof(server->allow[0]));
-	if (!server->allow)
+	struct cidr *copy = calloc(count + 1u, sizeof(*copy));
+
+	if (!copy)
 		return -ERR_NO_MEMORY;
-	memcpy(server->allow, config->allow, config->allow_count * sizeof(server->allow[0]));
-	server->allow_count = config->allow_count;
+	for (unsigned i = 0; i < count; i++)
+		copy[i] = allow[i];
+	free(server->allow);
+	server->allow = copy;
+	server->allow_count = count;
 	return 0;
 }
 
@@ -212,7 +214,7 @@ int ng_server_create(const struct ng_server_config *config, struct ng_server **o
 	if (!err)
 		err = ng_udp_create(&server->udp);
 	if (!err)
-		err = copy_allow(server, config);
+		err = ng_server_allow(server, config->allow, config->allow_count);
 	if (err)
 		goto fail;
 	err = -ERR_NO_MEMORY;

@@ -59,6 +59,8 @@ struct ng_server_counters {
 
 /* Binds and listens; a stale Unix socket file is replaced. */
 MUST_CHECK int ng_server_create(const struct ng_server_config *config, struct ng_server **out);
+/* From now on these may ask (copied). -ERR_NO_MEMORY: those of before. */
+MUST_CHECK int ng_server_allow(struct ng_server *server, const struct cidr *allow, unsigned count);
 void ng_server_destroy(struct ng_server *server); /* NULL is fine; removes its socket files */
 const struct ng_server_counters *ng_server_counters(const struct ng_server *server);
 /* The address listener `index` is bound to (port 0 asked: the one given). */

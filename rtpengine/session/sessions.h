@@ -70,6 +70,9 @@ struct sessions_counters {
 
 MUST_CHECK int sessions_create(const struct sessions_config *config, uint64_t now_ms,
 			       struct sessions **out);
+/* New policies of the same interfaces in the same order, for streams that are offered from now on;
+ * addresses and ports stay. */
+void sessions_set_policies(struct sessions *sessions, const struct session_interface *interfaces);
 void sessions_destroy(struct sessions *sessions); /* closes every flow; NULL is fine */
 
 /* Answer one NG request: fills `reply`. `now_ms` is the clock of the wheel. */

@@ -151,6 +151,7 @@ static void call_free(struct call *call)
 	owned_free(&call->callee);
 	target_end(call);
 	owned_free(&call->target);
+	config_release(call->config);
 	free(call);
 	counter_sub(&calls->counters.live, 1);
 }
@@ -188,6 +189,11 @@ static uint64_t spread(uint64_t number)
 	return number * 0x9e3779b97f4a7c15u;
 }
 
+const struct config *call_policies(const struct call *call, int peer)
+{
+	return peer < (int)call->config->peer_count ? call->config : call->calls->worker->config;
+}
+
 int call_create(struct calls *calls, struct call **out)
 {
 	struct call *call = calloc(1, sizeof(*call));
@@ -195,6 +201,7 @@ int call_create(struct calls *calls, struct call **out)
 		return -ERR_NO_MEMORY;
 
 	call->calls = calls;
+	call->config = config_hold(calls->worker->config);
 	call->number = ++calls->next_number;
 	call->created_ms = wheel_now_ms(calls->worker->wheel);
 	call->ended_by = -1;

@@ -86,7 +86,8 @@ enum restore_state { RESTORE_NONE, RESTORE_WAITING, RESTORE_OFFERING, RESTORE_AN
 struct call {
 	struct table_link by_number;
 	struct calls *calls;
-	uint64_t number; /* in its tokens */
+	const struct config *config; /* held: the one it began with */
+	uint64_t number;             /* in its tokens */
 	char id[TOKEN_LENGTH];
 	enum call_state state;
 	enum call_cause cause;
@@ -197,6 +198,9 @@ void calls_stray(struct calls *calls, const struct message *response,
 
 /* --- the object --- */
 MUST_CHECK int call_create(struct calls *calls, struct call **out);
+/* Where a peer's policies are read (-1: its interface's): in what was in force when the call began,
+ * unless the peer came later. */
+const struct config *call_policies(const struct call *call, int peer);
 struct call *calls_find(const struct calls *calls, uint64_t number);
 struct call *calls_by_id(const struct calls *calls, struct slice id);
 struct call *calls_by_server(const struct calls *calls, struct transaction_handle handle);

@@ -73,7 +73,6 @@ bool leg_is_source(const struct call *call, uint8_t index, const struct transpor
 
 struct media_end leg_media(const struct call *call, uint8_t index)
 {
-	const struct config *config = call->calls->worker->config;
 	const struct leg *leg = &call->legs[index];
 
 	return (struct media_end){
@@ -82,14 +81,13 @@ struct media_end leg_media(const struct call *call, uint8_t index)
 		.interface = leg->interface,
 		.source = leg->path.remote,
 		.is_trusted = leg->is_trusted,
-		.policy = leg->peer >= 0 ? &config->peers[leg->peer].media : NULL,
 	};
 }
 
 const struct config_dialog *leg_policy(const struct call *call, uint8_t index)
 {
-	const struct config *config = call->calls->worker->config;
 	const struct leg *leg = &call->legs[index];
+	const struct config *config = call_policies(call, leg->peer);
 
 	return leg->peer >= 0 ? &config->peers[leg->peer].dialog
 			      : &config->interfaces[leg->interface].dialog;
@@ -110,7 +108,7 @@ struct body_origin *leg_origin(struct call *call, uint8_t index, uint8_t id)
 
 static bool believes(const struct call *call, const struct leg *leg)
 {
-	const struct config *config = call->calls->worker->config;
+	const struct config *config = call_policies(call, leg->peer);
 	return leg->peer >= 0 ? config->peers[leg->peer].identity_trusted : false;
 }
 

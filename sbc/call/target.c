@@ -14,7 +14,7 @@ enum { RETRY_AFTER_MAX_S = 3600, CONTACTS_MAX = 8 };
 static const struct config_numbers *numbers_of(const struct call *call, int peer)
 {
 	static const struct config_numbers none;
-	return peer >= 0 ? &call->calls->worker->config->peers[peer].numbers : &none;
+	return peer >= 0 ? &call_policies(call, peer)->peers[peer].numbers : &none;
 }
 
 /* The server's name stands for its address, where it has one. */
