@@ -240,7 +240,6 @@ static const struct schema_key keys[] = {
 	 .type = &type_codec,
 	 .max_values = 32,
 	 VALUES(public.media.codecs, public.media.codec_count),
-	 .is_later = true,
 	 .otherwise = "all, in the order of the offer",
 	 .example = "[PCMA, PCMU, telephone-event]",
 	 .doc = "Codecs offered to this side, in this order; others are taken out."},

@@ -6,11 +6,8 @@
 static bool is_marked(const char *form)
 {
 	static const char *const later[] = {
-		"several ranges",                    /* interfaces: media.ports */
-		"server name",                       /* peers: servers */
-		"server weight",  "several servers", /* state: servers, of Redis */
-		"to enum",        "to dns",
-		"to reject",      "several destinations", /* routes: to */
+		"several ranges",  /* interfaces: media.ports */
+		"several servers", /* state: servers, of Redis */
 	};
 
 	for (size_t i = 0; i < SCHEMA_COUNT(later); i++)

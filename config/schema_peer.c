@@ -11,10 +11,9 @@
 
 static const struct schema_choice strategies[] = {
 	{"failover", CONFIG_STRATEGY_FAILOVER, "the first that answers, in the order written"},
-	{"round-robin", SCHEMA_LATER | CONFIG_STRATEGY_ROUND_ROBIN, "one after the other"},
-	{"least-calls", SCHEMA_LATER | CONFIG_STRATEGY_LEAST_CALLS,
-	 "the one with the fewest calls"},
-	{"weighted", SCHEMA_LATER | CONFIG_STRATEGY_WEIGHTED, "by chance, as their weights say"},
+	{"round-robin", CONFIG_STRATEGY_ROUND_ROBIN, "one after the other"},
+	{"least-calls", CONFIG_STRATEGY_LEAST_CALLS, "the one with the fewest calls"},
+	{"weighted", CONFIG_STRATEGY_WEIGHTED, "by chance, as their weights say"},
 	{NULL, 0, NULL},
 };
 static const struct schema_choice identities[] = {
@@ -149,7 +148,6 @@ static const struct schema_key keys[] = {
 	 .is_live = true,
 	 .type = &type_limit,
 	 FIELD(public.limits.calls),
-	 .is_later = true,
 	 .untrusted = "off",
 	 .max = 1000000,
 	 .example = "60",
@@ -158,7 +156,6 @@ static const struct schema_key keys[] = {
 	 .is_live = true,
 	 .type = &type_rate,
 	 FIELD(public.limits.setup_rate),
-	 .is_later = true,
 	 .untrusted = "off",
 	 .example = "5/s",
 	 .doc = "Calls that begin, from and to it."},
@@ -166,7 +163,6 @@ static const struct schema_key keys[] = {
 	 .is_live = true,
 	 .type = &type_rate,
 	 FIELD(public.limits.register_rate),
-	 .is_later = true,
 	 .untrusted = "off",
 	 .example = "100/s",
 	 .doc = "REGISTERs relayed to it."},
@@ -183,7 +179,6 @@ static const struct schema_key keys[] = {
 	 .type = &type_rule,
 	 .max_values = 256,
 	 VALUES(public.numbers.in.list, public.numbers.in.count),
-	 .is_later = true,
 	 .otherwise = "none",
 	 .example = "{from: \"+33*\", to: \"0*\"}",
 	 .doc = "What becomes of the called number in what comes from it; the first rule that "
@@ -193,7 +188,6 @@ static const struct schema_key keys[] = {
 	 .type = &type_rule,
 	 .max_values = 256,
 	 VALUES(public.numbers.out.list, public.numbers.out.count),
-	 .is_later = true,
 	 .otherwise = "none",
 	 .example = "[{from: \"00*\", to: \"+*\"}, {from: \"0*\", to: \"+33*\"}]",
 	 .doc = "What becomes of the called number in what goes to it; the first rule that "
@@ -203,7 +197,6 @@ static const struct schema_key keys[] = {
 	 .type = &type_rule,
 	 .max_values = 256,
 	 VALUES(public.numbers.caller_in.list, public.numbers.caller_in.count),
-	 .is_later = true,
 	 .otherwise = "none",
 	 .example = "{from: \"+33*\", to: \"0*\"}",
 	 .doc = "What becomes of the caller's number in what comes from it."},
@@ -212,7 +205,6 @@ static const struct schema_key keys[] = {
 	 .type = &type_rule,
 	 .max_values = 256,
 	 VALUES(public.numbers.caller_out.list, public.numbers.caller_out.count),
-	 .is_later = true,
 	 .otherwise = "none",
 	 .example = "{from: \"0*\", to: \"+33*\"}",
 	 .doc = "What becomes of the caller's number in what goes to it."},
@@ -267,7 +259,6 @@ static const struct schema_key keys[] = {
 	 .type = &type_codec,
 	 .max_values = 32,
 	 VALUES(public.media.codecs, public.media.codec_count),
-	 .is_later = true,
 	 .inherits = true,
 	 .otherwise = "as its interface",
 	 .example = "[PCMA, PCMU, telephone-event]",
@@ -299,7 +290,6 @@ static const struct schema_key keys[] = {
 	 .type = &type_failover,
 	 .max_values = 32,
 	 VALUES(public.failover, public.failover_count),
-	 .is_later = true,
 	 .untrusted = "408, 5xx",
 	 .example = "[408, 5xx, no-answer/8s]",
 	 .doc = "Answers after which the next server (or the route's next destination) is tried; "

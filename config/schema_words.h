@@ -18,7 +18,6 @@ extern const struct schema_choice schema_privacy[];
 	{.path = "headers.in.remove",                                                              \
 	 .type = &type_header,                                                                     \
 	 SCHEMA_VALUES(raw, public.headers.in.remove, public.headers.in.remove_count),             \
-	 .is_later = true,                                                                         \
 	 .is_live = true,                                                                          \
 	 .inherits = (peer),                                                                       \
 	 .max_values = 64,                                                                         \
@@ -28,7 +27,6 @@ extern const struct schema_choice schema_privacy[];
 		{.path = "headers.in.keep",                                                        \
 		 .type = &type_header,                                                             \
 		 SCHEMA_VALUES(raw, public.headers.in.keep, public.headers.in.keep_count),         \
-		 .is_later = true,                                                                 \
 		 .is_live = true,                                                                  \
 		 .inherits = (peer),                                                               \
 		 .max_values = 64,                                                                 \
@@ -38,7 +36,6 @@ extern const struct schema_choice schema_privacy[];
 		{.path = "headers.in.set",                                                         \
 		 .type = &type_headers,                                                            \
 		 SCHEMA_FIELD(raw, set_in),                                                        \
-		 .is_later = true,                                                                 \
 		 .is_live = true,                                                                  \
 		 .inherits = (peer),                                                               \
 		 .otherwise = "none",                                                              \
@@ -47,7 +44,6 @@ extern const struct schema_choice schema_privacy[];
 		{.path = "headers.out.remove",                                                     \
 		 .type = &type_header,                                                             \
 		 SCHEMA_VALUES(raw, public.headers.out.remove, public.headers.out.remove_count),   \
-		 .is_later = true,                                                                 \
 		 .is_live = true,                                                                  \
 		 .inherits = (peer),                                                               \
 		 .max_values = 64,                                                                 \
@@ -57,7 +53,6 @@ extern const struct schema_choice schema_privacy[];
 		{.path = "headers.out.keep",                                                       \
 		 .type = &type_header,                                                             \
 		 SCHEMA_VALUES(raw, public.headers.out.keep, public.headers.out.keep_count),       \
-		 .is_later = true,                                                                 \
 		 .is_live = true,                                                                  \
 		 .inherits = (peer),                                                               \
 		 .max_values = 64,                                                                 \
@@ -66,7 +61,7 @@ extern const struct schema_choice schema_privacy[];
 		 .doc = "Headers that leave by here, whatever `remove` and the defaults say."},    \
 	{                                                                                          \
 		.path = "headers.out.set", .type = &type_headers, SCHEMA_FIELD(raw, set_out),      \
-		.is_later = true, .is_live = true, .inherits = (peer), .otherwise = "none",        \
+		.is_live = true, .inherits = (peer), .otherwise = "none",                          \
 		.example = "{User-Agent: Example}",                                                \
 		.doc = "Headers put into what leaves by here, in place of any of the name."        \
 	}
@@ -123,7 +118,6 @@ extern const struct schema_choice schema_privacy[];
 		 .type = &type_choice,                                                             \
 		 SCHEMA_FIELD(raw, public.dialog.redirects),                                       \
 		 .choices = schema_redirects,                                                      \
-		 .is_later = true,                                                                 \
 		 .is_live = true,                                                                  \
 		 .inherits = (peer),                                                               \
 		 .untrusted = SCHEMA_DEFAULT(peer, "follow"),                                      \

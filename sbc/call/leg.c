@@ -5,6 +5,7 @@
 #include "sbc/route/path.h"
 #include "sbc/route/refuse.h"
 #include "sbc/topology/owned.h"
+#include "sbc/topology/rules.h"
 
 void leg_free(struct leg *leg)
 {
@@ -74,6 +75,10 @@ bool leg_is_source(const struct call *call, uint8_t index, const struct transpor
 struct media_end leg_media(const struct call *call, uint8_t index)
 {
 	const struct leg *leg = &call->legs[index];
+	const struct config *config = call_policies(call, leg->peer);
+	const struct config_media *media = leg->peer >= 0
+						   ? &config->peers[leg->peer].media
+						   : &config->interfaces[leg->interface].media;
 
 	return (struct media_end){
 		/* Of the caller: the one it has in all its early dialogs. */
@@ -81,6 +86,8 @@ struct media_end leg_media(const struct call *call, uint8_t index)
 		.interface = leg->interface,
 		.source = leg->path.remote,
 		.is_trusted = leg->is_trusted,
+		.policy = media,
+		.codecs = {media->codecs, media->codec_count},
 	};
 }
 
@@ -118,6 +125,8 @@ struct crossing leg_crossing(const struct call *call, uint8_t from, bool with_bo
 	const struct leg *out = &call->legs[other_leg(from)];
 
 	return (struct crossing){
+		.in = &rules_of(call_policies(call, in->peer), in->interface, in->peer)->in,
+		.out = &rules_of(call_policies(call, out->peer), out->interface, out->peer)->out,
 		.from_trusted = in->is_trusted,
 		.to_trusted = out->is_trusted,
 		.identity = believes(call, in) && believes(call, out),

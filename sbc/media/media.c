@@ -211,6 +211,25 @@ static void on_reply(void *owner, uint64_t handle, const struct ng_reply *reply)
 	media->handlers.on_result(media->owner, handle, &result);
 }
 
+/* What both sides allow of it, in the arena. */
+static int use_codecs(struct media *media, const struct media_end *from, const struct media_end *to,
+		      struct slice *sdp)
+{
+	struct buf allowed;
+
+	if (from->codecs.count == 0 && to->codecs.count == 0)
+		return 0;
+	buf_init(&allowed);
+	int err = codecs_filter(media->arena, *sdp, from->codecs, to->codecs, &allowed);
+	struct slice copy = err ? *sdp : arena_copy(media->arena, buf_slice(&allowed));
+	buf_free(&allowed);
+	if (!err && !copy.data)
+		err = -ERR_NO_MEMORY;
+	if (!err)
+		*sdp = copy;
+	return err;
+}
+
 int media_exchange(struct media *media, enum media_verb verb, struct media_session *session,
 		   const struct media_end *from, const struct media_end *to, struct slice sdp,
 		   uint64_t handle)
@@ -218,7 +237,9 @@ int media_exchange(struct media *media, enum media_verb verb, struct media_sessi
 	bool differs;
 
 	arena_reset(media->arena);
-	int err = request_is_natted(media->arena, sdp, &from->source, &differs);
+	int err = use_codecs(media, from, to, &sdp);
+	if (!err)
+		err = request_is_natted(media->arena, sdp, &from->source, &differs);
 	if (err)
 		return err;
 	struct ng_value *dict = request_exchange(media->arena, media->worker->config, verb, session,

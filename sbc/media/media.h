@@ -4,6 +4,7 @@
  * SPDX-License-Identifier: Apache-2.0 */
 #pragma once
 #include "control/ng/client.h"
+#include "sbc/media/codecs.h"
 #include "sbc/worker/worker.h"
 
 struct media;
@@ -22,6 +23,7 @@ struct media_end {
 	struct addr source; /* where the signalling of this side comes from */
 	bool is_trusted;
 	const struct config_media *policy; /* NULL = the interface's */
+	struct codec_list codecs;
 };
 
 enum media_verb { MEDIA_OFFER, MEDIA_ANSWER };

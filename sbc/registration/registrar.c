@@ -4,6 +4,7 @@
 #include "sbc/registration/registering.h"
 #include "sbc/route/path.h"
 #include "sbc/route/refuse.h"
+#include "sbc/route/shared.h"
 #include "sbc/topology/headers.h"
 #include "sbc/topology/hosts.h"
 #include "sbc/topology/owned.h"
@@ -45,6 +46,14 @@ void registering_free(struct registering *registering)
 	free(registering);
 }
 
+/* The server in hand counts it no more. */
+static void leave_server(struct registrar *registrar, struct registering *registering)
+{
+	peers_end(registrar->peers,
+		  registrar->worker->config->phones[registering->phones].registrar,
+		  &registering->attempt);
+}
+
 void registrar_destroy(struct registrar *registrar)
 {
 	struct table_link *link;
@@ -54,6 +63,7 @@ void registrar_destroy(struct registrar *registrar)
 	if (registrar->pending.buckets) {
 		while ((link = table_next(&registrar->pending, NULL))) {
 			table_remove(&registrar->pending, link);
+			leave_server(registrar, container_of(link, struct registering, link));
 			registering_free(container_of(link, struct registering, link));
 		}
 	}
@@ -70,6 +80,7 @@ static struct registering *find_pending(const struct registrar *registrar, uint6
 
 static void finish(struct registrar *registrar, struct registering *registering)
 {
+	leave_server(registrar, registering);
 	table_remove(&registrar->pending, &registering->link);
 	registering_free(registering);
 }
@@ -170,6 +181,10 @@ static int prepare(struct registrar *registrar, struct registering *registering,
 	uint32_t peer = config->phones[registering->phones].registrar;
 	struct buf rest;
 
+	if (!rate_take(&peers_shared(registrar->peers)->peers[peer].registers,
+		       config->peers[peer].limits.register_rate,
+		       wheel_now_ms(registrar->worker->wheel)))
+		return -ERR_UNREACHABLE;
 	int err = peers_next(registrar->peers, peer, &registering->attempt, path);
 	if (err)
 		return err;
@@ -248,7 +263,8 @@ void registrar_receive(struct registrar *registrar, struct transaction_handle ha
 		return;
 	}
 	if (registering)
-		registering_free(registering);
+		leave_server(registrar, registering);
+	registering_free(registering);
 	counter_add(&registrar->counters.refused_here, 1);
 	refuse(registrar->worker, handle, request, path, status,
 	       status == 503 ? SLICE("Retry-After: 10\r\n") : SLICE_NONE);

@@ -6,6 +6,7 @@
 #include "sbc/topology/headers.h"
 #include "sbc/topology/names.h"
 #include "sbc/topology/owned.h"
+#include "sbc/topology/rules.h"
 
 static uint64_t spread(uint64_t id)
 {
@@ -59,6 +60,8 @@ struct crossing passing_crossing(const struct subscriptions *all, uint16_t from_
 	bool identity = way_believes(all, from_peer) && way_believes(all, to_peer);
 
 	return (struct crossing){
+		.in = &rules_of(config, from_interface, from_peer)->in,
+		.out = &rules_of(config, to_interface, to_peer)->out,
 		.from_trusted = config->interfaces[from_interface].trusted,
 		.to_trusted = to_trusted,
 		.identity = identity,

@@ -2,6 +2,7 @@
 #include "sbc/topology/headers.h"
 #include "control/base/table.h"
 #include "sbc/message/builder.h"
+#include "sbc/topology/rules.h"
 
 static void reason_member(struct slice member, struct buf *out)
 {
@@ -281,7 +282,8 @@ void headers_copy(const struct message *message, const struct crossing *crossing
 		/* Compact and odd spellings come out in full. */
 		struct slice name =
 			header->id == HEADER_OTHER ? header->name : header_text(header->id);
-		if (!policy_header_crosses(name, crossing, hides_user))
+		if (!rules_let_cross(crossing, name,
+				     policy_header_crosses(name, crossing, hides_user)))
 			continue;
 		buf_clear(&value);
 		if (!rewrite(name, header->value, crossing, &value))
@@ -291,6 +293,7 @@ void headers_copy(const struct message *message, const struct crossing *crossing
 		out->failed = out->failed || buf_failed(&value);
 	}
 	buf_free(&value);
+	rules_write(crossing, hides_user, out);
 	if (crossing->session)
 		write_session(message, crossing, out);
 }

@@ -40,8 +40,10 @@ struct crossing {
 	bool with_body;       /* the body goes along */
 	bool applies_privacy; /* what Privacy asks for is done here (RFC 3323) */
 	struct hosts_way way; /* the side it leaves by; config NULL = hosts stay as they are */
-	struct session_ids *session; /* NULL = Session-ID goes as it is, or not at all */
-	uint8_t from;                /* whose identifier in it is the sender's: 0 or 1 */
+	struct session_ids *session;          /* NULL = Session-ID goes as it is, or not at all */
+	uint8_t from;                         /* whose identifier in it is the sender's: 0 or 1 */
+	const struct config_header_rules *in; /* of the side it came in by (rules.h); NULL = none */
+	const struct config_header_rules *out; /* of the side it leaves by */
 };
 /* `hides_user`: privacy of the user is applied (policy_hides_user()). */
 bool policy_header_crosses(struct slice name, const struct crossing *crossing, bool hides_user);
