@@ -11,21 +11,12 @@ enum { VECTORS = 64 }; /* messages of one writev */
 
 static ssize_t result_of(struct connection *connection, enum tls_result result, size_t len)
 {
-	switch (result) {
-	case TLS_OK:
+	if (result == TLS_OK)
 		return (ssize_t)len;
-	case TLS_WANT_WRITE:
-		connection->read_wants_write = true;
-		/* fall through */
-	case TLS_WANT_READ:
-		errno = EAGAIN;
-		return -1;
-	case TLS_CLOSED:
+	if (result == TLS_CLOSED)
 		return 0;
-	case TLS_FAILED:
-		break;
-	}
-	errno = EPROTO;
+	connection->read_wants_write |= result == TLS_WANT_WRITE;
+	errno = result == TLS_FAILED ? EPROTO : EAGAIN;
 	return -1;
 }
 

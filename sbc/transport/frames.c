@@ -90,7 +90,8 @@ static void handle(struct connection *connection, enum websocket_event event, st
 		break;
 	case WEBSOCKET_PING:
 		connection_touch(connection);
-		/* fall through */
+		answer_control(connection, event, payload, status);
+		break;
 	case WEBSOCKET_CLOSE:
 	case WEBSOCKET_BROKEN:
 		answer_control(connection, event, payload, status);

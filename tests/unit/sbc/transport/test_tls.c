@@ -559,7 +559,7 @@ static void idle_connection_is_small(void **state)
 	for (size_t i = 0; i < COUNT; i++)
 		SSL_free(clients[i].ssl); /* the other half of what is held */
 	size_t held = (mallinfo2().uordblks - before) / COUNT;
-	print_message("%zu bytes for an idle TLS connection\n", held);
+	print_message("# %zu bytes for an idle TLS connection\n", held);
 	assert_true(held < LIMIT);
 	for (size_t i = 0; i < COUNT; i++)
 		close(clients[i].fd);
