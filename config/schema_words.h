@@ -71,7 +71,6 @@ extern const struct schema_choice schema_privacy[];
 	{.path = "session-timer",                                                                  \
 	 .type = &type_duration,                                                                   \
 	 SCHEMA_FIELD(raw, public.dialog.session_timer_ms),                                        \
-	 .is_later = true,                                                                         \
 	 .is_live = true,                                                                          \
 	 .inherits = (peer),                                                                       \
 	 .max = 86400000,                                                                          \
@@ -83,7 +82,6 @@ extern const struct schema_choice schema_privacy[];
 		{.path = "session-timer-minimum",                                                  \
 		 .type = &type_duration,                                                           \
 		 SCHEMA_FIELD(raw, public.dialog.session_minimum_ms),                              \
-		 .is_later = true,                                                                 \
 		 .is_live = true,                                                                  \
 		 .inherits = (peer),                                                               \
 		 .min = 90000,                                                                     \
@@ -96,7 +94,6 @@ extern const struct schema_choice schema_privacy[];
 		 .type = &type_choice,                                                             \
 		 SCHEMA_FIELD(raw, public.dialog.reliable),                                        \
 		 .choices = schema_reliable,                                                       \
-		 .is_later = true,                                                                 \
 		 .is_live = true,                                                                  \
 		 .inherits = (peer),                                                               \
 		 .untrusted = SCHEMA_DEFAULT(peer, "auto"),                                        \

@@ -354,7 +354,7 @@ void call_note(struct call *call, uint8_t leg, bool sent, const struct message *
 		.has_sdp = message_has_sdp(message),
 		.code = is_request ? 0 : (uint16_t)message_status(message),
 		.cseq = message_cseq(message),
-		.text = is_request ? message_method_text(message) : message_reason(message),
+		.method = is_request ? message_method_text(message) : SLICE_NONE,
 	};
 	ladder_add(&call->ladder, call_now(call), &note);
 }
@@ -368,7 +368,7 @@ void call_note_sent(struct call *call, uint8_t leg, struct slice method, unsigne
 		.has_sdp = has_sdp,
 		.code = (uint16_t)status,
 		.cseq = cseq,
-		.text = status ? slice_from(status_text(status)) : method,
+		.method = method,
 	};
 	ladder_add(&call->ladder, call_now(call), &note);
 }

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "sbc/call/ladder.h"
 #include <stdio.h>
+#include "sbc/message/method.h"
 
 enum { KEPT_FIRST = 16, KEPT_LAST = LADDER_EVENTS - KEPT_FIRST };
 
@@ -11,22 +12,18 @@ static uint32_t slot(uint32_t number)
 
 void ladder_add(struct ladder *ladder, uint64_t now_ms, const struct ladder_message *message)
 {
-	struct ladder_event *event = &ladder->events[slot(ladder->seen)];
-	char text[LADDER_TEXT];
-
-	ladder->seen++;
-	slice_copy(message->text, text, sizeof(text) - 10);
-	event->at_ms = now_ms;
-	event->leg = message->leg;
-	event->sent = message->sent;
-	event->code = message->code;
-	event->cseq = message->cseq;
-	if (message->code)
-		snprintf(event->text, sizeof(event->text), "%u %.27s%s", message->code, text,
-			 message->has_sdp ? " sdp" : "");
-	else
-		snprintf(event->text, sizeof(event->text), "%.30s%s", text,
-			 message->has_sdp ? " sdp" : "");
+	if (ladder->seen == 0)
+		ladder->first_ms = now_ms;
+	uint64_t after_ms = now_ms - ladder->first_ms;
+	ladder->notes[slot(ladder->seen++)] = (struct ladder_note){
+		.after_ms = after_ms < UINT32_MAX ? (uint32_t)after_ms : UINT32_MAX,
+		.cseq = message->cseq,
+		.code = message->code,
+		.method = (uint8_t)method_parse(message->method),
+		.is_callee = message->leg != 0,
+		.sent = message->sent,
+		.has_sdp = message->has_sdp,
+	};
 }
 
 uint32_t ladder_count(const struct ladder *ladder)
@@ -39,11 +36,28 @@ uint32_t ladder_lost(const struct ladder *ladder)
 	return ladder->seen - ladder_count(ladder);
 }
 
-const struct ladder_event *ladder_at(const struct ladder *ladder, uint32_t index)
+bool ladder_at(const struct ladder *ladder, uint32_t index, struct ladder_event *out)
 {
 	if (index >= ladder_count(ladder))
-		return NULL;
-	if (index < KEPT_FIRST)
-		return &ladder->events[index];
-	return &ladder->events[slot(index + ladder_lost(ladder))];
+		return false;
+	uint32_t number = index < KEPT_FIRST ? index : index + ladder_lost(ladder);
+	const struct ladder_note *note = &ladder->notes[slot(number)];
+	const char *sdp = note->has_sdp ? " sdp" : "";
+
+	*out = (struct ladder_event){
+		.at_ms = ladder->first_ms + note->after_ms,
+		.leg = note->is_callee,
+		.sent = note->sent,
+		.code = note->code,
+		.cseq = note->cseq,
+	};
+	if (note->code)
+		snprintf(out->text, sizeof(out->text), "%u %.27s%s", note->code,
+			 status_text(note->code), sdp);
+	else if (note->method == METHOD_UNKNOWN)
+		snprintf(out->text, sizeof(out->text), "another request%s", sdp);
+	else
+		snprintf(out->text, sizeof(out->text), "%.*s%s",
+			 SLICE_ARG(method_text((enum method)note->method)), sdp);
+	return true;
 }

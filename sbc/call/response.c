@@ -4,7 +4,7 @@
 #include "sbc/topology/headers.h"
 #include "sbc/topology/owned.h"
 
-enum { RAISES_MAX = 3 };
+enum { RAISES_MAX = 3, NUMBER_BITS = 34 /* of a call's number, as in its tokens */ };
 
 static bool is_of_dialog(const struct dialog *dialog, const struct message *response)
 {
@@ -92,12 +92,23 @@ static bool offers(const struct call *call, const struct draft *draft)
 	       !(exchange->is_initial && session_is_agreed(&call->session));
 }
 
+/* A few bits of the tag that answered: they tell its repeated 2xx from another's when the call is
+ * gone. */
+static uint64_t answer_context(const struct calls *calls, uint64_t number,
+			       const struct message *response)
+{
+	uint64_t hash = siphash_nocase(message_to_tag(response), calls->hash_key);
+	return number | hash << NUMBER_BITS;
+}
+
 static void on_answer(struct call *call, const struct message *response,
 		      const struct transport_path *path)
 {
 	struct exchange *exchange = &call->exchange;
 	struct draft draft = {0};
 
+	transaction_set_context(call->calls->worker->transactions, exchange->client,
+				answer_context(call->calls, call->number, response));
 	exchange->is_answered = true;
 	exchange->client = TRANSACTION_NONE;
 	call->pending--;
@@ -257,7 +268,8 @@ static void on_response(void *owner, uint64_t context, struct transaction_handle
 			const struct message *response, const struct transport_path *path)
 {
 	struct calls *calls = owner;
-	struct call *call = calls_find(calls, context);
+	uint64_t number = context & ((1ull << NUMBER_BITS) - 1);
+	struct call *call = calls_find(calls, number);
 	unsigned int status = message_status(response);
 
 	if (!call || (call->exchange.client.id != handle.id && status >= 200)) {
@@ -267,7 +279,8 @@ static void on_response(void *owner, uint64_t context, struct transaction_handle
 		if (call)
 			on_late_answer(call, response, path);
 		else
-			stray_end(calls, response, path, true);
+			stray_end(calls, response, path,
+				  context != answer_context(calls, number, response));
 		return;
 	}
 	if (call->exchange.client.id != handle.id)
@@ -289,7 +302,7 @@ static void on_response(void *owner, uint64_t context, struct transaction_handle
 static void on_failure(void *owner, uint64_t context, struct transaction_handle handle, int err)
 {
 	struct calls *calls = owner;
-	struct call *call = calls_find(calls, context);
+	struct call *call = calls_find(calls, context & ((1ull << NUMBER_BITS) - 1));
 
 	if (!call || call->exchange.client.id != handle.id)
 		return;

@@ -82,15 +82,15 @@ static json_t *leg_object(const struct core *core, const struct call *call, uint
 static json_t *ladder_array(const struct ladder *ladder, uint64_t created_ms)
 {
 	json_t *array = json_array();
-	const struct ladder_event *event;
+	struct ladder_event event;
 
-	for (uint32_t i = 0; (event = ladder_at(ladder, i)); i++) {
+	for (uint32_t i = 0; ladder_at(ladder, i, &event); i++) {
 		json_t *line = json_object();
-		json_put_number(line, "at_ms", event->at_ms - created_ms);
-		json_put_text(line, "leg", event->leg == CALLER ? "caller" : "callee");
-		json_put_text(line, "direction", event->sent ? "sent" : "received");
-		json_put_text(line, "message", event->text);
-		json_put_number(line, "cseq", event->cseq);
+		json_put_number(line, "at_ms", event.at_ms - created_ms);
+		json_put_text(line, "leg", event.leg == CALLER ? "caller" : "callee");
+		json_put_text(line, "direction", event.sent ? "sent" : "received");
+		json_put_text(line, "message", event.text);
+		json_put_number(line, "cseq", event.cseq);
 		(void)json_array_append_new(array, line);
 	}
 	return array;

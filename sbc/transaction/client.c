@@ -369,6 +369,14 @@ int transaction_cancel(struct transactions *transactions, struct transaction_han
 	return 0;
 }
 
+void transaction_set_context(struct transactions *transactions, struct transaction_handle handle,
+			     uint64_t context)
+{
+	struct client *client = client_find_id(transactions, handle.id);
+	if (client)
+		client->context = context;
+}
+
 void transaction_abandon(struct transactions *transactions, struct transaction_handle handle)
 {
 	struct client *client = client_find_id(transactions, handle.id);

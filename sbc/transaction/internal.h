@@ -70,7 +70,7 @@ struct client {
 	struct transport_path path;
 	struct transport_path
 		small_path; /* UDP, to fall back to when a large request went by TCP */
-	const struct client_handlers *handlers; /* NULL = abandoned */
+	const struct client_handlers *handlers; /* NULL = abandoned, or a CANCEL of ours */
 	void *owner;
 	uint64_t context;
 	char *bytes; /* the request with Via; in Completed of INVITE the ACK */

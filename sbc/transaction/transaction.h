@@ -142,6 +142,9 @@ MUST_CHECK int transaction_cancel(struct transactions *transactions,
 				  struct transaction_handle handle, struct slice headers);
 /* Forget a client transaction: no callback any more; it still absorbs and ACKs. */
 void transaction_abandon(struct transactions *transactions, struct transaction_handle handle);
+/* What its callbacks bear from now on: who made it may be gone before its last 2xx. */
+void transaction_set_context(struct transactions *transactions, struct transaction_handle handle,
+			     uint64_t context);
 
 /* A request without a transaction: ACK to a 2xx. `bytes` without Via; a new branch each time unless
  * `sent` (may be NULL) is kept and given to transactions_resend() for a retransmitted 2xx. */

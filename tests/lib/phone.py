@@ -165,12 +165,18 @@ class Call:
     def ack(self, body=""):
         self.write("ACK", self.cseq, body)
 
-    def request(self, method, body="", seconds=10, extra=""):
+    def begin(self, method, body="", extra=""):
+        """Send it; its CSeq number."""
         self.cseq += 1
-        cseq = self.cseq
-        self.write(method, cseq, body, extra=extra)
+        self.write(method, self.cseq, body, extra=extra)
+        return self.cseq
+
+    def final(self, method, cseq, seconds=10):
         return self.phone.receive(lambda m: self.mine(m) and not m.is_request and m.code >= 200 and
                                   m.get("CSeq") == "%d %s" % (cseq, method), seconds)
+
+    def request(self, method, body="", seconds=10, extra=""):
+        return self.final(method, self.begin(method, body, extra), seconds)
 
     def cancel(self):
         self.phone.send("CANCEL %s SIP/2.0\r\nVia: %s\r\nMax-Forwards: 70\r\nFrom: %s\r\nTo: <%s>\r\nCall-ID: %s\r\n"

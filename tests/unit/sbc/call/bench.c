@@ -16,6 +16,8 @@ static int record(void *owner, const struct transport_path *path, struct slice b
 	struct bench *bench = owner;
 	(void)token;
 
+	if (bench->is_deaf)
+		return 0;
 	assert_true(bench->sent < BENCH_SENT_MAX);
 	slice_copy(bytes, bench->texts[bench->sent], BENCH_TEXT_MAX);
 	bench->paths[bench->sent++] = *path;
@@ -221,7 +223,7 @@ static void open_worker(struct bench *bench)
 	struct transactions_config transactions = {.wheel = bench->wheel,
 						   .random = &bench->random.base,
 						   .log = &bench->log,
-						   .limit = 1000,
+						   .limit = 20000,
 						   .branch = branch,
 						   .made = made,
 						   .send = record,

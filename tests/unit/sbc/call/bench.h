@@ -59,6 +59,7 @@ struct bench {
 	char texts[BENCH_SENT_MAX][BENCH_TEXT_MAX];
 	struct transport_path paths[BENCH_SENT_MAX];
 	bool is_empty;
+	bool is_deaf; /* what is sent is not kept */
 };
 
 void bench_open(struct bench *bench);

@@ -88,16 +88,18 @@ static void on_orphan(void *user, const struct message *response, const struct t
 static void on_response(void *owner, uint64_t context, struct transaction_handle handle,
 			const struct message *response, const struct transport_path *path)
 {
+	struct bench *bench = owner;
 	(void)handle;
 	(void)path;
-	assert_int_equal(context, 42);
+	assert_int_equal(context, bench->context);
 	hear(owner, "response", NULL, message_status(response));
 }
 
 static void on_failure(void *owner, uint64_t context, struct transaction_handle handle, int err)
 {
+	struct bench *bench = owner;
 	(void)handle;
-	assert_int_equal(context, 42);
+	assert_int_equal(context, bench->context);
 	hear(owner, "failure", err_text(err), 0);
 }
 
@@ -110,6 +112,7 @@ int bench_setup(void **state)
 	struct bench *bench = calloc(1, sizeof(*bench));
 	assert_non_null(bench);
 	bench->now_ms = 1000;
+	bench->context = 42;
 	assert_int_equal(wheel_create(bench->now_ms, &bench->wheel), 0);
 	assert_int_equal(arena_create(65536, 1 << 20, &bench->arena), 0);
 	random_system_init(&bench->random);
@@ -266,7 +269,7 @@ struct transaction_handle bench_send(struct bench *bench, const char *method,
 					 .path = bench_path(transport),
 					 .handlers = &client_handlers,
 					 .owner = bench,
-					 .context = 42};
+					 .context = bench->context};
 	assert_false(buf_failed(&text));
 	int err = transaction_request(bench->transactions, &request, &handle);
 	buf_free(&text);

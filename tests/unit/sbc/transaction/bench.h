@@ -27,6 +27,7 @@ struct bench {
 	uint64_t tokens[BENCH_SENT_MAX];
 	/* What the transaction user heard: "request INVITE", "cancel", "response 200", ... */
 	char heard[4096];
+	uint64_t context;                  /* that client callbacks must bear */
 	struct transaction_handle request; /* of the last request */
 	struct transaction_handle cancelled;
 	/* What to do inside. */

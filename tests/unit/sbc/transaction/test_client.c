@@ -266,6 +266,18 @@ static void abandoned_transaction_is_silent(void **state)
 	assert_int_equal(bench_count(b, "ACK "), 1);
 }
 
+static void what_callbacks_bear_may_change(void **state)
+{
+	struct bench *b = *state;
+	struct transaction_handle invite = bench_send(b, "INVITE", SIP_UDP);
+	bench_respond(b, "INVITE", 200);
+	b->context = 43;
+	transaction_set_context(b->transactions, invite, b->context);
+	bench_respond(b, "INVITE", 200);
+	assert_string_equal(b->heard, "response 200;response 200;");
+	transaction_set_context(b->transactions, TRANSACTION_NONE, 1);
+}
+
 static void ack_to_success_is_sent_and_resent(void **state)
 {
 	struct bench *b = *state;
@@ -351,6 +363,7 @@ int main(void)
 		T(large_request_falls_back_at_once),
 		T(large_request_stays_where_there_is_no_stream),
 		T(abandoned_transaction_is_silent),
+		T(what_callbacks_bear_may_change),
 		T(ack_to_success_is_sent_and_resent),
 		T(response_with_a_second_via_is_not_ours),
 		T(response_from_another_side_is_not_ours),
