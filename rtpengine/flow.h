@@ -150,6 +150,7 @@ struct flow_play {
 };
 
 #define FLOW_EVENT_TYPES 2
+#define FLOW_COPIES_MAX  4
 struct flow_alter {
 	enum flow_media media;
 	bool blocks_events;
@@ -157,6 +158,9 @@ struct flow_alter {
 	 * none. */
 	uint8_t event_types[FLOW_EVENT_TYPES];
 	struct flow_play play;
+	uint32_t recording; /* everything admitted is copied to the recorder; 0 = nothing is */
+	/* RTP admitted here leaves through these as well, whatever `media` says. */
+	struct flow_id copies[FLOW_COPIES_MAX];
 };
 
 struct flow_rule {
@@ -243,6 +247,24 @@ const char *drop_text(enum drop why); /* for people */
 /* The largest STUN or DTLS datagram there is: an Ethernet frame's. */
 #define PUNT_MAX 1472
 
+/* How an arriving stream sounds, sampled every five seconds. */
+struct flow_quality_sample {
+	uint32_t mos; /* 10 to 45: tenths */
+	uint32_t loss_percent;
+	uint32_t jitter_ms;
+	uint32_t round_trip_us; /* between us and the peer; 0 = no RTCP says */
+	uint64_t at_ms;         /* CLOCK_MONOTONIC; 0 for averages */
+};
+struct flow_quality {
+	uint64_t samples;
+	struct flow_quality_sample average, lowest, highest;
+	uint32_t round_trip_us; /* the last one */
+	/* What the peer's last RTCP report says of the stream that it gets. */
+	bool has_report;
+	uint32_t reported_loss_percent;
+	uint32_t reported_jitter; /* in units of the stream's clock */
+};
+
 /* A flow's numbers as read at one moment; each is exact, together they may be a packet apart. */
 struct flow_stats {
 	uint64_t packets; /* admitted here: RTP or, for FLOW_OTHER, anything */
@@ -264,4 +286,5 @@ struct flow_stats {
 	struct addr source;         /* when locked */
 	uint64_t hijack_attempts;   /* packets of strangers, before the lock and after */
 	uint64_t drops[DROP_COUNT]; /* of packets that arrived on this flow */
+	struct flow_quality quality;
 };

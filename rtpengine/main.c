@@ -25,6 +25,7 @@ struct relay {
 	struct loop *loop;
 	struct datapath *datapath;
 	struct loop_io *datapath_io;
+	struct recorder *recorder; /* NULL = nothing is recorded */
 	struct sessions *sessions;
 	struct ng_server *ng;
 	struct stats_server *stats;
@@ -192,6 +193,37 @@ static uint64_t wall_us(void)
 	return (uint64_t)ts.tv_sec * 1000000 + (uint64_t)ts.tv_nsec / 1000;
 }
 
+static int open_recorder(struct relay *relay)
+{
+	const char *folder = relay->config->relay.recordings;
+	struct record_ring *rings[16];
+	struct buf inside;
+	struct timespec monotonic;
+
+	if (!folder)
+		return 0;
+	buf_init(&inside);
+	buf_printf(&inside, "%s/x", folder);
+	if (!buf_failed(&inside))
+		privileges_give_folder(relay->config->user, inside.data);
+	buf_free(&inside);
+	clock_gettime(CLOCK_MONOTONIC, &monotonic);
+	struct recorder_config recorder = {
+		.folder = folder,
+		.rings = rings,
+		.ring_count = datapath_lcore_count(relay->datapath),
+		.wall_ns = wall_us() * 1000 -
+			   ((uint64_t)monotonic.tv_sec * 1000000000 + (uint64_t)monotonic.tv_nsec),
+		.log = &relay->log,
+	};
+	for (size_t i = 0; i < recorder.ring_count; i++)
+		rings[i] = datapath_records(relay->datapath, i);
+	int err = recorder_create(&recorder, &relay->recorder);
+	if (err)
+		log_error(&relay->log, "recorder.failed", "reason=\"%s\"", err_text(err));
+	return err;
+}
+
 /* Malloc'd; NULL without memory. */
 static struct session_interface *session_interfaces(const struct config *config)
 {
@@ -229,6 +261,8 @@ static int open_sessions(struct relay *relay)
 		.log = &relay->log,
 		.random = &relay->random.base,
 		.datapath = relay->datapath,
+		.recorder = relay->recorder,
+		.sounds = config->relay.sounds,
 		.interfaces = interfaces,
 		.interface_count = config->interface_count,
 		.wall_us = wall_us(),
@@ -439,6 +473,8 @@ static int open_all(struct relay *relay)
 	if (!err)
 		err = open_datapath(relay);
 	if (!err)
+		err = open_recorder(relay);
+	if (!err)
 		err = open_sessions(relay);
 	if (!err)
 		err = open_control(relay);
@@ -457,6 +493,7 @@ static void close_all(struct relay *relay)
 	ng_server_destroy(relay->ng);
 	stats_server_destroy(relay->stats);
 	sessions_destroy(relay->sessions);
+	recorder_destroy(relay->recorder);
 	loop_io_remove(relay->datapath_io);
 	if (relay->datapath)
 		datapath_destroy(relay->datapath);

@@ -25,7 +25,7 @@ ROOMS = {
 FORBIDDEN = [("rtpengine/datapath", "rtpengine/session")]
 
 # What two sub-folders agree on lies above both, beside main.c, and counts as a folder of its own.
-AGREEMENTS = ["rtpengine/flow.h"]
+AGREEMENTS = ["rtpengine/flow.h", "rtpengine/record.h"]
 
 # Third-party headers: a pattern, and the files or folders (with a slash) that may include it.
 LIBRARIES = [

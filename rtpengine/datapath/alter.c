@@ -125,13 +125,51 @@ static void play(struct lcore *lcore, struct packet *packet, uint8_t *rtp)
 	lcore->ops->report(lcore, flow, &event);
 }
 
+static void record(struct lcore *lcore, const struct packet *packet)
+{
+	const struct flow *flow = packet->flow;
+
+	if (!lcore->records || packet->payload_len > RECORD_BYTES)
+		return;
+	struct record *record = record_next(lcore->records);
+	if (!record)
+		return;
+	record->time_ns = lcore->now_ns;
+	record->recording = flow->alter.recording;
+	record->from = packet->source;
+	record->to = flow->local;
+	record->len = packet->payload_len;
+	memcpy(record->payload, packet_payload(packet), packet->payload_len);
+	record_push(lcore->records);
+}
+
+static void copy(struct lcore *lcore, const struct packet *packet)
+{
+	const struct flow *flow = packet->flow;
+
+	for (unsigned i = 0; i < FLOW_COPIES_MAX; i++) {
+		const struct flow *out = flow_link_get(&flow->copies[i]);
+
+		if (!out || lcore->copy_count == BURST ||
+		    !lcore->ops->copy(lcore, packet, &lcore->copies[lcore->copy_count]))
+			continue;
+		lcore->copies[lcore->copy_count++].flow = out;
+	}
+}
+
 /* False: it is blocked. */
 static bool alter(struct lcore *lcore, struct packet *packet)
 {
 	const struct flow *flow = packet->flow;
 	uint8_t *rtp = packet->data + packet->payload;
-	uint8_t type = rtp[1] & 0x7f;
 
+	if (flow->alter.recording)
+		record(lcore, packet);
+	if (packet->kind != PACKET_RTP)
+		return true;
+	if (flow->is_altered)
+		copy(lcore, packet);
+	uint8_t type = rtp[1] & 0x7f;
 	if (is_event(flow, type)) {
 		see_event(lcore, flow, rtp, packet->payload_len);
 		return !flow->alter.blocks_events;
@@ -154,7 +192,7 @@ uint16_t stage_alter(struct lcore *lcore, struct packet *packets, uint16_t n)
 	for (uint16_t i = 0; i < n; i++) {
 		const struct flow *flow = packets[i].flow;
 
-		if ((flow->is_altered || flow->event_types[0]) && packets[i].kind == PACKET_RTP &&
+		if ((flow->is_altered || (flow->event_types[0] | flow->event_types[1])) &&
 		    !alter(lcore, &packets[i])) {
 			packet_drop(lcore, &packets[i], DROP_BLOCKED);
 			continue;

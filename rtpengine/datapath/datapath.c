@@ -161,6 +161,11 @@ size_t datapath_events(struct datapath *datapath, struct datapath_event *out, si
 	return count;
 }
 
+struct record_ring *datapath_records(const struct datapath *datapath, size_t lcore)
+{
+	return datapath->pollers[lcore]->lcore.records;
+}
+
 size_t datapath_lcore_count(const struct datapath *datapath)
 {
 	return datapath->lcore_count;

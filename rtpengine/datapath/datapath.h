@@ -6,6 +6,7 @@
 #include "rtpengine/flow.h"
 
 struct datapath;
+struct record_ring;
 
 /* One media interface of the configuration. Several may share an address (with other ports) and
  * several addresses may share a device; the device is found from the address. */
@@ -69,6 +70,13 @@ MUST_CHECK int datapath_flow_set(struct datapath *datapath, struct flow_id id,
  * needs no place among the expected ones. -ERR_INVALID: not an address of the flow's family. */
 MUST_CHECK int datapath_flow_lock(struct datapath *datapath, struct flow_id id,
 				  const struct addr *source);
+/* RTP of ours to the peer of flow `id`, sealed as its rule says; it numbers itself. Lost when the
+ * lcore is busy (-ERR_BUSY), as any packet may be. */
+MUST_CHECK int datapath_media_send(struct datapath *datapath, struct flow_id id, const uint8_t *rtp,
+				   size_t len);
+/* Where the lcores put copies of what `recording` asks for: a ring each, to be read by one thread.
+ */
+struct record_ring *datapath_records(const struct datapath *datapath, size_t lcore);
 /* Flows that still point at it drop what they receive (held). FLOW_NONE is fine. */
 void datapath_flow_close(struct datapath *datapath, struct flow_id id);
 MUST_CHECK int datapath_flow_stats(const struct datapath *datapath, struct flow_id id,

@@ -241,10 +241,13 @@ static int compile(const struct flows *flows, const struct flow_rule *rule, stru
 	flow->clock_hz = rule->clock_hz;
 	flow->has_ice = rule->has_ice;
 	flow->has_dtls = rule->has_dtls;
+	for (unsigned i = 0; i < FLOW_COPIES_MAX && !err; i++)
+		err = compile_link(flows, flow, rule->alter.copies[i], &flow->copies[i]);
 	flow->alter = rule->alter;
 	memcpy(flow->event_types, rule->alter.event_types, sizeof(flow->event_types));
 	flow->is_altered = rule->alter.media != FLOW_MEDIA_PASS || rule->alter.blocks_events ||
-			   rule->alter.play.id;
+			   rule->alter.play.id || rule->alter.recording ||
+			   flow_id_is_set(rule->alter.copies[0]);
 	flow->ice = rule->ice;
 	flow->needs_srtp = rule->needs_srtp;
 	flow->is_sealed = rule->needs_srtp;
@@ -478,5 +481,6 @@ int flows_stats(const struct flows *flows, struct flow_id id, struct flow_stats 
 	for (unsigned i = 0; i < DROP_COUNT; i++)
 		out->drops[i] = counter_get(&state->drops[i]);
 	read_source(control, state, out);
+	quality_read(&state->quality, &out->quality);
 	return 0;
 }

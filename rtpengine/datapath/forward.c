@@ -35,9 +35,8 @@ static uint16_t take_turned(struct lcore *lcore, struct packet *packets)
 	return stage_demux(lcore, packets, kept);
 }
 
-uint16_t packet_forward(struct lcore *lcore, struct packet *packets, uint16_t n)
+static uint16_t finish(struct lcore *lcore, struct packet *packets, uint16_t done)
 {
-	uint16_t done = run(lcore, packets, n);
 	while (lcore->turned_count) { /* PACKET_TURNS_MAX bounds it */
 		struct packet again[BURST];
 		uint16_t more = run(lcore, again, take_turned(lcore, again));
@@ -46,4 +45,42 @@ uint16_t packet_forward(struct lcore *lcore, struct packet *packets, uint16_t n)
 		done = (uint16_t)(done + more);
 	}
 	return done;
+}
+
+uint16_t packet_forward(struct lcore *lcore, struct packet *packets, uint16_t n)
+{
+	return finish(lcore, packets, run(lcore, packets, n));
+}
+
+uint16_t packet_leave(struct lcore *lcore, struct packet *packets, uint16_t n)
+{
+	n = stage_leave(lcore, packets, n);
+	n = stage_srtp_out(lcore, packets, n);
+	return finish(lcore, packets, stage_rewrite(lcore, packets, n));
+}
+
+uint16_t packet_unhold(struct lcore *lcore, struct packet *packets)
+{
+	uint16_t n = 0, kept = 0;
+
+	for (uint16_t i = 0; i < lcore->held_count; i++) {
+		struct held_packet *held = &lcore->held[i];
+
+		held->packet.flow = flow_link_get(&held->leaving);
+		if (held->packet.flow && held->until_ns > lcore->now_ns &&
+		    !flow_can_leave(held->packet.flow, lcore->now_ns))
+			lcore->held[kept++] = *held;
+		else
+			packets[n++] = held->packet;
+	}
+	lcore->held_count = kept;
+	uint16_t left = 0;
+	for (uint16_t i = 0; i < n; i++) {
+		if (packets[i].flow)
+			packets[left++] = packets[i];
+		else
+			packet_drop(lcore, &packets[i], DROP_NO_FLOW);
+	}
+	left = stage_leave(lcore, packets, left); /* sealed already */
+	return finish(lcore, packets, stage_rewrite(lcore, packets, left));
 }

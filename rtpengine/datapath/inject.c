@@ -66,6 +66,7 @@ static int fill(struct datapath *datapath, const struct flow *from, const struct
 	if (own) {
 		packet->source = from->local;
 		carried->is_outbound = false;
+		carried->is_ours = false;
 		carried->flow = (struct flow_link){own->slot, own->generation};
 		return 0;
 	}
@@ -105,6 +106,41 @@ static struct rte_mbuf *make(struct datapath *datapath, const uint8_t *data, siz
 	return mbuf;
 }
 
+static void wake_lcore(struct poller *poller)
+{
+	atomic_thread_fence(memory_order_seq_cst); /* what was queued, before `asleep` is read */
+	if (atomic_load(&poller->asleep))
+		wake(poller->wake_fd);
+}
+
+int datapath_media_send(struct datapath *datapath, struct flow_id id, const uint8_t *rtp,
+			size_t len)
+{
+	const struct flow *out = flows_find(&datapath->flows, id);
+
+	if (!out)
+		return -ERR_NOT_FOUND;
+	if (len < 12 || len > PUNT_MAX)
+		return -ERR_INVALID;
+	struct rte_mbuf *mbuf = make(datapath, rtp, len);
+	if (!mbuf)
+		return -ERR_NO_MEMORY;
+	struct carried *carried = rte_mbuf_to_priv(mbuf);
+	carried->packet.kind = PACKET_RTP;
+	carried->packet.sequence = read_be16(rtp + 2);
+	carried->packet.ssrc = read_be32(rtp + 8);
+	carried->is_outbound = false;
+	carried->is_ours = true;
+	carried->flow = (struct flow_link){out->slot, out->generation};
+	struct poller *poller = datapath->pollers[out->lcore];
+	if (rte_ring_mp_enqueue(poller->inbox, mbuf) != 0) {
+		rte_pktmbuf_free(mbuf);
+		return -ERR_BUSY;
+	}
+	wake_lcore(poller);
+	return 0;
+}
+
 int datapath_flow_send(struct datapath *datapath, struct flow_id id, const struct addr *to,
 		       const uint8_t *data, size_t len)
 {
@@ -127,8 +163,6 @@ int datapath_flow_send(struct datapath *datapath, struct flow_id id, const struc
 		rte_pktmbuf_free(mbuf); /* NULL is fine */
 		return err;
 	}
-	atomic_thread_fence(memory_order_seq_cst); /* what was queued, before `asleep` is read */
-	if (atomic_load(&poller->asleep))
-		wake(poller->wake_fd);
+	wake_lcore(poller);
 	return 0;
 }

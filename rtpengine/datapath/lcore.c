@@ -54,6 +54,7 @@ static bool op_hand_over(struct lcore *lcore, uint16_t to, struct packet *packet
 	carried->flow.slot = packet->flow->slot;
 	carried->flow.generation = packet->flow->generation;
 	carried->is_outbound = false;
+	carried->is_ours = false;
 	return poller_send_to((struct poller *)lcore, to, packet->mbuf);
 }
 
@@ -104,7 +105,40 @@ static bool op_to_kernel(struct lcore *lcore, struct packet *packet)
 	return true;
 }
 
-const struct lcore_ops poller_ops = {op_hand_over, op_report, op_punt, op_to_kernel, op_release};
+static bool op_copy(struct lcore *lcore, const struct packet *packet, struct packet *out)
+{
+	struct rte_mbuf *mbuf = rte_pktmbuf_alloc(packet->mbuf->pool);
+	size_t at = (size_t)(packet->data - (uint8_t *)packet->mbuf->buf_addr);
+
+	(void)lcore;
+	if (!mbuf)
+		return false;
+	*out = *packet;
+	out->mbuf = mbuf;
+	out->data = (uint8_t *)mbuf->buf_addr + at;
+	memcpy(out->data + packet->payload, packet_payload(packet), packet->payload_len);
+	return true;
+}
+
+const struct lcore_ops poller_ops = {op_hand_over, op_report,  op_punt,
+				     op_to_kernel, op_release, op_copy};
+
+/* What alter copied, and media of the control thread. */
+static void send_copies(struct poller *poller)
+{
+	struct lcore *lcore = &poller->lcore;
+	uint16_t n = lcore->copy_count;
+
+	lcore->copy_count = 0;
+	if (n)
+		tx_add(poller, lcore->copies, packet_leave(lcore, lcore->copies, n));
+}
+
+static void send_held(struct poller *poller)
+{
+	if (poller->lcore.held_count)
+		tx_add(poller, poller->packets, packet_unhold(&poller->lcore, poller->packets));
+}
 
 /* What other lcores gave us: packets of our flows, and finished ones for our devices. */
 static uint16_t serve_inbox(struct poller *poller)
@@ -120,15 +154,21 @@ static uint16_t serve_inbox(struct poller *poller)
 			tx_add_mbuf(poller, carried->device, mbufs[i]);
 			continue;
 		}
-		packets[count] = carried->packet;
-		packets[count].flow = flow_link_get(&carried->flow);
-		if (packets[count].flow)
-			count++;
+		struct packet *packet =
+			carried->is_ours ? &lcore->copies[lcore->copy_count] : &packets[count];
+		*packet = carried->packet;
+		packet->flow = flow_link_get(&carried->flow);
+		if (!packet->flow)
+			packet_drop(lcore, packet, DROP_NO_FLOW);
+		else if (carried->is_ours)
+			lcore->copy_count++;
 		else
-			packet_drop(lcore, &packets[count], DROP_NO_FLOW);
+			count++;
 	}
+	send_copies(poller);
 	count = stage_demux(lcore, packets, count);
 	tx_add(poller, packets, packet_forward(lcore, packets, count));
+	send_copies(poller);
 	return (uint16_t)n;
 }
 
@@ -159,6 +199,7 @@ static uint16_t serve_queue(struct poller *poller, const struct rx_queue *queue)
 	uint16_t n = rx_burst(poller, queue, packets, &taken);
 	n = stage_classify(&poller->lcore, packets, n);
 	tx_add(poller, packets, packet_forward(&poller->lcore, packets, n));
+	send_copies(poller);
 	return taken;
 }
 
@@ -177,6 +218,7 @@ static uint32_t iterate(struct poller *poller, bool *more)
 		*more = *more || n == BURST;
 	}
 	uint16_t n = serve_inbox(poller);
+	send_held(poller);
 	settle(poller);
 	*more = *more || n == BURST;
 	return total + n;
@@ -237,7 +279,7 @@ int poller_main(void *arg)
 		empty = n ? 0 : empty + 1;
 		if (more)
 			continue;
-		if (empty >= patience && poller->can_wait) {
+		if (empty >= patience && poller->can_wait && !poller->lcore.held_count) {
 			wait_for_packet(poller);
 			empty = 0;
 		} else if (poller->batch_us) {

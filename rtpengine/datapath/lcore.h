@@ -5,6 +5,8 @@
 #include <stddef.h>
 #include "rtpengine/datapath/datapath.h"
 #include "rtpengine/datapath/packet.h"
+#include "rtpengine/datapath/quality.h"
+#include "rtpengine/record.h"
 
 #define ENDPOINTS_MAX 64
 #define DEVICES_MAX   32
@@ -79,6 +81,7 @@ struct flow {
 	struct hop *named_hop;
 	struct flow_ice ice; /* what punt.c compares */
 	struct flow_alter alter;
+	struct flow_link copies[FLOW_COPIES_MAX];
 } __attribute__((aligned(64)));
 
 /* Of a source: its address is flow->named. */
@@ -154,6 +157,7 @@ struct flow_state {
 	struct counter locked_source;
 	struct counter drops[DROP_COUNT];
 	struct event_state event;
+	struct quality quality;
 	uint64_t asked_ns;      /* when the control thread was asked to lock a source */
 	struct source previous; /* locked before the last offer */
 	struct candidate candidates[CANDIDATES];
@@ -183,6 +187,18 @@ struct lcore_ops {
 	 * other way there), which is no drop. */
 	bool (*to_kernel)(struct lcore *lcore, struct packet *packet);
 	void (*release)(struct lcore *lcore, struct packet *packet); /* the buffer of a drop */
+	/* The same packet in a buffer of its own. False: there is none. */
+	bool (*copy)(struct lcore *lcore, const struct packet *packet, struct packet *out);
+};
+
+/* A finished payload whose next hop does not answer yet: ARP and ND take a moment, and the first
+ * packets of a call shall not be lost to it. */
+#define HELD_MAX 64
+#define HELD_NS  1000000000ull
+struct held_packet {
+	struct packet packet;
+	struct flow_link leaving; /* flows do not outlive an iteration */
+	uint64_t until_ns;
 };
 
 struct lcore {
@@ -197,6 +213,11 @@ struct lcore {
 
 	uint16_t turned_count;
 	struct packet turned[BURST];
+	uint16_t copy_count; /* what alter copied: packet_leave() is to send it */
+	struct packet copies[BURST];
+	uint16_t held_count;
+	struct held_packet held[HELD_MAX];
+	struct record_ring *records; /* NULL = nobody records */
 
 	struct counter rx_packets, rx_bytes, tx_packets, tx_bytes;
 	struct counter bursts, naps, waits, handed_over, events_lost;
@@ -220,6 +241,8 @@ static inline void flow_prefetch(const struct flow_slot *slot)
 	__builtin_prefetch(at + 128, 1);
 }
 
+/* rewrite.c: whether the next hop of what leaves through `out` answers. */
+bool flow_can_leave(const struct flow *out, uint64_t now_ns);
 /* The media address that `ip` is, or NULL. */
 const struct endpoint *lcore_endpoint(const struct lcore *lcore, const struct addr *ip);
 /* The flow on address and port, or NULL. */

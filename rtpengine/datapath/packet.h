@@ -34,6 +34,7 @@ struct packet {
 	bool sum_is_stale;    /* the payload was changed since */
 	uint8_t kind;         /* enum packet_kind */
 	uint8_t turns;
+	bool was_held;      /* for its next hop, once */
 	uint32_t ssrc;      /* of RTP; of the first sender in RTCP */
 	uint16_t sequence;  /* RTP */
 	struct addr source; /* who sent it */
@@ -88,6 +89,13 @@ void packet_write_headers(uint16_t *ip_id, struct packet *packet, const struct f
 			  const struct addr *to, const struct egress *egress);
 uint16_t packet_payload_sum(const uint8_t *data, size_t len); /* as packet->payload_sum */
 
+/* Packets of ours (packet->flow is where they leave): destination, SRTP, headers. Returns what is
+ * to be sent. */
+uint16_t packet_leave(struct lcore *lcore, struct packet *packets, uint16_t n);
+/* What is held whose next hop answers now; `packets` has room for HELD_MAX. */
+uint16_t packet_unhold(struct lcore *lcore, struct packet *packets);
+/* For both: where packets that leave through packet->flow go. */
+uint16_t stage_leave(struct lcore *lcore, struct packet *packets, uint16_t n);
 /* All of the above after classify, until nothing turns any more. Returns what is to be sent. */
 uint16_t packet_forward(struct lcore *lcore, struct packet *packets, uint16_t n);
 /* Count one reason, on the flow too if it is known, and give the buffer back. */

@@ -21,6 +21,7 @@ struct carried {
 	struct flow_link flow; /* pointers to flows do not outlive an iteration; links do */
 	uint16_t device;
 	bool is_outbound; /* finished, to be sent on `device` */
+	bool is_ours;     /* media that leaves through `flow` */
 };
 
 struct event_ring {            /* one lcore to the control thread */

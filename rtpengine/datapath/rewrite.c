@@ -125,11 +125,8 @@ static void count_sent(const struct flow *out, const struct packet *packet)
 	counter_add(&out->slot->state.sent_bytes, packet->payload_len);
 }
 
-static enum drop route(struct lcore *lcore, struct packet *packet)
+static enum drop leave(struct lcore *lcore, struct packet *packet, const struct flow *out)
 {
-	const struct flow *flow = packet->flow;
-	const struct flow *out =
-		flow_link_get(packet->kind == PACKET_RTCP ? &flow->rtcp_to : &flow->rtp_to);
 	if (!out || out->lcore != lcore->index)
 		return DROP_HELD;
 	packet->to = destination(out, lcore->now_ns, &packet->hop);
@@ -141,11 +138,28 @@ static enum drop route(struct lcore *lcore, struct packet *packet)
 	return DROP_NONE;
 }
 
-uint16_t stage_route(struct lcore *lcore, struct packet *packets, uint16_t n)
+static enum drop route(struct lcore *lcore, struct packet *packet)
+{
+	const struct flow *flow = packet->flow;
+
+	return leave(lcore, packet,
+		     flow_link_get(packet->kind == PACKET_RTCP ? &flow->rtcp_to : &flow->rtp_to));
+}
+
+bool flow_can_leave(const struct flow *out, uint64_t now_ns)
+{
+	struct hop *hop = NULL;
+
+	return destination(out, now_ns, &hop) &&
+	       atomic_load_explicit(&hop->egress, memory_order_acquire);
+}
+
+static uint16_t each(struct lcore *lcore, struct packet *packets, uint16_t n, bool is_ours)
 {
 	uint16_t kept = 0;
 	for (uint16_t i = 0; i < n; i++) {
-		enum drop why = route(lcore, &packets[i]);
+		enum drop why = is_ours ? leave(lcore, &packets[i], packets[i].flow)
+					: route(lcore, &packets[i]);
 		if (why != DROP_NONE) {
 			packet_drop(lcore, &packets[i], why);
 			continue;
@@ -155,6 +169,29 @@ uint16_t stage_route(struct lcore *lcore, struct packet *packets, uint16_t n)
 		kept++;
 	}
 	return kept;
+}
+
+uint16_t stage_route(struct lcore *lcore, struct packet *packets, uint16_t n)
+{
+	return each(lcore, packets, n, false);
+}
+
+uint16_t stage_leave(struct lcore *lcore, struct packet *packets, uint16_t n)
+{
+	return each(lcore, packets, n, true);
+}
+
+/* Until its next hop answers; false: there is no room, or it has waited already. */
+static bool hold(struct lcore *lcore, const struct packet *packet)
+{
+	if (packet->was_held || lcore->held_count == HELD_MAX)
+		return false;
+	struct held_packet *held = &lcore->held[lcore->held_count++];
+	held->packet = *packet;
+	held->packet.was_held = true;
+	held->leaving = (struct flow_link){packet->leaving->slot, packet->leaving->generation};
+	held->until_ns = lcore->now_ns + HELD_NS;
+	return true;
 }
 
 /* True: packet->out is set. False: it was turned or dropped. */
@@ -175,6 +212,8 @@ static bool rewrite(struct lcore *lcore, struct packet *packet)
 	const struct egress *egress = atomic_load_explicit(&hop->egress, memory_order_acquire);
 	why = atomic_load_explicit(&hop->has_route, memory_order_relaxed) ? DROP_NO_NEIGHBOUR
 									  : DROP_NO_ROUTE;
+	if (!egress && why == DROP_NO_NEIGHBOUR && hold(lcore, packet))
+		return false;
 	if (!egress)
 		goto drop;
 	uint16_t headers = (uint16_t)((to->family == AF_INET ? IPV4_LEN : IPV6_LEN) + UDP_LEN);

@@ -20,6 +20,19 @@ static bool compound_fits(const uint8_t *rtcp, uint32_t len)
 	return true;
 }
 
+/* The peer's quality is kept with its RTP. */
+static void read_reports(const struct lcore *lcore, const struct packet *packet)
+{
+	const struct flow *flow = packet->flow;
+	const struct flow *rtp = flow_link_get(&flow->rtp_of);
+	const struct flow *out = flow_link_get(&flow->rtcp_to);
+	const struct flow *out_rtp = out ? flow_link_get(&out->rtp_of) : NULL;
+	struct flow_slot *to = out_rtp ? out_rtp->slot : out ? out->slot : NULL;
+
+	quality_rtcp(&(rtp ? rtp : flow)->slot->state.quality, to ? &to->state.quality : NULL,
+		     packet_payload(packet), packet->payload_len, lcore->now_ns);
+}
+
 uint16_t stage_rtcp(struct lcore *lcore, struct packet *packets, uint16_t n)
 {
 	uint16_t kept = 0;
@@ -32,6 +45,7 @@ uint16_t stage_rtcp(struct lcore *lcore, struct packet *packets, uint16_t n)
 				continue;
 			}
 			counter_add(&state->rtcp_packets, 1);
+			read_reports(lcore, packet);
 			atomic_store_explicit(&state->last_rtcp_ns.value, lcore->now_ns,
 					      memory_order_relaxed);
 		}

@@ -104,12 +104,17 @@ static void count(struct lcore *lcore, const struct packet *packet)
 
 	const uint8_t *rtp = packet_payload(packet);
 	uint64_t header = counter_get(&state->rtp_header);
-	if (!state->rtp.is_set || (uint32_t)header != packet->ssrc)
+	if (!state->rtp.is_set || (uint32_t)header != packet->ssrc) {
 		start_run(&state->rtp, packet->sequence);
+		quality_restart(&state->quality);
+	}
 	update_sequence(state, packet->sequence);
 	store(&state->lost, state->rtp.lost_before + run_lost(&state->rtp));
 	if (flow->clock_hz)
 		update_jitter(state, flow->clock_hz, read_be32(rtp + 4), lcore->now_ns);
+	quality_rtp(&state->quality,
+		    (uint64_t)state->rtp.cycles + state->rtp.highest - state->rtp.base,
+		    state->rtp.received, counter_get(&state->jitter_us), lcore->now_ns);
 	store(&state->rtp_header, 1ull << 63 | (uint64_t)(rtp[1] & 0x7f) << 48 |
 					  (uint64_t)packet->sequence << 32 | packet->ssrc);
 }

@@ -302,9 +302,10 @@ static int make_poller(struct datapath *datapath, const struct datapath_config *
 	snprintf(name, sizeof(name), "inbox%u", index);
 	poller->inbox = rte_ring_create(name, HANDOVER_SIZE, SOCKET_ID_ANY, RING_F_SC_DEQ);
 	poller->punts = calloc(1, sizeof(*poller->punts));
+	poller->lcore.records = calloc(1, sizeof(*poller->lcore.records));
 	int err = srtp_lcore_create(&poller->lcore.srtp);
 	if (err || !poller->inbox || poller->wake_fd < 0 || !poller->punts ||
-	    rte_rcu_qsbr_thread_register(datapath->rcu, index) != 0)
+	    !poller->lcore.records || rte_rcu_qsbr_thread_register(datapath->rcu, index) != 0)
 		return why_set(why, -ERR_NO_MEMORY, "cannot set up lcore %u", index);
 	add_fd(poller, poller->wake_fd);
 	return 0;
@@ -453,6 +454,7 @@ static void free_poller(struct poller *poller)
 	if (poller->wake_fd >= 0)
 		close(poller->wake_fd);
 	free(poller->punts);
+	free(poller->lcore.records);
 	srtp_lcore_destroy(poller->lcore.srtp);
 	rte_free(poller);
 }

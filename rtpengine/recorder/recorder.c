@@ -28,6 +28,7 @@ struct file {
 
 struct recorder {
 	struct recorder_config config;
+	struct record_ring **rings; /* owned list */
 	char *folder;
 	pthread_t thread;
 	bool has_thread;
@@ -95,7 +96,7 @@ static void write_record(struct recorder *recorder, const struct record *record)
 static void write_all(struct recorder *recorder)
 {
 	for (size_t i = 0; i < recorder->config.ring_count; i++) {
-		struct record_ring *ring = recorder->config.rings[i];
+		struct record_ring *ring = recorder->rings[i];
 
 		for (unsigned n = 0; n < RECORD_RING_SIZE; n++) {
 			const struct record *record = record_first(ring);
@@ -194,12 +195,16 @@ int recorder_create(const struct recorder_config *config, struct recorder **out)
 		return -ERR_NO_MEMORY;
 	recorder->config = *config;
 	recorder->folder = slice_dup(slice_from(config->folder));
+	recorder->rings = calloc(config->ring_count, sizeof(*recorder->rings));
+	if (recorder->rings)
+		memcpy(recorder->rings, config->rings,
+		       config->ring_count * sizeof(*recorder->rings));
 	pthread_mutex_init(&recorder->lock, NULL);
 	pthread_condattr_init(&monotonic);
 	pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);
 	pthread_cond_init(&recorder->wake, &monotonic);
 	pthread_condattr_destroy(&monotonic);
-	int err = recorder->folder ? start_thread(recorder) : -ERR_NO_MEMORY;
+	int err = recorder->folder && recorder->rings ? start_thread(recorder) : -ERR_NO_MEMORY;
 	if (err) {
 		recorder_destroy(recorder);
 		return err;
@@ -227,6 +232,7 @@ void recorder_destroy(struct recorder *recorder)
 	}
 	pthread_cond_destroy(&recorder->wake);
 	pthread_mutex_destroy(&recorder->lock);
+	free(recorder->rings);
 	free(recorder->folder);
 	free(recorder);
 }
@@ -312,7 +318,7 @@ struct recorder_counters recorder_counters(struct recorder *recorder)
 	};
 
 	for (size_t i = 0; i < recorder->config.ring_count; i++)
-		out.lost += counter_get(&recorder->config.rings[i]->lost);
+		out.lost += counter_get(&recorder->rings[i]->lost);
 	pthread_mutex_lock(&recorder->lock);
 	for (size_t i = 0; i < RECORDER_OPEN_MAX; i++)
 		out.open += recorder->files[i].id != 0;

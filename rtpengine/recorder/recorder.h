@@ -12,8 +12,8 @@ struct recorder;
 #define RECORDER_NAME_MAX 200
 
 struct recorder_config {
-	const char *folder; /* must be there and ours to write */
-	struct record_ring *const *rings;
+	const char *folder;               /* must be there and ours to write */
+	struct record_ring *const *rings; /* the list is copied */
 	size_t ring_count;
 	uint64_t wall_ns; /* Unix time minus CLOCK_MONOTONIC */
 	size_t file_max;  /* 0 = RECORDER_FILE_MAX */

@@ -341,6 +341,11 @@ static int take_offer(struct offer *offer)
 		command_error(command, "%s", err_text(err));
 		return err;
 	}
+	if (option(&command->options, OPTION_RECORD)) {
+		err = recording_start(command, offer->session);
+		if (err)
+			return err;
+	}
 	commit(offer);
 	ng_dict_add_string(command->request->arena, command->reply, "result", SLICE("ok"));
 	ng_dict_add_string(command->request->arena, command->reply, "sdp", body);

@@ -35,6 +35,8 @@ enum options_bit {
 	OPTION_NEW_BRANCH = 1u << 23,
 	OPTION_ALL = 1u << 24,
 	OPTION_SINGLE_CODEC = 1u << 25, /* an answer names one codec */
+	OPTION_RECORD = 1u << 27,
+	OPTION_PAUSE = 1u << 28,
 	OPTION_DIRECTIONAL = 1u << 26,  /* a command means the participant of the from-tag alone */
 };
 

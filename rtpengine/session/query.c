@@ -56,6 +56,34 @@ static void add_drops(const struct report *r, struct ng_value *stream,
 	}
 }
 
+static struct ng_value *add_sample(const struct report *r, struct ng_value *ssrc, const char *name,
+				   const struct flow_quality_sample *sample)
+{
+	struct ng_value *mos = ng_dict_add_dict(r->arena, ssrc, name);
+
+	add_number(r, mos, "MOS", sample->mos);
+	add_number(r, mos, "packet loss", sample->loss_percent);
+	add_number(r, mos, "jitter", sample->jitter_ms);
+	add_number(r, mos, "round-trip time", sample->round_trip_us);
+	add_number(r, mos, "round-trip time leg", sample->round_trip_us);
+	return mos;
+}
+
+static void add_quality(const struct report *r, struct ng_value *ssrc,
+			const struct flow_quality *quality)
+{
+	if (!quality->samples)
+		return;
+	struct ng_value *mos = add_sample(r, ssrc, "average MOS", &quality->average);
+	add_number(r, mos, "samples", quality->samples);
+	mos = add_sample(r, ssrc, "lowest MOS", &quality->lowest);
+	add_number(r, mos, "reported at",
+		   session_wall_us(r->session->all, quality->lowest.at_ms) / 1000000);
+	mos = add_sample(r, ssrc, "highest MOS", &quality->highest);
+	add_number(r, mos, "reported at",
+		   session_wall_us(r->session->all, quality->highest.at_ms) / 1000000);
+}
+
 static void add_ssrc(struct report *r, struct ng_value *media, const struct flow_stats *stats)
 {
 	struct ng_value *list = ng_dict_add_list(r->arena, media, "ingress SSRCs");
@@ -76,6 +104,7 @@ static void add_ssrc(struct report *r, struct ng_value *media, const struct flow
 	add_number(r, ssrc, "packets", stats->packets);
 	add_number(r, ssrc, "last RTP seq", stats->sequence);
 	add_number(r, ssrc, "cumulative loss", stats->lost);
+	add_quality(r, ssrc, &stats->quality);
 }
 
 static void add_receive(const struct report *r, struct ng_value *stream,

@@ -39,6 +39,7 @@ void session_destroy(struct session *session, uint64_t now_ms)
 
 	while (session->dialogs)
 		dialog_destroy(session->dialogs, now_ms);
+	recording_stop(session);
 	wheel_cancel(sessions->wheel, &session->expiry);
 	table_remove(&sessions->by_call_id, &session->link);
 	if (session->prev)

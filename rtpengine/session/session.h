@@ -19,6 +19,8 @@
 #define SESSION_ENDED_KEPT  4096
 
 /* What commands forbid, of a participant or of the whole call. */
+enum { TYPE_NONE = 255 };
+
 enum session_block { BLOCK_MEDIA = 1, BLOCK_TO_SILENCE = 2, BLOCK_DTMF = 4 };
 
 struct flow_ref { /* finds the side of a flow the datapath speaks of */
@@ -40,6 +42,7 @@ struct side_media {
 	struct addr received;  /* where its signalling came from; family 0 = not known */
 	uint32_t clock_hz;
 	uint8_t event_type; /* payload type of telephone-event; 0 = none */
+	uint8_t pcma_type, pcmu_type; /* of G.711; TYPE_NONE = not in the SDP */
 	uint32_t bits;      /* OPTION_ASYMMETRIC, OPTION_STRICT_SOURCE */
 	char protocol[24];
 };
@@ -59,6 +62,7 @@ struct side {
 	struct dtmf *dtmf;       /* owned; NULL = no event was ever played */
 	struct sdes *sdes;       /* owned; NULL = no a=crypto either way */
 	struct peering *peering; /* owned; NULL = neither ICE nor DTLS */
+	struct player *player; /* owned; what this side hears instead of the other; NULL = nothing */
 };
 
 struct stream_kind {
@@ -124,6 +128,8 @@ struct session {
 	struct timer expiry;
 	bool is_deleting; /* expiry is the end of a delete delay */
 	uint8_t blocks;   /* enum session_block, of everybody */
+	uint32_t recording; /* of the recorder; 0 = none */
+	bool recording_is_paused;
 	uint64_t hijack_attempts;
 };
 
@@ -148,6 +154,8 @@ struct sessions {
 	const struct log *log;
 	struct random *random;
 	struct datapath *datapath;
+	struct recorder *recorder; /* NULL = there is none */
+	char *sounds;              /* folder; NULL = no file is played */
 	struct local_interface *interfaces;
 	size_t interface_count;
 	struct port_range **ranges; /* of all interfaces, not owned twice: these own */
@@ -251,6 +259,14 @@ void command_unsilence_media(struct command *command);
 void command_block_dtmf(struct command *command);
 void command_unblock_dtmf(struct command *command);
 void command_play_dtmf(struct command *command);
+void command_play_media(struct command *command);
+void command_stop_media(struct command *command);
+void command_start_recording(struct command *command);
+void command_stop_recording(struct command *command);
+/* recording.c: also what the flag record-call of an offer asks for. When it fails, the reply says
+ * why. */
+MUST_CHECK int recording_start(struct command *command, struct session *session);
+void recording_stop(struct session *session);
 /* Parse the SDP of the request; otherwise the reply says what is wrong with it. */
 MUST_CHECK int command_sdp(struct command *command, struct sdp **out);
 /* Texts of the request that are kept: present where they must be, and not too long. */

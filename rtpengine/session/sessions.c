@@ -22,6 +22,7 @@ static void sessions_free(struct sessions *sessions)
 	free(sessions->interfaces);
 	free(sessions->ranges);
 	dtls_identities_destroy(sessions->identities);
+	free(sessions->sounds);
 	table_free(&sessions->by_call_id);
 	table_free(&sessions->by_flow);
 	buf_free(&sessions->scratch);
@@ -104,6 +105,7 @@ int sessions_create(const struct sessions_config *config, uint64_t now_ms, struc
 	sessions->log = config->log;
 	sessions->random = config->random;
 	sessions->datapath = config->datapath;
+	sessions->recorder = config->recorder;
 	sessions->max_sessions = config->max_sessions;
 	sessions->offer_timeout_ms =
 		config->offer_timeout_ms ? config->offer_timeout_ms : SESSIONS_OFFER_MS;
@@ -116,8 +118,10 @@ int sessions_create(const struct sessions_config *config, uint64_t now_ms, struc
 	buf_init(&sessions->scratch);
 	sessions->interfaces = calloc(config->interface_count, sizeof(*sessions->interfaces));
 	sessions->ranges = calloc(ranges, sizeof(*sessions->ranges));
+	if (config->sounds)
+		sessions->sounds = slice_dup(slice_from(config->sounds));
 	int err = -ERR_NO_MEMORY;
-	if (!sessions->interfaces || !sessions->ranges)
+	if (!sessions->interfaces || !sessions->ranges || (config->sounds && !sessions->sounds))
 		goto fail;
 	err = dtls_identities_create(now_ms, &sessions->identities);
 	if (!err)

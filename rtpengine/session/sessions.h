@@ -9,6 +9,7 @@
 #include "control/ng/server.h"
 #include "control/stats/server.h"
 #include "rtpengine/datapath/datapath.h"
+#include "rtpengine/recorder/recorder.h"
 #include "rtpengine/session/ports.h"
 
 struct sessions;
@@ -40,6 +41,8 @@ struct sessions_config {
 	const struct log *log;
 	struct random *random;
 	struct datapath *datapath;
+	struct recorder *recorder; /* NULL = no recording */
+	const char *sounds;        /* folder; copied; NULL = no file is played */
 	const struct session_interface *interfaces; /* copied; the first is the default */
 	size_t interface_count;
 	uint32_t max_sessions;     /* 0 = as many as there are ports and flows for */
@@ -57,6 +60,7 @@ struct sessions_counters {
 	uint64_t offer_timed_out; /* never answered */
 	uint64_t offers, answers, deletes, queries, lists, pings, statistics, errors;
 	uint64_t controls; /* commands on calls in progress: block, play, ... */
+	uint64_t unsent;   /* packets of played sounds that no lcore took */
 	uint64_t events;   /* telephone events that arrived (RFC 4733) */
 	uint64_t ice_completed, ice_failed, ice_restarts;
 	uint64_t ice_unauthentic; /* STUN with our ufrag and a wrong password */

@@ -1,6 +1,7 @@
 /* stream.c - one m= line: port pairs and flows of both sides, and the rules the datapath gets.
  * SPDX-License-Identifier: Apache-2.0 */
 #include "rtpengine/session/dtmf.h"
+#include "rtpengine/session/player.h"
 
 #include <assert.h>
 #include <stdlib.h>
@@ -80,6 +81,7 @@ static void ports_close(struct stream *stream, int side, uint64_t now_ms)
 
 	dtmf_free(stream->dialog->session->all, at->dtmf);
 	at->dtmf = NULL;
+	(void)player_stop(stream, side);
 	flow_close(stream, &at->rtp);
 	flow_close(stream, &at->rtcp);
 	if (at->range)
@@ -187,7 +189,10 @@ int side_read(struct stream *stream, int side, const struct sdp_media *media,
 	      const struct options *options, struct side_media *out, const char **why)
 {
 	const struct sdp_connection *connection = sdp_media_connection(media);
-	struct side_media read = {.is_known = true, .bits = options->bits};
+	struct side_media read = {.is_known = true,
+				  .bits = options->bits,
+				  .pcma_type = TYPE_NONE,
+				  .pcmu_type = TYPE_NONE};
 	struct stream_kind kind = stream_kind_of(media);
 	struct sdp_rtpmap map;
 
@@ -199,6 +204,10 @@ int side_read(struct stream *stream, int side, const struct sdp_media *media,
 		read.clock_hz = map.clock_rate;
 	if (sdp_media_find_encoding(media, SLICE("telephone-event"), read.clock_hz, &map) == 0)
 		read.event_type = map.payload_type;
+	if (sdp_media_find_encoding(media, SLICE("PCMA"), 8000, &map) == 0)
+		read.pcma_type = map.payload_type;
+	if (sdp_media_find_encoding(media, SLICE("PCMU"), 8000, &map) == 0)
+		read.pcmu_type = map.payload_type;
 	if (read.is_rejected || kind.is_refused) {
 		*out = read;
 		return 0;
@@ -317,12 +326,13 @@ static struct flow_alter side_alter(const struct stream *stream, int side)
 	unsigned blocks = dialog->session->blocks | dialog->parties[side].blocks;
 
 	return (struct flow_alter){
-		.media = blocks & BLOCK_MEDIA        ? FLOW_MEDIA_BLOCK
+		.media = blocks & BLOCK_MEDIA || stream->sides[1 - side].player        ? FLOW_MEDIA_BLOCK
 			 : blocks & BLOCK_TO_SILENCE ? FLOW_MEDIA_SILENCE
 						     : FLOW_MEDIA_PASS,
 		.blocks_events = blocks & BLOCK_DTMF,
 		.event_types = {stream->sides[0].now.event_type, stream->sides[1].now.event_type},
 		.play = dtmf_play(stream, side),
+		.recording = dialog->session->recording_is_paused ? 0 : dialog->session->recording,
 	};
 }
 

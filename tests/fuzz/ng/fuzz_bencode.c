@@ -3,6 +3,13 @@
 #include "control/ng/bencode.h"
 #include <stdlib.h>
 
+static int scan(struct slice text, size_t *len)
+{
+	struct bencode_scanner scanner = {.at = 0};
+
+	return bencode_scan_more(&scanner, text, len);
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 static void check_round_trip(struct arena *arena, const struct ng_value *value, struct slice text)
@@ -25,7 +32,7 @@ static void check_scanner(struct slice text, bool readable)
 	struct bencode_scanner scanner = {.at = 0};
 	size_t whole_len = 0;
 	size_t len = 0;
-	int whole = bencode_scan(text, &whole_len);
+	int whole = scan(text, &whole_len);
 	int err = -ERR_AGAIN;
 
 	if (readable && (whole || whole_len > text.len))

@@ -154,9 +154,43 @@ static void hops_that_cannot_be_used_are_named(void **state)
 	b->egress.mtu = 100;
 	assert_int_equal(bench_send(b, LAN, LAN_PORT, 1, 7), DROP_TOO_BIG);
 	atomic_store(&b->hop.egress, NULL);
-	assert_int_equal(bench_send(b, LAN, LAN_PORT, 1, 7), DROP_NO_NEIGHBOUR);
 	atomic_store(&b->hop.has_route, false);
 	assert_int_equal(bench_send(b, LAN, LAN_PORT, 1, 7), DROP_NO_ROUTE);
+}
+
+static void packets_wait_a_moment_for_a_neighbour(void **state)
+{
+	struct bench *b = *state;
+	struct packet out[HELD_MAX];
+	atomic_store(&b->hop.egress, NULL);
+	for (uint16_t i = 0; i < HELD_MAX; i++)
+		assert_int_equal(bench_send(b, LAN, LAN_PORT, i, 7), DROP_NONE);
+	assert_int_equal(b->lcore.held_count, HELD_MAX);
+	assert_int_equal(bench_send(b, LAN, LAN_PORT, HELD_MAX, 7), DROP_NO_NEIGHBOUR);
+	assert_int_equal(packet_unhold(&b->lcore, out), 0);
+	assert_int_equal(b->lcore.held_count, HELD_MAX);
+	/* It answers: they leave in their order. (The bench has one buffer: of the first only the
+	 * numbers are looked at.) */
+	atomic_store(&b->hop.egress, &b->egress);
+	assert_int_equal(packet_unhold(&b->lcore, out), HELD_MAX);
+	for (uint16_t i = 0; i < HELD_MAX; i++)
+		assert_int_equal(out[i].sequence, i);
+	assert_int_equal(b->lcore.held_count, 0);
+	/* It does not: after a second they are dropped. */
+	atomic_store(&b->hop.egress, NULL);
+	assert_int_equal(bench_send(b, LAN, LAN_PORT, 100, 7), DROP_NONE);
+	uint64_t before = bench_drops(b, DROP_NO_NEIGHBOUR);
+	bench_advance_ms(b, 999);
+	assert_int_equal(packet_unhold(&b->lcore, out), 0);
+	assert_int_equal(bench_drops(b, DROP_NO_NEIGHBOUR), before);
+	bench_advance_ms(b, 1);
+	assert_int_equal(packet_unhold(&b->lcore, out), 0);
+	assert_int_equal(bench_drops(b, DROP_NO_NEIGHBOUR), before + 1);
+	/* The call ends meanwhile. */
+	assert_int_equal(bench_send(b, LAN, LAN_PORT, 101, 7), DROP_NONE);
+	b->flows[1].generation++;
+	assert_int_equal(packet_unhold(&b->lcore, out), 0);
+	assert_int_equal(b->lcore.held_count, 0);
 }
 
 static void no_room_in_front_is_a_drop(void **state)
@@ -228,6 +262,7 @@ int main(void)
 		T(after_a_new_offer_the_new_address_is_used_at_once),
 		T(a_closed_partner_is_a_hold),
 		T(hops_that_cannot_be_used_are_named),
+		T(packets_wait_a_moment_for_a_neighbour),
 		T(no_room_in_front_is_a_drop),
 		T(a_peer_that_is_a_port_of_ours_turns_around),
 		T(a_loop_of_ours_ends),

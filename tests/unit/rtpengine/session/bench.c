@@ -62,6 +62,7 @@ void bench_start(struct bench *bench)
 		.log = &bench->log,
 		.random = &bench->random,
 		.datapath = &bench->datapath,
+		.sounds = "/tmp",
 		.interfaces = interfaces,
 		.interface_count = 2,
 		.max_sessions = bench->max_sessions,

@@ -165,6 +165,17 @@ int datapath_flow_lock(struct datapath *datapath, struct flow_id id, const struc
 	return 0;
 }
 
+int datapath_media_send(struct datapath *datapath, struct flow_id id, const uint8_t *rtp,
+			size_t len)
+{
+	if (!fake_flow_of(datapath, id))
+		return -ERR_NOT_FOUND;
+	datapath->media_sent++;
+	datapath->media_len = len < sizeof(datapath->media) ? len : sizeof(datapath->media);
+	memcpy(datapath->media, rtp, datapath->media_len);
+	return 0;
+}
+
 int datapath_flow_send(struct datapath *datapath, struct flow_id id, const struct addr *to,
 		       const uint8_t *data, size_t len)
 {

@@ -43,8 +43,8 @@ static void wrong_requests_are_told_what_is_wrong(void **state)
 	const char *sdp = bench_sdp(b, "10.0.0.20", 4000, "");
 
 	assert_refused(bench_ask(b, "fly", NULL), "Unrecognized command");
-	assert_refused(bench_ask(b, "play media", "call-id", "c", NULL),
-		       "command \"play media\" is not supported");
+	assert_refused(bench_ask(b, "mesh", "call-id", "c", NULL),
+		       "command \"mesh\" is not supported");
 	assert_refused(bench_ask(b, "offer", "from-tag", "a", "sdp", sdp, NULL),
 		       "No call-id in message");
 	assert_refused(bench_ask(b, "offer", "call-id", "c", "sdp", sdp, NULL),
@@ -80,8 +80,8 @@ static void unknown_names_are_passed_over(void **state)
 static void what_we_cannot_do_is_refused_by_name(void **state)
 {
 	static const char *const cases[][2] = {
-		{"record-call", "record-call is not supported"},
-		{"record-call=yes", "record-call=yes is not supported"},
+		{"record-call", "this relay does not record (relay.recordings is not set)"},
+		{"record-call=yes", "this relay does not record (relay.recordings is not set)"},
 		{"transcode-PCMU", "transcode-PCMU is not supported"},
 		{"generate-RTCP=on", "generate-RTCP=on is not supported"},
 		{"transport-protocol=RTP/XYZ", "transport-protocol=RTP/XYZ is not supported"},

@@ -4,7 +4,9 @@
 
 #include <setjmp.h>
 #include <stdarg.h>
+#include <stdio.h>
 #include <stdlib.h>
+#include <unistd.h>
 #include <cmocka.h>
 
 #define EVENTS "a=rtpmap:101 telephone-event/8000\r\na=fmtp:101 0-16\r\n"
@@ -176,6 +178,133 @@ static void bad_digits_are_refused(void **state)
 		"too many events are waiting already");
 }
 
+static size_t wav(char *out, unsigned packets)
+{
+	size_t bytes = packets * 160u;
+	const uint8_t head[] = {'R',
+				'I',
+				'F',
+				'F',
+				0,
+				0,
+				0,
+				0,
+				'W',
+				'A',
+				'V',
+				'E',
+				'f',
+				'm',
+				't',
+				' ',
+				16,
+				0,
+				0,
+				0,
+				6,
+				0,
+				1,
+				0,
+				0x40,
+				0x1f,
+				0,
+				0,
+				0,
+				0,
+				0,
+				0,
+				0,
+				0,
+				8,
+				0,
+				'd',
+				'a',
+				't',
+				'a',
+				(uint8_t)bytes,
+				(uint8_t)(bytes >> 8),
+				0,
+				0};
+
+	memcpy(out, head, sizeof(head));
+	memset(out + sizeof(head), 0x2a, bytes);
+	return sizeof(head) + bytes;
+}
+
+/* NG's strings may hold anything; bench_ask() takes texts alone. */
+static const struct ng_value *play_blob(struct bench *b, unsigned packets, const char *times)
+{
+	static char sound[4096], name[64];
+	size_t len = wav(sound, packets);
+
+	snprintf(name, sizeof(name), "/tmp/test-control-%d.wav", (int)getpid());
+	FILE *file = fopen(name, "w");
+	assert_int_equal(fwrite(sound, 1, len, file), len);
+	fclose(file);
+	const struct ng_value *reply = bench_ask(b, "play media", "call-id", "c", "from-tag", "a",
+						 "file", name + 5, "repeat-times", times, NULL);
+	unlink(name);
+	return reply;
+}
+
+static void a_sound_is_played_in_place_of_the_other(void **state)
+{
+	struct bench *b = *state;
+	int64_t duration;
+	const struct ng_value *reply = play_blob(b, 3, "2");
+
+	ok(reply);
+	assert_int_equal(ng_get_integer(reply, "duration", &duration), 0);
+	assert_int_equal(duration, 60);
+	assert_int_equal(callee(b)->media, FLOW_MEDIA_BLOCK); /* the caller hears the sound */
+	assert_int_equal(caller(b)->media, FLOW_MEDIA_PASS);
+	bench_advance(b, 1);
+	assert_int_equal(b->datapath.media_sent, 1);
+	assert_int_equal(b->datapath.media[1], 0x80 | 8);
+	assert_int_equal(b->datapath.media_len, 172);
+	assert_int_equal(b->datapath.media[12], 0x2a);
+	bench_advance(b, 20);
+	assert_int_equal(b->datapath.media_sent, 2);
+	assert_int_equal(b->datapath.media[1], 8);
+	bench_advance(b, 200);
+	assert_int_equal(b->datapath.media_sent, 6);
+	assert_int_equal(callee(b)->media, FLOW_MEDIA_PASS);
+}
+
+static void a_sound_can_be_stopped(void **state)
+{
+	struct bench *b = *state;
+	int64_t position;
+
+	ok(play_blob(b, 20, "1"));
+	for (unsigned i = 0; i < 5; i++)
+		bench_advance(b, 20);
+	const struct ng_value *reply =
+		bench_ask(b, "stop media", "call-id", "c", "from-tag", "a", NULL);
+	ok(reply);
+	assert_int_equal(ng_get_integer(reply, "last-frame-pos", &position), 0);
+	assert_in_range(position, 5, 6);
+	unsigned sent = b->datapath.media_sent;
+	bench_advance(b, 100);
+	assert_int_equal(b->datapath.media_sent, sent);
+	assert_int_equal(callee(b)->media, FLOW_MEDIA_PASS);
+	ok(play_blob(b, 20, "1")); /* the call ends while it plays: teardown sees no timer */
+}
+
+static void what_cannot_be_played_is_refused(void **state)
+{
+	struct bench *b = *state;
+
+	refused(bench_ask(b, "play media", "call-id", "c", "from-tag", "a", NULL),
+		"cannot play: one of file and blob is needed");
+	refused(bench_ask(b, "play media", "call-id", "c", "from-tag", "a", "file", "../x", NULL),
+		"cannot play: the name leads out of the folder");
+	refused(bench_ask(b, "play media", "call-id", "c", "from-tag", "a", "blob", "x", NULL),
+		"cannot play: not a WAV file");
+	refused(bench_ask(b, "start recording", "call-id", "c", NULL),
+		"this relay does not record (relay.recordings is not set)");
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 
 int main(void)
@@ -187,6 +316,9 @@ int main(void)
 		TEST(a_reinvite_keeps_the_block),
 		TEST(digits_are_played_one_after_the_other),
 		TEST(bad_digits_are_refused),
+		TEST(a_sound_is_played_in_place_of_the_other),
+		TEST(a_sound_can_be_stopped),
+		TEST(what_cannot_be_played_is_refused),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,0 +1,180 @@
+/* sound.c - WAV and G.711. SPDX-License-Identifier: Apache-2.0 */
+#include "rtpengine/session/sound.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <sys/stat.h>
+#include <unistd.h>
+#include "control/base/buf.h"
+
+enum { WAV_PCM = 1, WAV_ALAW = 6, WAV_ULAW = 7, ULAW_BIAS = 0x84, ULAW_MAX = 32635 };
+
+/* The number of the highest bit set from bit 7 on, 0 to 7. */
+static unsigned segment(unsigned magnitude)
+{
+	unsigned number = 0;
+
+	for (magnitude >>= 8; magnitude && number < 7; magnitude >>= 1)
+		number++;
+	return number;
+}
+
+/* G.711 table 2: sign, 3 bits of segment, 4 bits in it; then every other bit inverted. */
+uint8_t g711_alaw(int16_t sample)
+{
+	unsigned sign = sample >= 0 ? 0x80 : 0;
+	unsigned magnitude = (unsigned)(sample >= 0 ? sample : -(sample + 1));
+	unsigned number = segment(magnitude);
+	unsigned step = number ? magnitude >> (number + 3) : magnitude >> 4;
+
+	return (uint8_t)((sign | number << 4 | (step & 0x0f)) ^ 0x55);
+}
+
+int16_t g711_from_alaw(uint8_t code)
+{
+	unsigned bits = code ^ 0x55u;
+	unsigned number = bits >> 4 & 7;
+	int magnitude = (int)((bits & 0x0f) << 4) + 8;
+
+	if (number)
+		magnitude = (magnitude + 0x100) << (number - 1);
+	return (int16_t)(bits & 0x80 ? magnitude : -magnitude);
+}
+
+/* G.711 table 3; all bits inverted. */
+uint8_t g711_ulaw(int16_t sample)
+{
+	unsigned sign = sample < 0 ? 0x80 : 0;
+	int positive = sample < 0 ? -(int)sample : sample;
+	unsigned magnitude = (unsigned)(positive < ULAW_MAX ? positive : ULAW_MAX) + ULAW_BIAS;
+	unsigned number = segment(magnitude);
+
+	return (uint8_t) ~(sign | number << 4 | (magnitude >> (number + 3) & 0x0f));
+}
+
+int16_t g711_from_ulaw(uint8_t code)
+{
+	unsigned bits = (uint8_t)~code;
+	int magnitude = (((int)(bits & 0x0f) << 3) + ULAW_BIAS) << (bits >> 4 & 7);
+
+	magnitude -= ULAW_BIAS;
+	return (int16_t)(bits & 0x80 ? -magnitude : magnitude);
+}
+
+static uint32_t le(const char *at, unsigned bytes)
+{
+	uint32_t value = 0;
+
+	for (unsigned i = 0; i < bytes; i++)
+		value |= (uint32_t)(uint8_t)at[i] << (8 * i);
+	return value;
+}
+
+/* The data of a chunk; empty = there is none. */
+static struct slice chunk(struct slice wav, const char *name)
+{
+	size_t at = 12;
+
+	while (at + 8 <= wav.len) {
+		size_t size = le(wav.data + at + 4, 4);
+		struct slice data = slice_sub(wav, at + 8, size);
+
+		if (!memcmp(wav.data + at, name, 4))
+			return data;
+		at += 8 + size + (size & 1);
+	}
+	return SLICE_NONE;
+}
+
+static int16_t sample(unsigned format, const char *data, size_t index)
+{
+	if (format == WAV_PCM)
+		return (int16_t)le(data + 2 * index, 2);
+	return format == WAV_ALAW ? g711_from_alaw((uint8_t)data[index])
+				  : g711_from_ulaw((uint8_t)data[index]);
+}
+
+int sound_parse(struct slice wav, struct sound **out, const char **why)
+{
+	*why = "not a WAV file";
+	if (wav.len < 12 || memcmp(wav.data, "RIFF", 4) != 0 ||
+	    memcmp(wav.data + 8, "WAVE", 4) != 0)
+		return -ERR_MALFORMED;
+	struct slice head = chunk(wav, "fmt "), data = chunk(wav, "data");
+	*why = "a WAV file without format or data";
+	if (head.len < 16 || data.len < 2)
+		return -ERR_MALFORMED;
+	unsigned format = le(head.data, 2), bits = le(head.data + 14, 2);
+	*why = "neither 16-bit PCM, A-law nor mu-law";
+	if ((format != WAV_PCM || bits != 16) &&
+	    ((format != WAV_ALAW && format != WAV_ULAW) || bits != 8))
+		return -ERR_MALFORMED;
+	*why = "not 8000 Hz with one channel";
+	if (le(head.data + 2, 2) != 1 || le(head.data + 4, 4) != SOUND_HZ)
+		return -ERR_MALFORMED;
+	size_t count = data.len / (bits / 8);
+	struct sound *sound = malloc(sizeof(*sound) + count * sizeof(sound->samples[0]));
+	*why = "out of memory";
+	if (!sound)
+		return -ERR_NO_MEMORY;
+	sound->count = count;
+	for (size_t i = 0; i < count; i++)
+		sound->samples[i] = sample(format, data.data, i);
+	*out = sound;
+	return 0;
+}
+
+static bool name_is_inside(struct slice name)
+{
+	return name.len && name.data[0] != '/' && !memchr(name.data, 0, name.len) &&
+	       slice_find_slice(name, SLICE("..")) == name.len;
+}
+
+static int read_whole(int fd, size_t size, struct buf *out)
+{
+	while (out->len < size) {
+		char *room = buf_reserve(out, size - out->len);
+		ssize_t n = room ? read(fd, room, size - out->len) : -1;
+
+		if (n < 0 && room && errno == EINTR)
+			continue;
+		if (n <= 0)
+			return room ? -ERR_SYSTEM : -ERR_NO_MEMORY;
+		out->len += (size_t)n;
+	}
+	return 0;
+}
+
+int sound_read(const char *folder, struct slice name, struct sound **out, const char **why)
+{
+	struct buf path, data;
+	struct stat status;
+
+	*why = "the name leads out of the folder";
+	if (!name_is_inside(name))
+		return -ERR_INVALID;
+	buf_init(&path);
+	buf_init(&data);
+	buf_printf(&path, "%s/%.*s", folder, SLICE_ARG(name));
+	int fd = buf_failed(&path) ? -1 : open(path.data, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+	int err = fd < 0 ? -ERR_NOT_FOUND : 0;
+	*why = "no such file";
+	if (!err && (fstat(fd, &status) != 0 || !S_ISREG(status.st_mode)))
+		err = -ERR_NOT_FOUND;
+	if (!err && status.st_size > SOUND_BYTES_MAX) {
+		*why = "the file is too large";
+		err = -ERR_TOO_LARGE;
+	}
+	if (!err) {
+		*why = "the file cannot be read";
+		err = read_whole(fd, (size_t)status.st_size, &data);
+	}
+	if (!err)
+		err = sound_parse(buf_slice(&data), out, why);
+	if (fd >= 0)
+		close(fd);
+	buf_free(&path);
+	buf_free(&data);
+	return err;
+}

@@ -1,0 +1,25 @@
+/* sound.h - what `play media` plays: a WAV file (8000 Hz, one channel; 16-bit PCM, A-law or mu-law),
+ * read whole into memory, and G.711 (ITU-T) to write it with. SPDX-License-Identifier: Apache-2.0
+ */
+#pragma once
+#include "control/base/slice.h"
+
+#define SOUND_HZ        8000
+#define SOUND_BYTES_MAX (8u << 20) /* of a file */
+
+struct sound {
+	size_t count;
+	int16_t samples[];
+};
+
+/* malloc'd. -ERR_MALFORMED (`why` says what is not as it must be), -ERR_NO_MEMORY. */
+MUST_CHECK int sound_parse(struct slice wav, struct sound **out, const char **why);
+/* FOLDER/NAME; `name` may not lead out of the folder (no "..", no leading '/').
+ * Also -ERR_INVALID (the name), -ERR_NOT_FOUND, -ERR_TOO_LARGE. */
+MUST_CHECK int sound_read(const char *folder, struct slice name, struct sound **out,
+			  const char **why);
+
+uint8_t g711_alaw(int16_t sample);
+uint8_t g711_ulaw(int16_t sample);
+int16_t g711_from_alaw(uint8_t code);
+int16_t g711_from_ulaw(uint8_t code);
