@@ -5,22 +5,20 @@ const struct schema_choice schema_sources[] = {
 	{"sdp-only", CONFIG_SOURCE_SDP_ONLY, "only from the address and port that SDP names"},
 	{"learn-once", CONFIG_SOURCE_LEARN_ONCE,
 	 "from where SDP says, or confirmed once from the signalling source (NAT), then locked"},
-	{"ice", SCHEMA_LATER | CONFIG_SOURCE_ICE, "only from where ICE has confirmed"},
-	{"secure", SCHEMA_LATER | CONFIG_SOURCE_SECURE, "only what SRTP has authenticated"},
+	{"ice", CONFIG_SOURCE_ICE, "only from where ICE has confirmed"},
+	{"secure", CONFIG_SOURCE_SECURE, "only what SRTP has authenticated"},
 	{NULL, 0, NULL},
 };
 const struct schema_choice schema_srtp[] = {
 	{"never", CONFIG_SRTP_NEVER, "RTP only"},
 	{"allow", CONFIG_SRTP_ALLOW, "RTP is offered, SRTP is taken"},
-	{"prefer", SCHEMA_LATER | CONFIG_SRTP_PREFER,
-	 "SRTP is offered so that RTP may be chosen (RFC 8643)"},
+	{"prefer", CONFIG_SRTP_PREFER, "SRTP is offered so that RTP may be chosen (RFC 8643)"},
 	{"require", CONFIG_SRTP_REQUIRE, "SRTP only"},
 	{NULL, 0, NULL},
 };
 const struct schema_choice schema_keyings[] = {
 	{"dtls", CONFIG_KEYING_DTLS, "by a handshake on the media path (RFC 5764)"},
-	{"sdes", SCHEMA_LATER | CONFIG_KEYING_SDES,
-	 "in SDP (RFC 4568): as secret as the signalling is"},
+	{"sdes", CONFIG_KEYING_SDES, "in SDP (RFC 4568): as secret as the signalling is"},
 	{NULL, 0, NULL},
 };
 const struct schema_choice schema_ice[] = {

@@ -240,6 +240,8 @@ static struct session_interface *session_interfaces(const struct config *config)
 			.last_port = from->media.ports[0].last,
 			.idle_timeout_ms = from->media.idle_timeout_ms,
 			.source_signalled = from->media.source == CONFIG_SOURCE_SDP_ONLY,
+			.source_by_ice = from->media.source == CONFIG_SOURCE_ICE,
+			.source_is_secure = from->media.source == CONFIG_SOURCE_SECURE,
 			.dscp = from->media.dscp,
 		};
 	}

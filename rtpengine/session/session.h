@@ -139,7 +139,7 @@ struct local_interface {
 	size_t range_count;
 	struct addr advertise;
 	uint32_t idle_timeout_ms;
-	bool source_signalled;
+	bool source_signalled, source_by_ice, source_is_secure;
 	uint8_t dscp;
 };
 

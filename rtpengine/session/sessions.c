@@ -33,6 +33,8 @@ static void set_policy(struct local_interface *interface, const struct session_i
 {
 	interface->idle_timeout_ms = config->idle_timeout_ms;
 	interface->source_signalled = config->source_signalled;
+	interface->source_by_ice = config->source_by_ice;
+	interface->source_is_secure = config->source_is_secure;
 	interface->dscp = config->dscp;
 }
 

@@ -26,6 +26,8 @@ struct session_interface {
 	uint32_t quarantine_ms;   /* 0 = PORTS_QUARANTINE_MS */
 	uint32_t idle_timeout_ms; /* a call without any packet ends; 0 = as if on hold */
 	bool source_signalled;    /* media only from where the SDP says; false = may be learned */
+	bool source_by_ice;       /* only from where ICE has confirmed */
+	bool source_is_secure;    /* only what SRTP has authenticated */
 	uint8_t dscp;             /* 0 to 63 */
 };
 

@@ -285,7 +285,7 @@ static struct flow_source side_source(const struct stream *stream, int side, str
 	};
 
 	source.expected[0] = at->now.is_natted ? at->now.received : expected;
-	if (!source.expected[0].family)
+	if (!source.expected[0].family || (local->source_by_ice && !peering_has_ice(at->peering)))
 		source.mode = FLOW_SOURCE_CLOSED;
 	return source;
 }
@@ -343,7 +343,11 @@ static void protect(const struct stream *stream, int side, unsigned component,
 {
 	const struct side *at = &stream->sides[side];
 
-	rule->needs_srtp = strstr(at->now.protocol, "SAVP") != NULL;
+	const struct party *party = &stream->dialog->parties[side];
+
+	rule->needs_srtp =
+		stream->dialog->session->all->interfaces[party->interface].source_is_secure ||
+		strstr(at->now.protocol, "SAVP") != NULL;
 	peering_rule(at->peering, component, rule);
 	sdes_rule(at->sdes, rule);
 }

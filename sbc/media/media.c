@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "sbc/media/media.h"
 #include <stdlib.h>
+#include "sbc/media/policy.h"
 #include "sbc/media/request.h"
 
 /* The same complaint is logged at most so often. */
@@ -237,7 +238,10 @@ int media_exchange(struct media *media, enum media_verb verb, struct media_sessi
 	bool differs;
 
 	arena_reset(media->arena);
-	int err = use_codecs(media, from, to, &sdp);
+	int err =
+		verb == MEDIA_OFFER ? policy_check(policy_of(media->worker->config, from), sdp) : 0;
+	if (!err)
+		err = use_codecs(media, from, to, &sdp);
 	if (!err)
 		err = request_is_natted(media->arena, sdp, &from->source, &differs);
 	if (err)

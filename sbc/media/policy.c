@@ -1,6 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "sbc/media/policy.h"
 
+const struct config_media *policy_of(const struct config *config, const struct media_end *end)
+{
+	return end->policy ? end->policy : &config->interfaces[end->interface].media;
+}
+
 static void add(struct arena *arena, struct ng_value *list, const char *word)
 {
 	ng_list_add_string(arena, list, slice_from(word));
@@ -26,6 +31,49 @@ static bool is_secure(struct slice sdp)
 	return false;
 }
 
+/* "m=audio 4000 RTP/SAVP 8": of a medium that is wanted. */
+static bool read_media_line(struct slice line, struct slice *port, struct slice *protocol)
+{
+	struct slice type;
+
+	return slice_starts(line, SLICE("m=")) && slice_next_word(&line, &type) &&
+	       slice_next_word(&line, port) && slice_next_word(&line, protocol) &&
+	       !slice_equal(*port, SLICE("0")) &&
+	       slice_find_slice(*protocol, SLICE("RTP/")) < protocol->len;
+}
+
+/* A medium may be keyed as its line and the attributes say. */
+static bool is_keyed(const struct config_media *from, struct slice protocol, struct slice sdp)
+{
+	bool is_tls = slice_find_slice(protocol, SLICE("TLS")) < protocol.len;
+	bool has_print = slice_find_slice(sdp, SLICE("a=fingerprint:")) < sdp.len;
+	bool has_crypto = slice_find_slice(sdp, SLICE("a=crypto:")) < sdp.len;
+
+	return (has_print && keys_by(from, CONFIG_KEYING_DTLS)) ||
+	       (has_crypto && !is_tls && keys_by(from, CONFIG_KEYING_SDES));
+}
+
+int policy_check(const struct config_media *from, struct slice sdp)
+{
+	struct slice rest = sdp, line, port, protocol;
+
+	while (slice_next_line(&rest, &line)) {
+		if (!read_media_line(line, &port, &protocol))
+			continue;
+		bool secure = slice_find_slice(protocol, SLICE("/SAVP")) < protocol.len;
+		if (secure ? from->srtp == CONFIG_SRTP_NEVER || !is_keyed(from, protocol, sdp)
+			   : from->srtp == CONFIG_SRTP_REQUIRE)
+			return -ERR_UNSUPPORTED;
+	}
+	return 0;
+}
+
+/* RFC 8643: a=crypto beside RTP/AVP, to be taken or left. */
+static bool is_opportunistic(const struct config_media *media)
+{
+	return media->srtp == CONFIG_SRTP_PREFER && keys_by(media, CONFIG_KEYING_SDES);
+}
+
 /* What is offered to `to`; NULL = as it came. */
 static const char *transport(const struct config_media *from, const struct config_media *to,
 			     struct slice sdp)
@@ -34,9 +82,26 @@ static const char *transport(const struct config_media *from, const struct confi
 
 	if (to->srtp == CONFIG_SRTP_NEVER || (to->srtp == CONFIG_SRTP_ALLOW && !offered))
 		return offered ? "RTP/AVP" : NULL;
+	if (is_opportunistic(to))
+		return "RTP/AVP";
 	/* The first way to agree on keys is the one that is offered. */
 	return to->keying_count > 0 && to->keying[0] == CONFIG_KEYING_SDES ? "RTP/SAVP"
 									   : "UDP/TLS/RTP/SAVPF";
+}
+
+static void add_sdes(struct arena *arena, struct ng_value *dict, const struct config_media *from,
+		     const struct config_media *to)
+{
+	bool takes = from->srtp != CONFIG_SRTP_NEVER && from->srtp != CONFIG_SRTP_REQUIRE &&
+		     keys_by(from, CONFIG_KEYING_SDES);
+
+	if (!takes && !is_opportunistic(to))
+		return;
+	struct ng_value *list = ng_dict_add_list(arena, dict, "OSRTP");
+	if (takes)
+		add(arena, list, "accept");
+	if (is_opportunistic(to))
+		add(arena, list, "offer");
 }
 
 static void add_mux(struct arena *arena, struct ng_value *dict, const struct config_media *from,
@@ -95,6 +160,7 @@ void policy_offer(struct arena *arena, struct ng_value *dict, const struct confi
 		ng_dict_add_string(arena, dict, "transport-protocol", slice_from(protocol));
 	if (from->srtp == CONFIG_SRTP_NEVER || !keys_by(from, CONFIG_KEYING_DTLS))
 		ng_dict_add_string(arena, dict, "DTLS-reverse", SLICE("off"));
+	add_sdes(arena, dict, from, to);
 	add_mux(arena, dict, from, to);
 	add_ice(arena, dict, from, to);
 	add_bundle(arena, dict, from, to);

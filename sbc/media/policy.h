@@ -5,6 +5,11 @@
 #include "control/ng/value.h"
 #include "sbc/media/media.h"
 
+/* Of the peer, where there is one; of the side otherwise. */
+const struct config_media *policy_of(const struct config *config, const struct media_end *end);
+/* Whether a side may offer this: -ERR_UNSUPPORTED for RTP where SRTP is required, SRTP where there
+ * is none, or keys agreed in a way that is not its policy's. */
+MUST_CHECK int policy_check(const struct config_media *from, struct slice sdp);
 /* Of an offer from one side to the other. */
 void policy_offer(struct arena *arena, struct ng_value *dict, const struct config_media *from,
 		  const struct config_media *to, struct slice sdp);

@@ -22,12 +22,6 @@ static void add_source(struct arena *arena, struct ng_value *dict, const struct 
 	ng_list_add_string(arena, list, slice_from(addr_ip_text(source, text)));
 }
 
-/* Of the peer, where there is one; of the side otherwise. */
-static const struct config_media *media_of(const struct config *config, const struct media_end *end)
-{
-	return end->policy ? end->policy : &config->interfaces[end->interface].media;
-}
-
 struct ng_value *request_exchange(struct arena *arena, const struct config *config,
 				  enum media_verb verb, const struct media_session *session,
 				  const struct media_end *from, const struct media_end *to,
@@ -55,7 +49,7 @@ struct ng_value *request_exchange(struct arena *arena, const struct config *conf
 	size_t flag_count = 0;
 	if (is_natted)
 		flags[flag_count++] = "SIP-source-address";
-	if (verb == MEDIA_OFFER && policy_offers_bundle(media_of(config, to)))
+	if (verb == MEDIA_OFFER && policy_offers_bundle(policy_of(config, to)))
 		flags[flag_count++] = "generate-mid";
 	if (flag_count)
 		add_list(arena, dict, "flags", flags, flag_count);
@@ -63,9 +57,9 @@ struct ng_value *request_exchange(struct arena *arena, const struct config *conf
 		const char *const direction[] = {config->interfaces[from->interface].name,
 						 config->interfaces[to->interface].name};
 		add_list(arena, dict, "direction", direction, 2);
-		policy_offer(arena, dict, media_of(config, from), media_of(config, to), sdp);
+		policy_offer(arena, dict, policy_of(config, from), policy_of(config, to), sdp);
 	} else {
-		policy_answer(arena, dict, media_of(config, to));
+		policy_answer(arena, dict, policy_of(config, to));
 	}
 	return dict;
 }

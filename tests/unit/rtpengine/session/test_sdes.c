@@ -317,6 +317,25 @@ static void keys_stay_until_somebody_changes_one(void **state)
 	assert_non_null(strstr(crypto(b, body, 0), strstr(ours[3], "AES_CM_128")));
 }
 
+static void a_secure_interface_admits_nothing_in_clear(void **state)
+{
+	struct bench *b = *state;
+	struct session_interface policies[2] = {{.source_signalled = true},
+						{.source_is_secure = true}};
+	sessions_set_policies(b->sessions, policies);
+	ask_ok(bench_offer(b, "c", "a", sdp(b, "10.0.0.20", "RTP/AVP", ""), TO_WAN));
+	ask_ok(bench_answer(b, "c", "a b", sdp(b, "198.51.100.7", "RTP/AVP", ""), ""));
+	assert_true(rule(b, WAN, 0)->needs_srtp);
+	assert_int_equal(rule(b, WAN, 0)->srtp_in.suite, FLOW_SRTP_NONE);
+	assert_false(rule(b, LAN, 0)->needs_srtp);
+	policies[1] = (struct session_interface){.source_by_ice = true};
+	sessions_set_policies(b->sessions, policies);
+	ask_ok(bench_offer(b, "d", "a", sdp(b, "10.0.0.20", "RTP/AVP", ""), TO_WAN));
+	ask_ok(bench_answer(b, "d", "a b", sdp(b, "198.51.100.7", "RTP/AVP", ""), ""));
+	assert_int_equal(rule(b, WAN, 0)->source.mode, FLOW_SOURCE_CLOSED);
+	assert_int_equal(rule(b, LAN, 0)->source.mode, FLOW_SOURCE_EXACT);
+}
+
 static void osrtp_is_offered_and_accepted_on_request(void **state)
 {
 	struct bench *b = *state;
@@ -357,6 +376,7 @@ int main(void)
 		TEST(nothing_secure_is_relayed_in_clear),
 		TEST(suites_are_filtered_and_ordered),
 		TEST(keys_stay_until_somebody_changes_one),
+		TEST(a_secure_interface_admits_nothing_in_clear),
 		TEST(osrtp_is_offered_and_accepted_on_request),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);

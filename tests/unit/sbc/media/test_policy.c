@@ -1,0 +1,102 @@
+/* test_policy.c - what a side's policy lets through, and what it asks of the relay.
+ * SPDX-License-Identifier: Apache-2.0 */
+#include "sbc/media/policy.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <cmocka.h>
+
+#define HEAD  "v=0\r\no=- 1 1 IN IP4 10.0.0.9\r\ns=-\r\nc=IN IP4 10.0.0.9\r\nt=0 0\r\n"
+#define PLAIN SLICE(HEAD "m=audio 4000 RTP/AVP 8\r\n")
+#define SDES  SLICE(HEAD "m=audio 4000 RTP/SAVP 8\r\na=crypto:1 X inline:Y\r\n")
+#define DTLS  SLICE(HEAD "m=audio 4000 UDP/TLS/RTP/SAVPF 8\r\na=fingerprint:sha-256 AA\r\n")
+#define T38   SLICE(HEAD "m=image 4000 udptl t38\r\n")
+#define MIXED                                                                                      \
+	SLICE(HEAD "m=audio 4000 RTP/SAVP 8\r\na=crypto:1 X inline:Y\r\n"                          \
+		   "m=video 4002 RTP/AVP 99\r\n")
+#define REFUSED                                                                                    \
+	SLICE(HEAD "m=audio 4000 RTP/SAVP 8\r\na=crypto:1 X inline:Y\r\n"                          \
+		   "m=video 0 RTP/AVP 99\r\n")
+
+static const enum config_keying dtls[] = {CONFIG_KEYING_DTLS};
+static const enum config_keying sdes[] = {CONFIG_KEYING_SDES};
+static const enum config_keying both[] = {CONFIG_KEYING_DTLS, CONFIG_KEYING_SDES};
+
+static struct config_media media(enum config_srtp srtp, const enum config_keying *keying,
+				 size_t count)
+{
+	return (struct config_media){.srtp = srtp, .keying = keying, .keying_count = count};
+}
+
+static void nothing_is_downgraded_in_silence(void **state)
+{
+	const struct config_media never = media(CONFIG_SRTP_NEVER, both, 2);
+	const struct config_media allow = media(CONFIG_SRTP_ALLOW, dtls, 1);
+	const struct config_media require = media(CONFIG_SRTP_REQUIRE, both, 2);
+	const struct config_media by_sdes = media(CONFIG_SRTP_REQUIRE, sdes, 1);
+	(void)state;
+	assert_int_equal(policy_check(&never, PLAIN), 0);
+	assert_int_equal(policy_check(&never, SDES), -ERR_UNSUPPORTED);
+	assert_int_equal(policy_check(&never, DTLS), -ERR_UNSUPPORTED);
+	assert_int_equal(policy_check(&allow, PLAIN), 0);
+	assert_int_equal(policy_check(&allow, DTLS), 0);
+	assert_int_equal(policy_check(&allow, SDES), -ERR_UNSUPPORTED);
+	assert_int_equal(policy_check(&require, PLAIN), -ERR_UNSUPPORTED);
+	assert_int_equal(policy_check(&require, MIXED), -ERR_UNSUPPORTED);
+	assert_int_equal(policy_check(&require, REFUSED), 0);
+	assert_int_equal(policy_check(&require, SDES), 0);
+	assert_int_equal(policy_check(&require, DTLS), 0);
+	assert_int_equal(policy_check(&require, T38), 0);
+	assert_int_equal(policy_check(&by_sdes, DTLS), -ERR_UNSUPPORTED);
+}
+
+struct asked {
+	const char *transport, *osrtp;
+};
+
+static void expect(const struct config_media *from, const struct config_media *to, struct slice sdp,
+		   struct asked want)
+{
+	struct arena *arena;
+	assert_int_equal(arena_create(4096, 65536, &arena), 0);
+	struct ng_value *dict = ng_dict_create(arena);
+	policy_offer(arena, dict, from, to, sdp);
+	const struct ng_value *list = ng_dict_get(dict, "OSRTP");
+	char osrtp[64] = "";
+	for (const struct ng_value *at = ng_first(list); at; at = at->next) {
+		strncat(osrtp, at->string.data, at->string.len);
+		strcat(osrtp, " ");
+	}
+	assert_true(
+		slice_equal(ng_get_string(dict, "transport-protocol"), slice_from(want.transport)));
+	assert_string_equal(osrtp, want.osrtp);
+	arena_destroy(arena);
+}
+
+static void the_other_side_is_offered_what_its_policy_says(void **state)
+{
+	const struct config_media never = media(CONFIG_SRTP_NEVER, dtls, 1);
+	const struct config_media allow = media(CONFIG_SRTP_ALLOW, sdes, 1);
+	const struct config_media prefer = media(CONFIG_SRTP_PREFER, sdes, 1);
+	const struct config_media require = media(CONFIG_SRTP_REQUIRE, sdes, 1);
+	const struct config_media handshake = media(CONFIG_SRTP_REQUIRE, dtls, 1);
+	(void)state;
+	expect(&never, &never, PLAIN, (struct asked){"", ""});
+	expect(&never, &require, PLAIN, (struct asked){"RTP/SAVP", ""});
+	expect(&never, &handshake, PLAIN, (struct asked){"UDP/TLS/RTP/SAVPF", ""});
+	expect(&never, &prefer, PLAIN, (struct asked){"RTP/AVP", "offer "});
+	expect(&require, &never, SDES, (struct asked){"RTP/AVP", ""});
+	expect(&allow, &never, PLAIN, (struct asked){"", "accept "});
+	expect(&allow, &allow, SDES, (struct asked){"RTP/SAVP", "accept "});
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(nothing_is_downgraded_in_silence),
+		cmocka_unit_test(the_other_side_is_offered_what_its_policy_says),
+	};
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
