@@ -28,7 +28,7 @@ class Baresip:
         for key, module in (("mediaenc", mediaenc), ("medianat", medianat)):
             if module:  # "dtls_srtp", "ice"
                 account += ";%s=%s" % (key, module)
-                modules += "module %s.so\n" % module
+                modules += "module %s.so\n" % module.split("-")[0]  # "srtp-mand" is one of srtp.so
         with open(os.path.join(self.dir, "accounts"), "w") as f:
             f.write(account + "\n")
         with open(os.path.join(self.dir, "contacts"), "w") as f:
