@@ -39,13 +39,42 @@ int leg_set_contact(struct call *call, uint8_t index, const struct transport_pat
 	return err;
 }
 
+static bool same_place(struct slice a, struct slice b)
+{
+	struct uri first, second;
+
+	return uri_parse(a, &first) == 0 && uri_parse(b, &second) == 0 &&
+	       slice_equal(first.user, second.user) &&
+	       slice_equal_nocase(first.host, second.host) && first.port == second.port;
+}
+
+/* A phone that is reached by its connection, lost it and came back since the call began: it has
+ * registered the contact that it has in the dialog, over another one. */
+static const struct binding *find_moved(const struct call *call, const struct leg *leg,
+					const struct dialog *dialog)
+{
+	const struct binding *binding = NULL;
+
+	if (!leg->path.connection || leg->peer >= 0)
+		return NULL;
+	while ((binding = registrar_lookup(call->calls->registrar, dialog->remote_uri, binding)))
+		if (binding->path.flow && binding->path.connection != leg->path.connection &&
+		    binding->path.interface == leg->interface &&
+		    binding->refreshed_ms > call->created_ms &&
+		    same_place(binding->contact, dialog->remote_target))
+			return binding;
+	return NULL;
+}
+
 void leg_way(const struct call *call, uint8_t index, const struct dialog *dialog,
 	     struct transport_path *out)
 {
 	const struct leg *leg = &call->legs[index];
 
-	*out = leg->path;
-	if (!leg->is_trusted)
+	const struct binding *moved = find_moved(call, leg, dialog);
+
+	*out = moved ? moved->path : leg->path;
+	if (!leg->is_trusted || moved)
 		return;
 	struct transport_path path;
 	if (path_to_uri(call->calls->worker, leg->interface, dialog_next_hop(dialog), &path) != 0)

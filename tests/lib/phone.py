@@ -87,15 +87,18 @@ class Phone:
             data = rest[length:]
         self.pending[s] = data
 
+    def contact(self):
+        return "<sip:%s@%s:%d%s>" % (self.user, self.address, self.port,
+                                     "" if self.transport == "udp" else ";transport=tcp")
+
     def register(self, domain, password, expires=600):
         call_id, authorization = "%08x@%s" % (random.getrandbits(32), self.address), ""
         for cseq in (1, 2):
             self.send("REGISTER sip:%s SIP/2.0\r\nVia: %s\r\nMax-Forwards: 70\r\nFrom: <sip:%s@%s>;tag=%s\r\n"
-                      "To: <sip:%s@%s>\r\nCall-ID: %s\r\nCSeq: %d REGISTER\r\nContact: <sip:%s@%s:%d%s>\r\n"
+                      "To: <sip:%s@%s>\r\nCall-ID: %s\r\nCSeq: %d REGISTER\r\nContact: %s\r\n"
                       "Expires: %d\r\n%sContent-Length: 0\r\n\r\n" % (
-                          domain, self.via(), self.user, domain, self.tag, self.user, domain, call_id, cseq, self.user,
-                          self.address, self.port, "" if self.transport == "udp" else ";transport=tcp", expires,
-                          authorization))
+                          domain, self.via(), self.user, domain, self.tag, self.user, domain, call_id, cseq,
+                          self.contact(), expires, authorization))
             answer = self.receive(lambda m: not m.is_request and m.method == "REGISTER" and m.code >= 200 and
                                   m.get("CSeq").startswith("%d " % cseq))
             if answer.code != 401:
@@ -130,12 +133,8 @@ class Call:
         body = SDP % {"ip": phone.address, "port": rtp_port} if sdp is True else (sdp or "")
         phone.send("INVITE %s SIP/2.0\r\nVia: %s\r\nMax-Forwards: 70\r\nFrom: %s\r\nTo: <%s>\r\nCall-ID: %s\r\n"
                    "CSeq: 1 INVITE\r\nContact: %s\r\n%s%sContent-Length: %d\r\n\r\n%s" % (
-                       uri, phone.via(self.branch), self.local, uri, self.call_id, self.contact(), extra,
+                       uri, phone.via(self.branch), self.local, uri, self.call_id, self.phone.contact(), extra,
                        "Content-Type: application/sdp\r\n" if body else "", len(body), body))
-
-    def contact(self):
-        return "<sip:%s@%s:%d%s>" % (self.phone.user, self.phone.address, self.phone.port,
-                                     "" if self.phone.transport == "udp" else ";transport=tcp")
 
     def mine(self, message):
         return message.get("Call-ID") == self.call_id
@@ -159,7 +158,7 @@ class Call:
         self.phone.send("%s %s SIP/2.0\r\nVia: %s\r\nMax-Forwards: 70\r\n%sFrom: %s\r\nTo: %s\r\nCall-ID: %s\r\n"
                         "CSeq: %d %s\r\nContact: %s\r\n%s%sContent-Length: %d\r\n\r\n%s" % (
                             method, self.target, self.phone.via(branch), "".join("Route: %s\r\n" % r for r in self.routes),
-                            self.local, self.remote, self.call_id, cseq, method, self.contact(), extra,
+                            self.local, self.remote, self.call_id, cseq, method, self.phone.contact(), extra,
                             "Content-Type: application/sdp\r\n" if body else "", len(body), body))
 
     def ack(self, body=""):
@@ -190,4 +189,4 @@ class Call:
         self.phone.send("SIP/2.0 %d %s\r\n%sFrom: %s\r\nTo: %s\r\nCall-ID: %s\r\nCSeq: %s\r\nContact: %s\r\n%s"
                         "Content-Length: %d\r\n\r\n%s" % (
                             code, reason, vias, request.get("From"), to, request.get("Call-ID"), request.get("CSeq"),
-                            self.contact(), "Content-Type: application/sdp\r\n" if body else "", len(body), body))
+                            self.phone.contact(), "Content-Type: application/sdp\r\n" if body else "", len(body), body))
