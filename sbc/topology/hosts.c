@@ -66,7 +66,7 @@ static void write_uri(const struct hosts_way *way, struct slice text, bool with_
 	}
 	if (addr_parse_ip(uri.host, &literal) != 0 && !hosts_is_own(way->config, uri.host)) {
 		write_host(uri.host, out);
-	} else if (way->server) {
+	} else if (way->server && way->server->family) {
 		addr_add_host(out, way->server);
 		if (with_port && way->server->port != 5060)
 			buf_printf(out, ":%u", way->server->port);

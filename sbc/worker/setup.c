@@ -6,7 +6,6 @@
 
 enum {
 	CONNECTIONS_MAX = 20000, /* of one interface, all workers together */
-	MESSAGES_A_REQUEST = 20, /* a call or a registration takes no more from its side */
 };
 
 static size_t count_listeners(const struct config *config)
@@ -33,15 +32,13 @@ static uint32_t per_second(const struct config_rate *rate)
 	return value ? (uint32_t)value : 1;
 }
 
-/* Messages a second that one stranger may send, from the calls and registrations it may begin. */
-static void set_rates(const struct config_limits *limits, struct guard_interface *out)
+/* Of the whole interface's rate each worker has its part; a source's messages come to one worker by
+ * its address and port. */
+static void set_rates(const struct config_limits *limits, uint8_t workers,
+		      struct guard_interface *out)
 {
-	uint32_t setup = per_second(&limits->per_source.setup_rate);
-	uint32_t registers = per_second(&limits->per_source.register_rate);
-
-	if (!setup || !registers)
-		return; /* without limits on what they mean, none on the messages */
-	out->source_rate_per_s = (setup + registers) * MESSAGES_A_REQUEST;
+	out->rate_per_s = (per_second(&limits->message_rate) + workers - 1u) / workers;
+	out->source_rate_per_s = per_second(&limits->per_source.message_rate);
 	out->source_burst = 2 * out->source_rate_per_s;
 }
 
@@ -62,8 +59,7 @@ static void set_interface(const struct config_interface *from, uint8_t workers,
 		.origin_count = from->origin_count,
 	};
 	*guard = (struct guard_interface){.trusted = from->trusted};
-	if (!from->trusted)
-		set_rates(&from->limits, guard);
+	set_rates(&from->limits, workers, guard);
 	const struct config_ban *ban = &from->security.ban;
 	guard->bad_messages = ban->bad_messages.count;
 	guard->bad_window_s = ban->bad_messages.period_ms / 1000;
