@@ -11,6 +11,7 @@
 #include "rtpengine/session/options.h"
 #include "rtpengine/session/sdes.h"
 #include "rtpengine/session/peering.h"
+#include "rtpengine/session/policing.h"
 #include "rtpengine/session/sessions.h"
 
 #define SESSION_MAX_DIALOGS 32
@@ -41,6 +42,7 @@ struct side_media {
 	struct addr rtp, rtcp; /* as in the SDP */
 	struct addr received;  /* where its signalling came from; family 0 = not known */
 	uint32_t clock_hz;
+	struct policing policing;
 	uint8_t event_type; /* payload type of telephone-event; 0 = none */
 	uint8_t pcma_type, pcmu_type; /* of G.711; TYPE_NONE = not in the SDP */
 	uint32_t bits;      /* OPTION_ASYMMETRIC, OPTION_STRICT_SOURCE */

@@ -200,6 +200,7 @@ int side_read(struct stream *stream, int side, const struct sdp_media *media,
 	read.direction = sdp_media_direction(media);
 	read.is_rejected = media->port == 0;
 	read.has_mux = sdp_media_has_rtcp_mux(media);
+	policing_read(media, &read.policing);
 	if (media->format_count && sdp_media_rtpmap(media, media->formats[0], &map) == 0)
 		read.clock_hz = map.clock_rate;
 	if (sdp_media_find_encoding(media, SLICE("telephone-event"), read.clock_hz, &map) == 0)
@@ -326,9 +327,9 @@ static struct flow_alter side_alter(const struct stream *stream, int side)
 	unsigned blocks = dialog->session->blocks | dialog->parties[side].blocks;
 
 	return (struct flow_alter){
-		.media = blocks & BLOCK_MEDIA || stream->sides[1 - side].player        ? FLOW_MEDIA_BLOCK
-			 : blocks & BLOCK_TO_SILENCE ? FLOW_MEDIA_SILENCE
-						     : FLOW_MEDIA_PASS,
+		.media = blocks & BLOCK_MEDIA || stream->sides[1 - side].player ? FLOW_MEDIA_BLOCK
+			 : blocks & BLOCK_TO_SILENCE                            ? FLOW_MEDIA_SILENCE
+										: FLOW_MEDIA_PASS,
 		.blocks_events = blocks & BLOCK_DTMF,
 		.event_types = {stream->sides[0].now.event_type, stream->sides[1].now.event_type},
 		.play = dtmf_play(stream, side),
@@ -374,6 +375,7 @@ static void publish_side(struct stream *stream, int side)
 		rule.rtcp_to = rtcp_to;
 	if (rule.kind != FLOW_OTHER)
 		rule.alter = side_alter(stream, side);
+	policing_rule(&at->now.policing, &other->now.policing, &rule);
 	if (rule.kind != FLOW_OTHER)
 		protect(stream, side, 1, &rule);
 	publish(stream, &at->rtp, &rule);
@@ -386,6 +388,7 @@ static void publish_side(struct stream *stream, int side)
 	rule.kind = FLOW_RTCP;
 	rule.rtcp_to = rtcp_to;
 	rule.rtp_of = at->rtp.id;
+	policing_rule(&at->now.policing, &other->now.policing, &rule);
 	if (rule.source.mode != FLOW_SOURCE_CLOSED)
 		protect(stream, side, 2, &rule);
 	publish(stream, &at->rtcp, &rule);

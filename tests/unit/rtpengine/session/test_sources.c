@@ -239,6 +239,23 @@ static void rtcp_mux_is_agreed_on_each_side_by_itself(void **state)
 	}
 }
 
+static void the_sdp_says_what_and_how_much_may_come(void **state)
+{
+	struct bench *b = *state;
+	const char *more = "a=rtpmap:96 opus/48000/2\r\n";
+	ask_ok(bench_offer(b, "c", "a", bench_sdp(b, "10.0.0.20", 4000, ""), DIRECTION));
+	ask_ok(bench_answer(b, "c", "a b", bench_sdp(b, "198.51.100.7", 5000, more), ""));
+	const struct flow_rule *lan = &fake_flow_at(&b->datapath, LAN, 20000)->rule;
+	const struct flow_rule *rtcp = &fake_flow_at(&b->datapath, LAN, 20001)->rule;
+	assert_int_equal(lan->limit.packets_per_s, 400);
+	assert_in_range(lan->limit.bytes_per_s, 8 * 8000, 8 * 16000);
+	assert_true(lan->payload_types[0] >> 8 & 1);
+	assert_true(lan->payload_types[0] >> 13 & 1); /* comfort noise */
+	assert_false(lan->payload_types[0] >> 3 & 1);
+	assert_int_equal(rtcp->limit.packets_per_s, 400);
+	assert_int_equal(rtcp->payload_types[0] | rtcp->payload_types[1], 0);
+}
+
 static void a_stream_taken_off_lets_nobody_in(void **state)
 {
 	struct bench *b = *state;
@@ -311,6 +328,7 @@ int main(void)
 		TEST(flags_shape_the_source),
 		TEST(a_side_is_learned_again_when_it_moves_or_begins_to_send),
 		TEST(rtcp_mux_is_agreed_on_each_side_by_itself),
+		TEST(the_sdp_says_what_and_how_much_may_come),
 		TEST(a_stream_taken_off_lets_nobody_in),
 		TEST(families_are_bridged),
 		TEST(the_wrong_family_is_refused),
