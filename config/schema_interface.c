@@ -398,7 +398,6 @@ static const struct schema_key keys[] = {
 	 .type = &type_choice,
 	 FIELD(public.security.leak_guard),
 	 .choices = leaks,
-	 .is_later = true,
 	 .untrusted = "count",
 	 .trusted = "off",
 	 .example = "block",

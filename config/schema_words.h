@@ -104,7 +104,6 @@ extern const struct schema_choice schema_privacy[];
 		 .type = &type_choice,                                                             \
 		 SCHEMA_FIELD(raw, public.dialog.transfer),                                        \
 		 .choices = schema_transfers,                                                      \
-		 .is_later = true,                                                                 \
 		 .is_live = true,                                                                  \
 		 .inherits = (peer),                                                               \
 		 .untrusted = SCHEMA_DEFAULT(peer, "pass"),                                        \
@@ -123,7 +122,7 @@ extern const struct schema_choice schema_privacy[];
 		 .doc = "What becomes of a 3xx from here."},                                       \
 	{                                                                                          \
 		.path = "privacy", .type = &type_choice, SCHEMA_FIELD(raw, public.dialog.privacy), \
-		.choices = schema_privacy, .is_later = true, .is_live = true, .inherits = (peer),  \
+		.choices = schema_privacy, .is_live = true, .inherits = (peer),                    \
 		.untrusted = SCHEMA_DEFAULT(peer, "apply"), .otherwise = "as its interface",       \
 		.example = "pass",                                                                 \
 		.doc = "What becomes of `Privacy` in what leaves by here "                         \

@@ -104,6 +104,7 @@ int calls_create(const struct calls_config *config, struct calls **out)
 	calls->store = config->store;
 	calls->limits = config->limits;
 	target_init(calls);
+	calls->conceal = config->conceal;
 	calls->on_empty = config->on_empty;
 	calls->owner = config->owner;
 	clock_gettime(CLOCK_REALTIME, &now);
@@ -112,6 +113,8 @@ int calls_create(const struct calls_config *config, struct calls **out)
 	random_fill(calls->worker->random, calls->hash_key, sizeof(calls->hash_key));
 	calls->recent = calloc(RECENT_MAX, sizeof(*calls->recent));
 	int err = calls->recent ? 0 : -ERR_NO_MEMORY;
+	if (!err)
+		err = refer_questions_create(&calls->questions);
 	if (!err)
 		err = arena_create(SCRATCH_CHUNK, SCRATCH_LIMIT, &calls->scratch);
 	if (!err)
@@ -170,6 +173,7 @@ void calls_destroy(struct calls *calls)
 	table_free(&calls->by_server);
 	table_free(&calls->by_merge);
 	arena_destroy(calls->scratch);
+	refer_questions_destroy(calls->questions);
 	free(calls->recent);
 	free(calls);
 }
@@ -205,6 +209,7 @@ int call_create(struct calls *calls, struct call **out)
 	call->number = ++calls->next_number;
 	call->created_ms = wheel_now_ms(calls->worker->wheel);
 	call->ended_by = -1;
+	random_fill(calls->worker->random, call->session_ids.seed, sizeof(call->session_ids.seed));
 	worker_token(calls->worker, TOKEN_CALL_ID, call->number, call->id);
 	media_session_init(&call->media, call->id);
 	table_insert(&calls->by_number, &call->by_number, spread(call->number));

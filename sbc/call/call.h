@@ -11,6 +11,7 @@
 #include "sbc/call/ladder.h"
 #include "sbc/call/leg.h"
 #include "sbc/call/limits.h"
+#include "sbc/call/refer.h"
 #include "sbc/media/media.h"
 #include "sbc/registration/registrar.h"
 #include "sbc/route/hunt.h"
@@ -131,6 +132,10 @@ struct call {
 	bool is_record_due;    /* at the next upkeep */
 	uint64_t media_due_ms; /* its relay was restarted: from then on it is asked; 0 = no need */
 	struct timer reaper;
+	bool wants_privacy;                 /* of its caller, RFC 3323 */
+	struct refer_id refers[REFERS_MAX]; /* a ring */
+	uint8_t refer_count;
+	struct session_ids session_ids;
 	struct ladder ladder;
 };
 
@@ -160,6 +165,8 @@ struct calls {
 	struct table by_server;
 	struct table by_merge;
 	uint64_t hash_key[2];
+	const struct conceal_key *conceal;
+	struct refer_questions *questions;
 	uint64_t next_number;
 	uint64_t unix_offset_ms; /* Unix time minus the loop's clock */
 	bool is_stopping;
@@ -176,6 +183,7 @@ struct calls_config {
 	struct registrar *registrar;
 	struct store *store;
 	struct limits *limits;
+	const struct conceal_key *conceal; /* must outlive it */
 	void (*on_empty)(void *owner);
 	void *owner;
 };

@@ -4,8 +4,15 @@
 
 /* Option tags that a request may require of us. */
 static const struct slice known[] = {
-	{"100rel", 6}, /* RFC 3262 */
-	{"timer", 5},  /* RFC 4028 */
+	{"100rel", 6},      /* RFC 3262 */
+	{"timer", 5},       /* RFC 4028 */
+	{"norefersub", 10}, /* RFC 4488; this and what follows is between the two ends */
+	{"replaces", 8},    /* RFC 3891 */
+	{"histinfo", 8},    /* RFC 7044 */
+	{"uui", 3},         /* RFC 7433 */
+	{"answermode", 10}, /* RFC 5373 */
+	{"resource-priority", 17},
+	{"pref", 4}, /* RFC 3840 */
 };
 
 unsigned int check_request(const struct message *request, struct buf *headers)

@@ -140,6 +140,7 @@ static int core_start(struct worker *worker, void **out)
 				     .registrar = core->registrar,
 				     .store = core->store,
 				     .limits = core->limits,
+				     .conceal = &core->conceal,
 				     .on_empty = on_empty,
 				     .owner = core};
 	if (!err)

@@ -98,6 +98,10 @@ int exchange_keep_headers(struct call *call, const struct message *request)
 	headers_copy(request, &crossing, &headers);
 	write_extensions(call, request, &own);
 	write_breadth(request, &own);
+	headers_options(request, HEADER_SUPPORTED, &own);
+	headers_options(request, HEADER_REQUIRE, &own);
+	if (exchange->is_initial)
+		refer_write_replaces(call, exchange->from, request, &own);
 	copy_record_routes(request, &routes);
 	int err = keep_lines(&exchange->headers, &headers);
 	int second = keep_lines(&exchange->own_headers, &own);

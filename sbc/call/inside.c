@@ -114,7 +114,7 @@ static int keep_response(struct call *call, struct relayed *relayed, const struc
 		err = owned_set(&relayed->content_type,
 				with_body ? message_content_type(response) : SLICE_NONE);
 	if (!err)
-		err = owned_set(&relayed->body, message_body(response));
+		err = leg_keep_body(call, other_leg(relayed->from), response, &relayed->body);
 	return err;
 }
 
@@ -270,8 +270,11 @@ static int fill(struct call *call, struct relayed *relayed, const struct message
 	relayed->method = as;
 	relayed->max_forwards = forwards < 0 ? 70 : forwards - 1;
 	buf_init(&lines);
+	crossing.own = own;
 	buf_add(&lines, own);
 	headers_copy(request, &crossing, &lines);
+	headers_options(request, HEADER_SUPPORTED, &lines);
+	headers_options(request, HEADER_REQUIRE, &lines);
 	int err = buf_failed(&lines) ? -ERR_NO_MEMORY
 				     : owned_set(&relayed->headers, buf_slice(&lines));
 	buf_free(&lines);
@@ -282,7 +285,7 @@ static int fill(struct call *call, struct relayed *relayed, const struct message
 	if (!err)
 		err = owned_set(&relayed->content_type, message_content_type(request));
 	if (!err)
-		err = owned_set(&relayed->body, message_body(request));
+		err = leg_keep_body(call, relayed->from, request, &relayed->body);
 	return err;
 }
 
@@ -331,7 +334,7 @@ void inside_pass(struct call *call, uint8_t early, uint8_t leg, struct transacti
 		err = take_sdp(call, relayed, message_body(request));
 	if (err) {
 		bool is_fatal = err == -ERR_MALFORMED && !relayed->is_offer;
-		fail(call, slot, err == -ERR_NO_MEMORY ? 500 : 488);
+		fail(call, slot, err == -ERR_NO_MEMORY ? 500 : has_sdp ? 488 : 400);
 		/* The offer of the other side cannot be answered any more. */
 		if (is_fatal)
 			exchange_break(call, CALL_BAD_SDP, 488);

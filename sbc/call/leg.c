@@ -4,6 +4,7 @@
 #include "sbc/call/verbs.h"
 #include "sbc/route/path.h"
 #include "sbc/route/refuse.h"
+#include "sbc/topology/names.h"
 #include "sbc/topology/owned.h"
 #include "sbc/topology/rules.h"
 
@@ -148,19 +149,58 @@ static bool believes(const struct call *call, const struct leg *leg)
 	return leg->peer >= 0 ? config->peers[leg->peer].identity_trusted : false;
 }
 
+/* Whose address stands for those that mean nothing on its side. */
+static const struct addr *server_of(const struct config *config, const struct leg *leg)
+{
+	if (leg->peer < 0)
+		return NULL;
+	const struct addr *addr = &config->peers[leg->peer].servers[0].addr;
+	return addr_is_set(addr) ? addr : &leg->path.remote; /* a name */
+}
+
 struct crossing leg_crossing(const struct call *call, uint8_t from, bool with_body)
 {
 	const struct leg *in = &call->legs[from];
 	const struct leg *out = &call->legs[other_leg(from)];
+
+	const struct config *config = call->calls->worker->config;
+	bool identity = believes(call, in) && believes(call, out);
 
 	return (struct crossing){
 		.in = &rules_of(call_policies(call, in->peer), in->interface, in->peer)->in,
 		.out = &rules_of(call_policies(call, out->peer), out->interface, out->peer)->out,
 		.from_trusted = in->is_trusted,
 		.to_trusted = out->is_trusted,
-		.identity = believes(call, in) && believes(call, out),
+		.identity = identity,
 		.with_body = with_body,
+		.applies_privacy =
+			!out->is_trusted && !identity &&
+			leg_policy(call, other_leg(from))->privacy == CONFIG_PRIVACY_APPLY,
+		.way = {.config = config,
+			.interface = out->interface,
+			.server = server_of(config, out)},
+		.session = (struct session_ids *)(uintptr_t)&call->session_ids,
+		.from = from,
 	};
+}
+
+int leg_keep_body(const struct call *call, uint8_t from, const struct message *message,
+		  struct slice *owned)
+{
+	struct body_rules rules = {.crossing = leg_crossing(call, from, true)};
+	struct buf body;
+
+	if (message_has_sdp(message) || message_body(message).len == 0)
+		return owned_set(owned, message_body(message));
+	rules.names = names_for(call->calls->conceal, &rules.crossing);
+	buf_init(&body);
+	int err = bodies_rewrite(&rules, message_content_type(message),
+				 message_value(message, HEADER_CONTENT_ENCODING),
+				 message_body(message), &body);
+	if (!err)
+		err = owned_set(owned, buf_slice(&body));
+	buf_free(&body);
+	return err;
 }
 
 void leg_write_contact(const struct call *call, uint8_t index, struct buf *out)

@@ -89,8 +89,8 @@ static void refuse_inside(struct call *call, uint8_t early, uint8_t leg,
 static const struct inside_method inside_methods[] = {
 	{METHOD_INVITE, reinvite_receive}, {METHOD_BYE, bye_receive},
 	{METHOD_UPDATE, update_receive},   {METHOD_PRACK, prack_receive},
-	{METHOD_REFER, refuse_inside},     {METHOD_SUBSCRIBE, refuse_inside},
-	{METHOD_NOTIFY, refuse_inside},    {METHOD_REGISTER, refuse_inside},
+	{METHOD_REFER, refer_receive},     {METHOD_SUBSCRIBE, refer_event},
+	{METHOD_NOTIFY, refer_event},      {METHOD_REGISTER, refuse_inside},
 	{METHOD_PUBLISH, refuse_inside},
 };
 
@@ -151,6 +151,8 @@ void calls_receive(struct calls *calls, struct transaction_handle handle,
 	bool is_ack = message_method(request) == METHOD_ACK;
 	uint8_t leg = 0, early = 0;
 
+	if (refer_waits(calls, handle, request, path))
+		return;
 	if (slice_is_empty(message_to_tag(request))) {
 		receive_outside(calls, handle, request, path);
 		return;
@@ -176,6 +178,8 @@ void calls_cancelled(struct calls *calls, struct transaction_handle handle,
 {
 	struct call *call = calls_by_server(calls, handle);
 
+	if (!call && refer_cancelled(calls, handle))
+		return;
 	if (!call || call->exchange.is_replied || call->exchange.is_cancelled)
 		return;
 	struct exchange *exchange = &call->exchange;

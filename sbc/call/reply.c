@@ -22,6 +22,7 @@ int draft_take(struct call *call, struct draft *draft, const struct message *res
 
 	buf_init(&lines);
 	headers_copy(response, &crossing, &lines);
+	headers_options(response, HEADER_SUPPORTED, &lines);
 	int err =
 		buf_failed(&lines) ? -ERR_NO_MEMORY : owned_set(&draft->headers, buf_slice(&lines));
 	buf_free(&lines);

@@ -2,6 +2,7 @@
  * SPDX-License-Identifier: Apache-2.0 */
 #include "sbc/call/verbs.h"
 #include "sbc/route/refuse.h"
+#include "sbc/topology/headers.h"
 #include "sbc/topology/owned.h"
 
 static int make_caller(struct call *call, const struct message *request,
@@ -94,6 +95,7 @@ static int begin(struct call *call, struct transaction_handle handle, const stru
 {
 	call->route = admission->route;
 	call->parent = admission->parent;
+	call->wants_privacy = headers_want_privacy(request);
 	int err = make_caller(call, request, path, admission->peer);
 	if (!err)
 		err = target_begin(call, request);

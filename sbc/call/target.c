@@ -4,6 +4,7 @@
 #include "sbc/call/verbs.h"
 #include "sbc/route/numbers.h"
 #include "sbc/route/path.h"
+#include "sbc/topology/headers.h"
 #include "sbc/topology/hosts.h"
 #include "sbc/topology/owned.h"
 
@@ -111,9 +112,13 @@ static int name_leg(struct call *call, const struct hunt_target *target)
 	const struct config_numbers *in = numbers_of(call, call->legs[CALLER].peer);
 	const struct config_numbers *out = numbers_of(call, target->peer);
 	struct slice callee = target->uri.len > 0 ? target->uri : call->target;
+	bool is_hidden = call->wants_privacy && leg_crossing(call, CALLER, false).applies_privacy;
 
-	int err = owned_set(&dialog->local_display, caller->remote_display);
-	if (!err)
+	int err = owned_set(&dialog->local_display,
+			    is_hidden ? SLICE(HEADERS_ANONYMOUS_DISPLAY) : caller->remote_display);
+	if (!err && is_hidden)
+		err = owned_set(&dialog->local_uri, SLICE(HEADERS_ANONYMOUS));
+	else if (!err)
 		err = set_number(call, target, &in->caller_in, &out->caller_out, false,
 				 caller->remote_uri, &dialog->local_uri);
 	if (!err)

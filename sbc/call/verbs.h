@@ -23,6 +23,10 @@ void leg_learn(struct call *call, uint8_t leg, const struct message *message);
 /* The o= line of what this leg is shown, in an early dialog or (0) the call's. */
 struct body_origin *leg_origin(struct call *call, uint8_t leg, uint8_t early);
 struct crossing leg_crossing(const struct call *call, uint8_t from, bool with_body);
+/* The body of a message of `from` as the other leg may see it: SDP as it came, it goes through the
+ * relay; others by their type. -ERR_MALFORMED. */
+MUST_CHECK int leg_keep_body(const struct call *call, uint8_t from, const struct message *message,
+			     struct slice *owned);
 void leg_write_contact(const struct call *call, uint8_t leg, struct buf *out);
 /* What the peer may send us now: no UPDATE before the answer to a callee without it. */
 void leg_write_allow(const struct call *call, uint8_t leg, struct buf *out);

@@ -19,5 +19,6 @@ typedef void part_fn(struct part *part, struct core *core);
 
 void part_done(struct part *part, json_t *value);
 
+part_fn part_leaks, part_subscriptions;
 part_fn part_calls, part_call, part_registrations, part_interfaces, part_peers, part_stats,
 	part_record, part_relays, part_bans, part_unban;

@@ -170,6 +170,14 @@ static void show_peers(void *owner, struct slice args, struct stats_reply *reply
 {
 	gather(owner, args, reply, part_peers, MERGE_SUM);
 }
+static void show_leaks(void *owner, struct slice args, struct stats_reply *reply)
+{
+	gather(owner, args, reply, part_leaks, MERGE_CONCAT);
+}
+static void show_subscriptions(void *owner, struct slice args, struct stats_reply *reply)
+{
+	gather(owner, args, reply, part_subscriptions, MERGE_CONCAT);
+}
 static void show_relays(void *owner, struct slice args, struct stats_reply *reply)
 {
 	gather(owner, args, reply, part_relays, MERGE_SUM);
@@ -248,6 +256,8 @@ static const struct stats_command commands[] = {
 	{"show call", "ID: one call, both legs, messages, streams; failed ones for a while",
 	 show_call},
 	{"show registrations", "the phones registered through us", show_registrations},
+	{"show subscriptions", "the SUBSCRIBE dialogs there are", show_subscriptions},
+	{"show leaks", "what the leak guard found last: where, and what", show_leaks},
 	{"show interfaces", "our sides: addresses, calls, messages", show_interfaces},
 	{"show peers", "the far ends and their servers", show_peers},
 	{"show bans", "addresses that are not heard for a while, and why", show_bans},

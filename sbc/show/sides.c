@@ -177,3 +177,53 @@ void part_unban(struct part *part, struct core *core)
 	}
 	part_done(part, answer);
 }
+
+static json_t *leak_object(const struct core *core, const struct leak_sample *sample,
+			   uint64_t now_ms)
+{
+	json_t *object = json_object();
+
+	json_put_text(object, "interface",
+		      core->worker->config->interfaces[sample->interface].name);
+	json_put_text(object, "message", sample->message);
+	json_put_text(object, "where", sample->where);
+	json_put_text(object, "what", sample->what);
+	json_put_bool(object, "blocked", sample->is_blocked);
+	json_put_number(object, "age_s", (now_ms - sample->at_ms) / 1000);
+	return object;
+}
+
+void part_leaks(struct part *part, struct core *core)
+{
+	uint64_t now_ms = wheel_now_ms(core->worker->wheel);
+	const struct leak_sample *sample;
+	json_t *all = json_array();
+
+	for (uint32_t i = 0; (sample = leaks_sample(core->leaks, i)); i++)
+		json_array_append_new(all, leak_object(core, sample, now_ms));
+	part_done(part, all);
+}
+
+void part_subscriptions(struct part *part, struct core *core)
+{
+	const struct config *config = core->worker->config;
+	uint64_t now_ms = wheel_now_ms(core->worker->wheel);
+	struct subscription_info info;
+	const void *at = NULL;
+	json_t *all = json_array();
+
+	while ((at = subscriptions_next(core->subscriptions, at, &info))) {
+		json_t *object = json_object();
+		json_put(object, "event", json_text(info.event));
+		json_put(object, "subscriber", json_text(info.subscriber));
+		json_put(object, "target", json_text(info.target));
+		json_put_text(object, "from", config->interfaces[info.interfaces[0]].name);
+		json_put_text(object, "to", config->interfaces[info.interfaces[1]].name);
+		json_put_text(object, "state", info.is_up ? "up" : "asking");
+		json_put_number(object, "age_s", (now_ms - info.created_ms) / 1000);
+		json_put_number(object, "expires_s",
+				info.expires_ms > now_ms ? (info.expires_ms - now_ms) / 1000 : 0);
+		json_array_append_new(all, object);
+	}
+	part_done(part, all);
+}

@@ -66,6 +66,8 @@ void way_find(struct subscriptions *all, const struct message *request,
 	}
 	query.peer = out->from_peer;
 	query.number = uri.user;
+	query.domain = uri.host;
+	query.now = time(NULL);
 	const struct binding *binding = registrar_contact(registrar, uri.user);
 	if (!binding)
 		binding = registrar_lookup(registrar, message_request_uri(request), NULL);

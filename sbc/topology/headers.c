@@ -106,13 +106,16 @@ static void write_retry(struct slice value, struct buf *out)
 
 /* --- Privacy --- */
 
-bool headers_hide_user(const struct message *message, const struct crossing *crossing)
+bool headers_want_privacy(const struct message *message)
 {
 	struct slice value = message_value(message, HEADER_PRIVACY);
+	return policy_privacy_has(value, SLICE("user")) ||
+	       policy_privacy_has(value, SLICE("header"));
+}
 
-	return crossing->applies_privacy && value.len > 0 &&
-	       (policy_privacy_has(value, SLICE("user")) ||
-		policy_privacy_has(value, SLICE("header")));
+bool headers_hide_user(const struct message *message, const struct crossing *crossing)
+{
+	return crossing->applies_privacy && headers_want_privacy(message);
 }
 
 static void write_privacy(const struct crossing *crossing, struct slice value, struct buf *out)
@@ -270,6 +273,17 @@ static bool rewrite(struct slice name, struct slice value, const struct crossing
 	return true;
 }
 
+static bool is_written(struct slice name, struct slice lines)
+{
+	struct slice line;
+
+	while (slice_next_line(&lines, &line))
+		if (slice_starts_nocase(line, name) && line.len > name.len &&
+		    line.data[name.len] == ':')
+			return true;
+	return false;
+}
+
 void headers_copy(const struct message *message, const struct crossing *crossing, struct buf *out)
 {
 	size_t count = message_header_count(message);
@@ -282,7 +296,8 @@ void headers_copy(const struct message *message, const struct crossing *crossing
 		/* Compact and odd spellings come out in full. */
 		struct slice name =
 			header->id == HEADER_OTHER ? header->name : header_text(header->id);
-		if (!rules_let_cross(crossing, name,
+		if (is_written(name, crossing->own) ||
+		    !rules_let_cross(crossing, name,
 				     policy_header_crosses(name, crossing, hides_user)))
 			continue;
 		buf_clear(&value);

@@ -9,7 +9,9 @@
 /* Appends whole lines ("Subject: x\r\n"), in the order received. */
 void headers_copy(const struct message *message, const struct crossing *crossing, struct buf *out);
 /* Does its sender want privacy that is ours to give (RFC 3323 4.1: user, header)? Then From shows
- * nobody: HEADERS_ANONYMOUS. */
+ * nobody: HEADERS_ANONYMOUS, */
+bool headers_want_privacy(const struct message *message);
+/* ... and is it given here? */
 bool headers_hide_user(const struct message *message, const struct crossing *crossing);
 #define HEADERS_ANONYMOUS         "sip:anonymous@anonymous.invalid"
 #define HEADERS_ANONYMOUS_DISPLAY "\"Anonymous\""

@@ -40,6 +40,7 @@ struct crossing {
 	bool with_body;       /* the body goes along */
 	bool applies_privacy; /* what Privacy asks for is done here (RFC 3323) */
 	struct hosts_way way; /* the side it leaves by; config NULL = hosts stay as they are */
+	struct slice own;     /* lines that are written already: not copied again */
 	struct session_ids *session;          /* NULL = Session-ID goes as it is, or not at all */
 	uint8_t from;                         /* whose identifier in it is the sender's: 0 or 1 */
 	const struct config_header_rules *in; /* of the side it came in by (rules.h); NULL = none */

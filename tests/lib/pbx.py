@@ -229,3 +229,25 @@ class Ends:
         self.wan.stop(), self.lan.stop()
         check_hiding(self.wan.messages(), WAN, ["10.0.0.", "fd00::", "postern"] + list(words))
         check_hiding(self.lan.messages(), LAN, ["192.168.", "81.56.73.", "postern"])
+
+
+def establish(caller, callee, uri, headers="", answer_headers="", **kw):
+    """A call from one end to another, answered and acknowledged: both ends' dialogs."""
+    sent = caller.send("INVITE", uri, body=sdp_of(caller.address), type="application/sdp", headers=headers, **kw)
+    invite = callee.request("INVITE")
+    to = callee.reply(invite, 200, "OK", body=sdp_of(callee.address), headers=answer_headers)
+    answer = caller.answer(sent)
+    if answer.code != 200:
+        raise LabError("INVITE: %s" % answer.first_line)
+    dialog = Dialog.calling(caller, sent, answer)
+    dialog.ack(sent["cseq"])
+    callee.request("ACK")
+    far = Dialog.called(callee, invite, to)
+    far.invite, dialog.answer = invite, answer
+    return dialog, far
+
+
+def hang_up(dialog, far):
+    sent = dialog.send("BYE")
+    far.end.reply(far.end.request("BYE"), 200)
+    dialog.end.answer(sent)
