@@ -215,12 +215,8 @@ void prack_receive(struct call *call, uint8_t early, uint8_t leg, struct transac
 		   const struct message *request, const struct transport_path *path)
 {
 	struct provisional *provisional = &call->provisional;
-	bool was_confirmed = provisional->early && !early_find(call, provisional->early);
 	struct buf own;
 
-	/* After the 2xx its early dialog is the call's. */
-	if (was_confirmed)
-		provisional->early = 0;
 	if (!acknowledges(provisional, early, request)) {
 		inside_answer(call, leg, handle, 481, SLICE_NONE);
 		return;

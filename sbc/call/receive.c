@@ -121,6 +121,11 @@ static unsigned int check_inside(struct call *call, uint8_t early, uint8_t leg,
 		return 500;
 	if (call->state == CALL_ENDING && message_method(request) != METHOD_BYE)
 		return 481;
+	/* Before any reply of the callee there is no dialog to pass it on in. */
+	bool has_dialog = early || call->legs[CALLEE].dialog.is_confirmed;
+	if (!has_dialog && message_method(request) != METHOD_INVITE &&
+	    message_method(request) != METHOD_BYE)
+		return 481;
 	return 0;
 }
 

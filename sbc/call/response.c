@@ -35,6 +35,30 @@ static void on_late_answer(struct call *call, const struct message *response,
 	stray_end(calls, response, path, true);
 }
 
+/* This early dialog becomes the call. What is under way for another one is for nobody any more. */
+static void settle(struct call *call, struct early *early)
+{
+	struct exchange *exchange = &call->exchange;
+	struct provisional *provisional = &call->provisional;
+	struct draft *draft = &exchange->draft;
+
+	exchange->is_stale = call->media_early && call->media_early != early->id;
+	if (provisional->is_waiting && provisional->early != early->id) {
+		provisional_settle(call);
+		provisional->is_waiting = false;
+	}
+	provisional->early = 0;
+	if (draft->status && draft->early != early->id) {
+		if (call->media_pending && call->media_owner == MEDIA_FOR_EXCHANGE) {
+			call->media_pending = false;
+			call->media_sequence++;
+		}
+		draft_clear(draft);
+	}
+	draft->early = 0;
+	early_confirm(call, early);
+}
+
 /* The 2xx makes (or refreshes) the dialog of the leg that was called. */
 static int confirm(struct call *call, const struct message *response,
 		   const struct transport_path *path)
@@ -48,10 +72,8 @@ static int confirm(struct call *call, const struct message *response,
 		err = early_take(call, response, &early);
 		if (!err)
 			err = dialog_set_routes(&early->dialogs[to], response, true);
-		if (!err) {
-			exchange->is_stale = call->media_early && call->media_early != early->id;
-			early_confirm(call, early);
-		}
+		if (!err)
+			settle(call, early);
 		target_answered(call);
 	}
 	struct dialog *dialog = &call->legs[to].dialog;

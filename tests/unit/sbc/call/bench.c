@@ -85,9 +85,10 @@ static void store_take(struct store *store, struct slice key, struct slice value
 {
 	struct bench_store *own = (struct bench_store *)store;
 	struct store_reply reply = {0};
-	(void)key, (void)value, (void)ttl_s;
+	(void)key, (void)ttl_s;
 
 	own->puts++;
+	own->bytes = value.len;
 	own->done = done;
 	own->owner = owner;
 	own->handle = handle;
@@ -138,12 +139,14 @@ static void relay_answers(void *owner, const struct ng_request *request, struct 
 	ng_dict_add_string(request->arena, reply, "result", SLICE("ok"));
 	if (sdp.len == 0)
 		return;
+	size_t attributes = slice_find_slice(sdp, SLICE("\r\na="));
 	bool from_pbx = slice_find_slice(sdp, SLICE("10.0.0.20")) < sdp.len;
 	char *text = arena_printf(request->arena,
 				  "v=0\r\no=- 1 1 IN IP4 %s\r\ns=-\r\nc=IN IP4 %s\r\nt=0 0\r\n"
-				  "m=audio 40000 RTP/AVP 8\r\n",
+				  "m=audio 40000 RTP/AVP 8\r\n%.*s",
 				  from_pbx ? "203.0.113.10" : "10.0.0.1",
-				  from_pbx ? "203.0.113.10" : "10.0.0.1");
+				  from_pbx ? "203.0.113.10" : "10.0.0.1",
+				  SLICE_ARG(slice_sub(sdp, attributes + 2, sdp.len)));
 	ng_dict_add_string(request->arena, reply, "sdp", slice_from(text));
 }
 

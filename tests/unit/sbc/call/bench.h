@@ -19,6 +19,7 @@ struct bench_store {
 	struct store store;
 	bool holds; /* keeps its acknowledgements back */
 	unsigned puts, deletes;
+	size_t bytes; /* of the last record */
 	store_done_fn *done;
 	void *owner;
 	uint64_t handle;

@@ -239,6 +239,28 @@ static void a_dialog_lost_on_one_side_ends_on_the_other(void **state)
 	bench_nothing(&bench); /* the PBX has nothing to end */
 }
 
+/* Timer C (RFC 3261 16.6): what it ends is a 408 for the caller, though the callee says 487. */
+static void ringing_for_ever_is_no_answer(void **state)
+{
+	struct talk talk;
+	(void)state;
+
+	bench_invite_with(&bench, &talk, "", phone_sdp);
+	bench_reply(&bench, PBX, talk.invite, "180 Ringing", "b", NULL);
+	bench_next(&bench, PHONE, "SIP/2.0 180 ");
+	bench_advance(&bench, 100000);
+	bench_reply(&bench, PBX, talk.invite, "180 Ringing", "b", NULL);
+	bench_next(&bench, PHONE, "SIP/2.0 180 ");
+	bench_advance(&bench, 180000);
+	bench_nothing(&bench);
+	bench_advance(&bench, 1000);
+	const char *cancel = bench_next(&bench, PBX, "CANCEL ");
+	bench_reply(&bench, PBX, cancel, "200 OK", "b", NULL);
+	bench_reply(&bench, PBX, talk.invite, "487 Terminated", "b", NULL);
+	bench_next(&bench, PBX, "ACK ");
+	bench_next(&bench, PHONE, "SIP/2.0 408 ");
+}
+
 static void nobody_answers(void **state)
 {
 	(void)state;
@@ -460,6 +482,7 @@ int main(void)
 		TEST(a_refused_reinvite_leaves_the_session_as_it_was),
 		TEST(an_accepted_reinvite_is_recorded),
 		TEST(a_dialog_lost_on_one_side_ends_on_the_other),
+		TEST(ringing_for_ever_is_no_answer),
 		TEST(nobody_answers),
 		TEST(a_full_relay_is_told_as_503),
 		TEST(an_sdp_the_relay_refuses_is_told_as_488),

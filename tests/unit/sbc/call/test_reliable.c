@@ -200,6 +200,42 @@ static void a_prack_follows_a_changed_tag(void **state)
 	answer(&second, 6, pbx_sdp, true);
 }
 
+/* One fork's provisional has no PRACK when another one answers: nobody waits for it. */
+static void another_forks_answer_does_not_wait(void **state)
+{
+	struct talk talk;
+	(void)state;
+
+	bench_invite_with(&bench, &talk, supported, phone_sdp);
+	ring_reliably(&talk, "183 Progress", 1, "one", pbx_sdp);
+	bench_next(&bench, PHONE, "SIP/2.0 183 ");
+	talk.far_tag = "two";
+	answer(&talk, 2, pbx_sdp, true);
+	assert_string_equal(bench.relay_log, "offer answer answer delete ");
+}
+
+/* Nothing of the callee is known yet. */
+static void a_request_before_any_dialog_is_refused(void **state)
+{
+	struct talk talk;
+	(void)state;
+
+	bench_invite_with(&bench, &talk, "", phone_sdp);
+	const struct call *call = calls_next(bench.calls, NULL);
+	snprintf(talk.to, sizeof(talk.to), "<sip:1000@example.net>;tag=%.*s",
+		 SLICE_ARG(call->legs[CALLER].dialog.local_tag));
+	snprintf(talk.target, sizeof(talk.target), "sip:x@203.0.113.10");
+	bench_inside(&bench, &talk, PHONE, "UPDATE", 2, "", phone_sdp);
+	bench_next(&bench, PHONE, "SIP/2.0 481 ");
+	bench_inside(&bench, &talk, PHONE, "INFO", 3, "", NULL);
+	bench_next(&bench, PHONE, "SIP/2.0 481 ");
+	bench_inside(&bench, &talk, PHONE, "BYE", 4, "", NULL);
+	bench_next(&bench, PHONE, "SIP/2.0 200 ");
+	bench_next(&bench, PHONE, "SIP/2.0 487 ");
+	bench_reply(&bench, PBX, talk.invite, "486 Busy", "b", NULL);
+	bench_next(&bench, PBX, "ACK ");
+}
+
 static void a_prack_may_come_after_the_200(void **state)
 {
 	struct talk talk;
@@ -351,6 +387,8 @@ int main(void)
 		TEST(a_provisional_without_prack_ends_the_call),
 		TEST(provisionals_go_one_at_a_time),
 		TEST(a_prack_follows_a_changed_tag),
+		TEST(another_forks_answer_does_not_wait),
+		TEST(a_request_before_any_dialog_is_refused),
 		TEST(a_prack_may_come_after_the_200),
 		TEST(an_offer_in_a_provisional_is_answered_in_the_prack),
 		TEST(a_late_offer_is_not_made_where_it_cannot_be_answered),
