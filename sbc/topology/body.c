@@ -4,12 +4,22 @@
 #include "control/sdp/attribute.h"
 #include "control/sdp/media.h"
 
-/* Attributes that say where somebody is or what he runs. ICE is ended at the relay (we ask it to
- * remove it); a medium the relay does not know would keep its candidates. */
+/* Attributes that say where somebody is or what he runs. */
 static const char *const told_attributes[] = {
-	"tool",    "candidate",     "remote-candidates", "end-of-candidates", "ice-ufrag",
-	"ice-pwd", "ice-lite",      "ice-options",       "ice-mismatch",      "ice-pacing",
-	"alt",     "source-filter", "nortpproxy",        "direction",
+	"tool", "alt", "source-filter", "nortpproxy", "direction", "remote-candidates",
+};
+
+/* Those of ICE pass when they are the relay's: a medium it does not know would keep the other
+ * side's candidates, and its credentials with them. */
+static const char *const ice_attributes[] = {
+	"candidate", "end-of-candidates", "ice-ufrag",    "ice-pwd",
+	"ice-lite",  "ice-options",       "ice-mismatch", "ice-pacing",
+};
+
+/* A section, as we want it to be. */
+struct telling {
+	const struct addr *own; /* the relay's address; NULL = none is named */
+	bool has_ice;           /* its ICE is the relay's */
 };
 
 static bool is_digit(char c)
@@ -91,9 +101,37 @@ static bool names_source(const struct sdp_line *line)
 	       slice_find_slice(line->argument, SLICE("cname:")) < line->argument.len;
 }
 
+static bool is_among(struct slice name, const char *const *names, size_t count)
+{
+	for (size_t i = 0; i < count; i++)
+		if (slice_equal(name, slice_from(names[i])))
+			return true;
+	return false;
+}
+
+/* Every candidate is on the relay's own address (RFC 8839 5.1: the fifth word), and there is one.
+ */
+static bool ice_is_ours(const struct sdp_media *media, const struct addr *own)
+{
+	const struct sdp_line *line = sdp_media_attribute(media, "candidate");
+	bool found = false;
+
+	for (; line; line = sdp_attribute_next(line)) {
+		struct slice rest = line->argument, word = SLICE_NONE;
+		struct addr addr;
+		for (int i = 0; i < 5; i++)
+			if (!slice_next_word(&rest, &word))
+				return false;
+		if (!own || addr_parse_ip(word, &addr) != 0 || !addr_equal_ip(&addr, own))
+			return false;
+		found = true;
+	}
+	return found;
+}
+
 static bool tells(void *owner, const struct sdp_line *line)
 {
-	const struct addr *own = owner;
+	const struct telling *telling = owner;
 
 	switch (line->type) {
 	case 'i':
@@ -107,10 +145,13 @@ static bool tells(void *owner, const struct sdp_line *line)
 	default:
 		return false;
 	}
-	for (size_t i = 0; i < sizeof(told_attributes) / sizeof(told_attributes[0]); i++)
-		if (slice_equal(line->name, slice_from(told_attributes[i])))
-			return true;
-	return names_source(line) || names_stranger(line->argument, own);
+	if (is_among(line->name, told_attributes,
+		     sizeof(told_attributes) / sizeof(told_attributes[0])))
+		return true;
+	if (!telling->has_ice && is_among(line->name, ice_attributes,
+					  sizeof(ice_attributes) / sizeof(ice_attributes[0])))
+		return true;
+	return names_source(line) || names_stranger(line->argument, telling->own);
 }
 
 static const struct addr *media_addr(const struct sdp_media *media)
@@ -195,10 +236,15 @@ int body_hide(struct arena *arena, struct slice text, struct body_origin *origin
 		return err;
 	}
 	const struct addr *addr = session_addr(sdp);
-	sdp_line_remove_if(&sdp->section, tells, (void *)(uintptr_t)addr);
-	for (unsigned i = 0; i < sdp->media_count; i++)
-		sdp_line_remove_if(&sdp->media[i].section, tells,
-				   (void *)(uintptr_t)media_addr(&sdp->media[i]));
+	struct telling session = {.own = addr};
+	for (unsigned i = 0; i < sdp->media_count; i++) {
+		struct sdp_media *media = &sdp->media[i];
+		struct telling telling = {.own = media_addr(media)};
+		telling.has_ice = ice_is_ours(media, telling.own);
+		session.has_ice = session.has_ice || telling.has_ice;
+		sdp_line_remove_if(&media->section, tells, &telling);
+	}
+	sdp_line_remove_if(&sdp->section, tells, &session);
 	err = sdp_set_session_name(sdp, SLICE("-"));
 	if (!err)
 		err = write_versioned(sdp, addr, origin, out);

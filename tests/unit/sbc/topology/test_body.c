@@ -51,6 +51,33 @@ static void only_what_the_other_side_may_know_is_left(void **state)
 	buf_free(&out);
 }
 
+static void the_relays_own_candidates_pass(void **state)
+{
+	static const char ice[] =
+		"v=0\r\no=- 42 1 IN IP4 203.0.113.10\r\ns=-\r\nc=IN IP4 203.0.113.10\r\nt=0 0\r\n"
+		"a=ice-lite\r\nm=audio 30000 RTP/AVP 8\r\na=ice-ufrag:abcdefgh\r\n"
+		"a=candidate:1 1 UDP 2130706431 203.0.113.10 30000 typ host\r\n"
+		"a=end-of-candidates\r\n";
+	struct body_origin origin = {.session_id = 42};
+	struct buf out;
+	(void)state;
+
+	buf_init(&out);
+	hidden(&origin, ice, &out);
+	assert_string_equal(out.data, ice);
+	buf_clear(&out);
+	/* one that leads elsewhere takes them all with it, credentials too */
+	hidden(&origin,
+	       "v=0\r\no=- 42 1 IN IP4 203.0.113.10\r\ns=-\r\nc=IN IP4 203.0.113.10\r\nt=0 0\r\n"
+	       "a=ice-lite\r\nm=audio 30000 RTP/AVP 8\r\na=ice-ufrag:abcdefgh\r\n"
+	       "a=candidate:1 1 UDP 2130706431 203.0.113.10 30000 typ host\r\n"
+	       "a=candidate:2 1 UDP 1 pbx.lan 5000 typ host\r\n",
+	       &out);
+	assert_null(strstr(out.data, "ice-"));
+	assert_null(strstr(out.data, "candidate"));
+	buf_free(&out);
+}
+
 static void the_version_rises_with_every_change_and_no_other(void **state)
 {
 	struct body_origin origin = {.session_id = 7};
@@ -92,6 +119,7 @@ int main(void)
 {
 	static const struct CMUnitTest tests[] = {
 		cmocka_unit_test(only_what_the_other_side_may_know_is_left),
+		cmocka_unit_test(the_relays_own_candidates_pass),
 		cmocka_unit_test(the_version_rises_with_every_change_and_no_other),
 		cmocka_unit_test(a_bad_body_says_why_and_leaves_nothing),
 	};
