@@ -83,7 +83,7 @@ static void keep(struct registrar *registrar, const struct registering *register
 			 SLICE_ARG(registering->aor), err_text(err));
 		return;
 	}
-	binding->registrar = registrar->worker->config->phones[registering->phones].registrar;
+	binding->registrar = registering->phones.registrar;
 }
 
 static void forget_others(struct registrar *registrar, const struct registering *registering,

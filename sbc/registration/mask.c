@@ -89,8 +89,7 @@ int registering_write(const struct registrar *registrar, const struct registerin
 		      struct buf *out)
 {
 	const struct config *config = registrar->worker->config;
-	const struct config_peer *peer =
-		&config->peers[config->phones[registering->phones].registrar];
+	const struct config_peer *peer = &config->peers[registering->phones.registrar];
 	struct hosts_way way = {
 		.config = config, .interface = path->interface, .server = &peer->servers[0].addr};
 	struct crossing crossing = {

@@ -19,7 +19,7 @@ struct registering {
 	struct slice aor;  /* owned; canonical */
 	struct slice rest; /* owned; what goes to the registrar, without its start line */
 	struct transport_path path;
-	uint32_t phones; /* index of the configuration's entry */
+	struct config_phones phones; /* the entry as it was: another file may have others */
 	uint32_t expires_s;
 	bool star;
 	struct peers_try attempt;

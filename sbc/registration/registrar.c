@@ -49,9 +49,7 @@ void registering_free(struct registering *registering)
 /* The server in hand counts it no more. */
 static void leave_server(struct registrar *registrar, struct registering *registering)
 {
-	peers_end(registrar->peers,
-		  registrar->worker->config->phones[registering->phones].registrar,
-		  &registering->attempt);
+	peers_end(registrar->peers, registering->phones.registrar, &registering->attempt);
 }
 
 void registrar_destroy(struct registrar *registrar)
@@ -144,7 +142,7 @@ static bool too_many(const struct registrar *registrar, const struct registering
 		if (registering->contacts[i].expires_s > 0 &&
 		    !binding_find(&registrar->bindings, registering->contacts[i].id))
 			count++;
-	return count > registrar->worker->config->phones[registering->phones].contacts;
+	return count > registering->phones.contacts;
 }
 
 static int send_on(struct registrar *registrar, struct registering *registering,
@@ -178,7 +176,7 @@ static int prepare(struct registrar *registrar, struct registering *registering,
 		   const struct message *request, struct transport_path *path)
 {
 	const struct config *config = registrar->worker->config;
-	uint32_t peer = config->phones[registering->phones].registrar;
+	uint32_t peer = registering->phones.registrar;
 	struct buf rest;
 
 	if (!rate_take(&peers_shared(registrar->peers)->peers[peer].registers,
@@ -202,7 +200,7 @@ static unsigned int begin(struct registrar *registrar, struct registering *regis
 {
 	struct transport_path path;
 	struct buf aor;
-	uint32_t peer = registrar->worker->config->phones[registering->phones].registrar;
+	uint32_t peer = registering->phones.registrar;
 
 	buf_init(&aor);
 	int err = registering_aor(registrar, peer, message_to(request)->uri, &aor);
@@ -255,7 +253,9 @@ void registrar_receive(struct registrar *registrar, struct transaction_handle ha
 		registering->number = ++registrar->next_number;
 		registering->server = handle;
 		registering->path = *path;
-		registering->phones = (uint32_t)phones;
+		registering->phones = registrar->worker->config->phones[phones];
+		registering->phones.domains = NULL; /* of a configuration that may go */
+		registering->phones.domain_count = 0;
 		status = begin(registrar, registering, request);
 	}
 	if (!status) {
@@ -293,7 +293,7 @@ static void count(struct registrar *registrar, unsigned int status)
 
 static bool try_next(struct registrar *registrar, struct registering *registering, const char *why)
 {
-	uint32_t peer = registrar->worker->config->phones[registering->phones].registrar;
+	uint32_t peer = registering->phones.registrar;
 	struct transport_path path;
 
 	peers_failed(registrar->peers, peer, registering->attempt.server, why);
@@ -316,7 +316,7 @@ static void on_response(void *owner, uint64_t context, struct transaction_handle
 	if (status == 503 && try_next(registrar, registering, "answers 503"))
 		return;
 	if (status != 503)
-		peers_worked(registrar->peers, config->phones[registering->phones].registrar,
+		peers_worked(registrar->peers, registering->phones.registrar,
 			     registering->attempt.server);
 	struct crossing crossing = {
 		.from_trusted = config->interfaces[path->interface].trusted,
