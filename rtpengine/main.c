@@ -14,6 +14,7 @@
 #include "rtpengine/datapath/datapath.h"
 #include "rtpengine/privileges.h"
 #include "rtpengine/session/sessions.h"
+#include "rtpengine/settings.h"
 
 enum { EXIT_USAGE = 2, EXIT_CONFIG = 3 };
 
@@ -224,34 +225,10 @@ static int open_recorder(struct relay *relay)
 	return err;
 }
 
-/* Malloc'd; NULL without memory. */
-static struct session_interface *session_interfaces(const struct config *config)
-{
-	struct session_interface *interfaces = calloc(config->interface_count, sizeof(*interfaces));
-
-	for (size_t i = 0; interfaces && i < config->interface_count; i++) {
-		const struct config_interface *from = &config->interfaces[i];
-		interfaces[i] = (struct session_interface){
-			.name = from->name,
-			.addresses = from->addresses,
-			.address_count = from->address_count,
-			.advertise = from->advertise_addr,
-			.first_port = from->media.ports[0].first,
-			.last_port = from->media.ports[0].last,
-			.idle_timeout_ms = from->media.idle_timeout_ms,
-			.source_signalled = from->media.source == CONFIG_SOURCE_SDP_ONLY,
-			.source_by_ice = from->media.source == CONFIG_SOURCE_ICE,
-			.source_is_secure = from->media.source == CONFIG_SOURCE_SECURE,
-			.dscp = from->media.dscp,
-		};
-	}
-	return interfaces;
-}
-
 static int open_sessions(struct relay *relay)
 {
 	const struct config *config = relay->config;
-	struct session_interface *interfaces = session_interfaces(config);
+	struct session_interface *interfaces = settings_interfaces(config);
 
 	if (!interfaces) {
 		log_error(&relay->log, "sessions.failed", "reason=\"%s\"",
@@ -276,65 +253,15 @@ static int open_sessions(struct relay *relay)
 	return err;
 }
 
-static bool is_loopback(const struct addr *addr)
-{
-	static const struct in6_addr loopback6 = IN6ADDR_LOOPBACK_INIT;
-
-	if (addr->family == AF_INET)
-		return addr->bytes[0] == 127;
-	return addr->family == AF_INET6 && !memcmp(&addr->v6, &loopback6, sizeof(loopback6));
-}
-
-static void allow_host(struct cidr *allow, unsigned *count, const struct addr *addr)
-{
-	allow[*count].network = *addr;
-	allow[*count].network.port = 0;
-	allow[(*count)++].bits = addr->family == AF_INET6 ? 128 : 32;
-}
-
-static size_t count_allowed(const struct config *config)
-{
-	size_t count = 2 + config->relay.listen_count;
-
-	for (size_t i = 0; i < config->peer_count; i++)
-		count += config->peers[i].server_count;
-	return count;
-}
-
-/* Whoever reaches the control port commands the relay, so few may: this host, and the servers of
- * peers on trusted interfaces (a Kamailio beside us). */
-static unsigned allowed_sources(const struct config *config, struct cidr *allow)
-{
-	unsigned count = 2;
-
-	allow[0] = (struct cidr){.network = {.family = AF_INET, .bytes = {127}}, .bits = 8};
-	allow[1] = (struct cidr){.network = {.family = AF_INET6, .v6 = IN6ADDR_LOOPBACK_INIT},
-				 .bits = 128};
-	for (size_t i = 0; i < config->relay.listen_count; i++) {
-		const struct config_endpoint *at = &config->relay.listen[i];
-		if (at->transport != CONFIG_UNIX && !is_loopback(&at->addr) &&
-		    !addr_is_any(&at->addr))
-			allow_host(allow, &count, &at->addr);
-	}
-	for (size_t i = 0; i < config->peer_count; i++) {
-		const struct config_peer *peer = &config->peers[i];
-		if (!config->interfaces[peer->interface].trusted || peer->retired)
-			continue;
-		for (size_t j = 0; j < peer->server_count; j++)
-			if (addr_is_set(&peer->servers[j].addr)) /* not named ones */
-				allow_host(allow, &count, &peer->servers[j].addr);
-	}
-	return count;
-}
-
 static int open_control(struct relay *relay)
 {
 	const struct config *config = relay->config;
 	struct ng_endpoint *listeners = calloc(config->relay.listen_count, sizeof(*listeners));
-	struct cidr *allow = calloc(count_allowed(config), sizeof(*allow));
-	int err = -ERR_NO_MEMORY;
+	struct cidr *allow = NULL;
+	unsigned allow_count = 0;
+	int err = listeners ? settings_allowed(config, &allow, &allow_count) : -ERR_NO_MEMORY;
 
-	if (!listeners || !allow)
+	if (err)
 		goto out;
 	for (size_t i = 0; i < config->relay.listen_count; i++) {
 		const struct config_endpoint *from = &config->relay.listen[i];
@@ -354,7 +281,7 @@ static int open_control(struct relay *relay)
 		.listeners = listeners,
 		.listener_count = (unsigned)config->relay.listen_count,
 		.allow = allow,
-		.allow_count = allowed_sources(config, allow),
+		.allow_count = allow_count,
 		.handler = on_ng,
 		.owner = relay,
 	};
@@ -373,12 +300,13 @@ out:
 /* Everything that may fail first. */
 static int take_config(struct relay *relay, const struct config *config)
 {
-	struct session_interface *interfaces = session_interfaces(config);
-	struct cidr *allow = calloc(count_allowed(config), sizeof(*allow));
-	int err = interfaces && allow ? 0 : -ERR_NO_MEMORY;
+	struct session_interface *interfaces = settings_interfaces(config);
+	struct cidr *allow = NULL;
+	unsigned allow_count = 0;
+	int err = interfaces ? settings_allowed(config, &allow, &allow_count) : -ERR_NO_MEMORY;
 
 	if (!err)
-		err = ng_server_allow(relay->ng, allow, allowed_sources(config, allow));
+		err = ng_server_allow(relay->ng, allow, allow_count);
 	if (!err)
 		sessions_set_policies(relay->sessions, interfaces);
 	free(interfaces);
