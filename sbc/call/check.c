@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "sbc/call/check.h"
+#include "sbc/call/parts.h"
 #include "sbc/message/builder.h"
 
 /* Option tags that a request may require of us. */
@@ -50,7 +51,7 @@ unsigned int check_invite(const struct message *request, struct buf *headers)
 	if (message_contact(request, 0, &contact) &&
 	    (contact.star || uri_parse(contact.address.uri, &target) != 0))
 		return 400;
-	if (message_body(request).len > 0 && !message_has_sdp(request)) {
+	if (message_body(request).len > 0 && !message_has_sdp(request) && !parts_are_in(request)) {
 		builder_header(headers, HEADER_ACCEPT, SLICE("application/sdp"));
 		return 415;
 	}

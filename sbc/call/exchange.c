@@ -89,7 +89,8 @@ static void write_extensions(const struct call *call, const struct message *requ
 int exchange_keep_headers(struct call *call, const struct message *request)
 {
 	struct exchange *exchange = &call->exchange;
-	struct crossing crossing = leg_crossing(call, exchange->from, message_has_sdp(request));
+	struct crossing crossing =
+		leg_crossing(call, exchange->from, message_body(request).len > 0);
 	struct buf headers, own, routes;
 
 	buf_init(&headers);
@@ -106,7 +107,8 @@ int exchange_keep_headers(struct call *call, const struct message *request)
 	int err = keep_lines(&exchange->headers, &headers);
 	int second = keep_lines(&exchange->own_headers, &own);
 	int third = keep_lines(&exchange->record_routes, &routes);
-	return err ? err : second ? second : third;
+	int fourth = parts_take(&exchange->parts, call, exchange->from, request);
+	return err ? err : second ? second : third ? third : fourth;
 }
 
 int exchange_begin(struct call *call, uint8_t from, struct transaction_handle handle,
@@ -121,7 +123,7 @@ int exchange_begin(struct call *call, uint8_t from, struct transaction_handle ha
 		.from = from,
 		.is_initial = is_initial,
 		.is_update = message_method(request) == METHOD_UPDATE,
-		.is_late = !message_has_sdp(request),
+		.is_late = slice_is_empty(parts_sdp(request)),
 		.server_cseq = message_cseq(request),
 		.max_forwards = forwards < 0 ? 70 : forwards - 1,
 	};
@@ -157,6 +159,7 @@ void exchange_clear(struct call *call)
 	owned_free(&exchange->headers);
 	owned_free(&exchange->own_headers);
 	owned_free(&exchange->record_routes);
+	parts_clear(&exchange->parts);
 	draft_clear(&exchange->draft);
 	for (uint8_t i = 0; i < exchange->waiting_count; i++)
 		draft_clear(&exchange->waiting[i]);
@@ -189,7 +192,7 @@ static int send_again(struct call *call)
 	uint8_t to = other_leg(exchange->from);
 	struct dialog *dialog = &call->legs[to].dialog;
 	struct transport_path path;
-	struct buf own, bytes;
+	struct buf own, bytes, body;
 
 	exchange->client_cseq = ++dialog->local_cseq;
 	record_reserve(call);
@@ -197,17 +200,23 @@ static int send_again(struct call *call)
 	buf_init(&bytes);
 	buf_add(&own, exchange->own_headers);
 	session_timer_ask(call, to, &own);
-	struct leg_request request = {.method = SLICE("INVITE"),
-				      .cseq = exchange->client_cseq,
-				      .max_forwards = exchange->max_forwards,
-				      .own = buf_slice(&own),
-				      .headers = exchange->headers,
-				      .content_type = SLICE("application/sdp"),
-				      .body = call->session.offer_shown};
+	struct leg_request request = {
+		.method = SLICE("INVITE"),
+		.cseq = exchange->client_cseq,
+		.max_forwards = exchange->max_forwards,
+		.own = buf_slice(&own),
+		.headers = exchange->headers,
+	};
+	buf_init(&body);
+	request.body = parts_wrap(&exchange->parts, call->session.offer_shown, &body,
+				  &request.content_type);
 	leg_way(call, to, dialog, &path);
-	int err = buf_failed(&own) ? -ERR_NO_MEMORY : leg_write(call, to, dialog, &request, &bytes);
+	int err = buf_failed(&own) || buf_failed(&body)
+			  ? -ERR_NO_MEMORY
+			  : leg_write(call, to, dialog, &request, &bytes);
 	if (!err)
 		err = exchange_request(call, buf_slice(&bytes), &path);
+	buf_free(&body);
 	buf_free(&own);
 	buf_free(&bytes);
 	return err;

@@ -3,6 +3,7 @@
  * the replies on their way back.
  * SPDX-License-Identifier: Apache-2.0 */
 #pragma once
+#include "sbc/call/parts.h"
 #include "control/base/table.h"
 #include "control/base/wheel.h"
 #include "sbc/transaction/transaction.h"
@@ -16,6 +17,7 @@ struct draft {
 	uint32_t rseq;       /* reliable (RFC 3262), to be acknowledged by the other side's PRACK */
 	struct slice headers; /* owned; lines that cross */
 	struct slice body;    /* owned; SDP as received */
+	struct parts parts;   /* that came with it */
 };
 
 /* May replies be reliable (RFC 3262) towards who sent the INVITE? */
@@ -71,6 +73,7 @@ struct exchange {
 	struct slice headers;       /* owned; lines that cross, of the INVITE */
 	struct slice own_headers;   /* owned; lines of ours that follow from it */
 	struct slice record_routes; /* owned; lines to copy into replies */
+	struct parts parts;         /* that came with its SDP */
 	struct draft draft;         /* in hand: with the relay or the store */
 	struct draft waiting[DRAFTS_MAX];
 	uint8_t waiting_count;

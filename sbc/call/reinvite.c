@@ -60,5 +60,5 @@ void reinvite_receive(struct call *call, uint8_t early, uint8_t leg,
 		exchange_done(call);
 		return;
 	}
-	exchange_start(call, message_body(request));
+	exchange_start(call, parts_sdp(request));
 }

@@ -10,14 +10,15 @@ void draft_clear(struct draft *draft)
 {
 	owned_free(&draft->headers);
 	owned_free(&draft->body);
+	parts_clear(&draft->parts);
 	*draft = (struct draft){0};
 }
 
 int draft_take(struct call *call, struct draft *draft, const struct message *response)
 {
 	uint8_t to = other_leg(call->exchange.from);
-	bool has_sdp = message_has_sdp(response);
-	struct crossing crossing = leg_crossing(call, to, has_sdp);
+	struct slice sdp = parts_sdp(response);
+	struct crossing crossing = leg_crossing(call, to, sdp.len > 0 || parts_are_in(response));
 	struct buf lines;
 
 	buf_init(&lines);
@@ -26,8 +27,10 @@ int draft_take(struct call *call, struct draft *draft, const struct message *res
 	int err =
 		buf_failed(&lines) ? -ERR_NO_MEMORY : owned_set(&draft->headers, buf_slice(&lines));
 	buf_free(&lines);
-	if (!err && has_sdp)
-		err = owned_set(&draft->body, message_body(response));
+	if (!err)
+		err = owned_set(&draft->body, sdp);
+	if (!err)
+		err = parts_take(&draft->parts, call, to, response);
 	if (err) {
 		draft_clear(draft);
 		return err;
@@ -113,24 +116,29 @@ static int send_draft(struct call *call)
 	struct exchange *exchange = &call->exchange;
 	const struct draft *draft = &exchange->draft;
 	bool is_reliable = provisional_is_reliable(call, draft);
-	struct slice body = shown_body(call);
+	struct slice sdp = shown_body(call), type;
+	struct buf wrapped, lines;
+
+	buf_init(&wrapped);
+	struct slice body = parts_wrap(&draft->parts, sdp, &wrapped, &type);
 	struct reply reply = {.status = draft->status,
 			      .to_tag = early_dialog(call, draft->early, exchange->from)->local_tag,
-			      .content_type = body.len > 0 ? SLICE("application/sdp") : SLICE_NONE,
+			      .content_type = type,
 			      .body = body};
-	struct buf lines;
 
 	buf_init(&lines);
 	write_own(call, is_reliable, &lines);
 	reply.headers = buf_slice(&lines);
-	int err = buf_failed(&lines) ? -ERR_NO_MEMORY
-				     : transaction_reply(call->calls->worker->transactions,
-							 exchange->server, &reply);
+	int err = buf_failed(&lines) || buf_failed(&wrapped)
+			  ? -ERR_NO_MEMORY
+			  : transaction_reply(call->calls->worker->transactions, exchange->server,
+					      &reply);
 	buf_free(&lines);
+	buf_free(&wrapped);
 	call_note_sent(call, exchange->from, SLICE_NONE, reply.status, exchange->server_cseq,
-		       body.len > 0);
+		       sdp.len > 0);
 	if (!err && is_reliable)
-		provisional_await(call, draft, body.len > 0);
+		provisional_await(call, draft, sdp.len > 0);
 	return err;
 }
 

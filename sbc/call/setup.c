@@ -49,7 +49,7 @@ int setup_send(struct call *call)
 {
 	struct exchange *exchange = &call->exchange;
 	struct leg *leg = &call->legs[CALLEE];
-	struct buf own, bytes;
+	struct buf own, bytes, body;
 
 	int err = leg_set_contact(call, CALLEE, &leg->path);
 	if (err)
@@ -59,21 +59,26 @@ int setup_send(struct call *call)
 	buf_init(&own);
 	buf_add(&own, exchange->own_headers);
 	session_timer_ask(call, CALLEE, &own);
-	struct leg_request request = {.method = SLICE("INVITE"),
-				      .cseq = exchange->client_cseq,
-				      .max_forwards = exchange->max_forwards,
-				      .own = buf_slice(&own),
-				      .headers = exchange->headers,
-				      .content_type = SLICE("application/sdp"),
-				      .body = call->session.offer_shown};
+	struct leg_request request = {
+		.method = SLICE("INVITE"),
+		.cseq = exchange->client_cseq,
+		.max_forwards = exchange->max_forwards,
+		.own = buf_slice(&own),
+		.headers = exchange->headers,
+	};
+	buf_init(&body);
+	request.body = parts_wrap(&exchange->parts, call->session.offer_shown, &body,
+				  &request.content_type);
 	buf_init(&bytes);
-	err = buf_failed(&own) ? -ERR_NO_MEMORY
-			       : leg_write(call, CALLEE, &leg->dialog, &request, &bytes);
+	err = buf_failed(&own) || buf_failed(&body)
+		      ? -ERR_NO_MEMORY
+		      : leg_write(call, CALLEE, &leg->dialog, &request, &bytes);
 	if (!err)
 		err = exchange_request(call, buf_slice(&bytes), &leg->path);
 	if (!err)
 		target_sent(call);
 	buf_free(&own);
+	buf_free(&body);
 	buf_free(&bytes);
 	return err;
 }

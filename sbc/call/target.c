@@ -201,7 +201,7 @@ static int cross_anew(struct call *call, const struct message *invite, bool *out
 	int err = exchange_keep_headers(call, invite);
 	if (err)
 		return err;
-	sdp = message_has_sdp(invite) ? message_body(invite) : SLICE_NONE;
+	sdp = parts_sdp(invite);
 	forget_replies(call);
 	*out = true;
 	exchange_start(call, sdp);
