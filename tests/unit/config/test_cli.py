@@ -194,10 +194,24 @@ def show_passes_errors_on(b):
     assert run("show", "call", "x" * 2000)[0] == 2
 
 
+def reload_asks_both_halves_in_turn(b):
+    path = b.halves(sbc={"reload": {"changes": ["~ log.level: info -> debug"]}}, relay={"reload": {"changes": []}})
+    status, out, err = run("reload", "-c", path)
+    assert status == 0 and err == "", (status, err)
+    assert out == ("postern-sbc: reloaded\n  ~ log.level: info -> debug\n"
+                   "postern-rtpengine: nothing has changed\n"), out
+    path = b.halves(sbc={"reload": {"error": "~ workers: 1 -> 2 (needs a restart)"}}, relay={})
+    status, out, err = run("reload", "-c", path)
+    assert (status, out) == (1, "") and "workers: 1 -> 2 (needs a restart)" in err, (status, out, err)
+    assert run("reload", "now")[0] == 2
+
+
 TESTS = [check_says_fine_in_two_lines, check_tells_warnings_and_goes_on, check_refuses_a_wrong_file,
+         check_shows_the_difference_of_two_files,
          check_reads_from_a_pipe, check_of_no_file_says_so, effective_is_shown,
          schema_is_json_and_docs_are_markdown, unknown_words_get_the_nearest, help_is_everywhere,
-         show_asks_the_sbc, show_merges_both_halves, show_says_who_is_missing, show_passes_errors_on]
+         show_asks_the_sbc, show_merges_both_halves, show_says_who_is_missing, show_passes_errors_on,
+         reload_asks_both_halves_in_turn]
 
 
 def main():

@@ -216,6 +216,12 @@ static void strangers_are_not_answered(void **state)
 	assert_string_equal(ask_text(bench, bad, "a d7:command4:pinge"), "");
 	assert_int_equal(recv(stream, bench->text, 1, 0), 0); /* closed */
 	assert_int_equal(counter_get(&ng_server_counters(bench->server)->denied), 2);
+	/* The other way round from now on. */
+	struct cidr allow;
+	assert_int_equal(cidr_parse(SLICE("127.0.0.1"), &allow), 0);
+	assert_int_equal(ng_server_allow(bench->server, &allow, 1), 0);
+	assert_string_equal(ask_text(bench, good, "b d7:command4:pinge"), "");
+	assert_string_equal(ask_text(bench, bad, "b d7:command4:pinge"), "b d6:result4:ponge");
 	close(good);
 	close(bad);
 	close(stream);

@@ -210,6 +210,30 @@ static void impossible_sources_are_dropped(void **state)
 	guard_destroy(guard);
 }
 
+static void new_rules_leave_bans_alone(void **state)
+{
+	struct guard *guard = make();
+	struct addr pbx = at("10.0.0.20"), other = at("192.0.2.7"), carrier = at("198.51.100.9"),
+		    banned;
+	struct guard_interface rules[] = {interfaces[0], interfaces[1]};
+	struct guard_peer peer = {.interface = 1, .peer = 9};
+	(void)state;
+
+	guard_ban(guard, 1, &other, 100000, 1000, GUARD_SCANNER);
+	assert_int_equal(cidr_parse(SLICE("198.51.100.9"), &peer.network), 0);
+	rules[1].bad_messages = 1;
+	rules[1].source_burst = 1;
+	rules[1].source_rate_per_s = 1;
+	assert_int_equal(guard_set_rules(guard, rules, &peer, 1), 0);
+	assert_int_equal(guard_peer_of(guard, 0, &pbx), -1);
+	assert_int_equal(guard_peer_of(guard, 1, &carrier), 9);
+	assert_true(guard_is_banned(guard, 1, &other, 2000));
+	assert_int_equal(admitted(guard, "192.0.2.8", 5, 2000), 1);
+	other = at("192.0.2.9");
+	assert_true(guard_bad_message(guard, 1, &other, 2000, &banned) != 0);
+	guard_destroy(guard);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -222,6 +246,7 @@ int main(void)
 		cmocka_unit_test(behind_an_office_only_the_flow_is_banned),
 		cmocka_unit_test(a_ban_outlives_a_flood),
 		cmocka_unit_test(impossible_sources_are_dropped),
+		cmocka_unit_test(new_rules_leave_bans_alone),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -256,6 +256,14 @@ static void it_blocks_when_told(void **state)
 	assert_true(
 		leaks_may_leave(leaks, 1, &remote, SLICE(HEAD "Subject: 10.0.0.20\r\n\r\n"), 5));
 	assert_int_equal(counter_get(&leaks_counters(leaks)->checked), 0);
+	/* Told anew while it runs. */
+	struct config next = edge.config;
+	struct config_interface sides[2] = {edge.interfaces[0], edge.interfaces[1]};
+	sides[1].security.leak_guard = CONFIG_LEAK_BLOCK;
+	next.interfaces = sides;
+	assert_int_equal(leaks_reload(leaks, &next), 0);
+	assert_false(
+		leaks_may_leave(leaks, 1, &remote, SLICE(HEAD "Subject: 10.0.0.20\r\n\r\n"), 5));
 	leaks_destroy(leaks);
 }
 

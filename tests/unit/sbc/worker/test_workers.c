@@ -22,6 +22,7 @@ enum { CALLS = 120, SOCKETS = 24 };
 struct core {
 	struct worker *worker;
 	uint64_t calls;
+	unsigned int reloads;
 	bool is_held; /* has a call that does not end yet */
 };
 
@@ -39,6 +40,13 @@ static int on_start(struct worker *worker, void **out)
 	core->worker = worker;
 	*out = core;
 	return 0;
+}
+
+static void on_reload(void *owner)
+{
+	struct core *core = owner;
+	assert_string_equal(core->worker->config->interfaces[0].name, "wan");
+	core->reloads++;
 }
 
 static void on_stop(void *owner)
@@ -191,6 +199,7 @@ static void bench_open_with(struct bench *b, uint8_t count, const struct config_
 			     .on_start = on_start,
 			     .on_stop = on_stop,
 			     .on_command = on_command,
+			     .on_reload = on_reload,
 			     .on_destroy = free},
 	};
 	buf_init(&why);
@@ -463,6 +472,43 @@ static void the_time_to_end_is_bounded(void **state)
 	bench_close(&b);
 }
 
+/* Nobody loses a message while the configuration changes under it. */
+static void a_reload_reaches_all_workers_between_messages(void **state)
+{
+	static struct bench b;
+	char tag[TOKEN_LENGTH + 1];
+	struct buf why;
+	(void)state;
+
+	bench_open(&b, 4);
+	struct config_peer peer = {.name = "pbx", .accept_from_count = 0};
+	struct config next = b.config;
+	next.peers = &peer;
+	next.peer_count = 1;
+	buf_init(&why);
+	for (int call = 0; call < 40; call++) {
+		int fd = b.fds[call % SOCKETS];
+		send_request(fd, "OPTIONS", call, NULL);
+		assert_int_equal(workers_reload(b.workers, call % 2 ? &b.config : &next, &why), 0);
+		read_reply(fd, "200", call, tag);
+	}
+	assert_int_equal(workers_reload(b.workers, &next, &why), 0);
+	buf_free(&why);
+	for (uint8_t i = 0; i < 4; i++) { /* each has taken it when it answers */
+		struct command command = {0};
+		assert_int_equal(worker_post(workers_at(b.workers, i), &command), 0);
+		while (!atomic_load(&command.answered))
+			usleep(1000);
+	}
+	workers_stop(b.workers, 1000);
+	for (uint8_t i = 0; i < 4; i++) {
+		const struct core *core = workers_at(b.workers, i)->core;
+		assert_ptr_equal(workers_at(b.workers, i)->config, &next);
+		assert_true(core->reloads > 0 && core->reloads <= 41);
+	}
+	bench_close(&b);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -475,6 +521,7 @@ int main(void)
 		cmocka_unit_test(commands_reach_their_worker),
 		cmocka_unit_test(a_worker_without_calls_serves_until_all_are_empty),
 		cmocka_unit_test(the_time_to_end_is_bounded),
+		cmocka_unit_test(a_reload_reaches_all_workers_between_messages),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
