@@ -1,5 +1,6 @@
 /* sides.c - `show registrations`, `show interfaces`, `show peers`, `show relays`.
  * SPDX-License-Identifier: Apache-2.0 */
+#include "sbc/route/shared.h"
 #include "sbc/show/part.h"
 
 static json_t *binding_line(const struct core *core, const struct binding *binding)
@@ -74,6 +75,10 @@ void part_interfaces(struct part *part, struct core *core)
 			      config->interfaces[i].trusted ? "trusted" : "untrusted");
 		json_put(line, "listeners", listener_array(&config->interfaces[i]));
 		json_put_number(line, "calls", limits_calls(core->limits, i));
+		if (core->worker->index == 0)
+			json_put_number(
+				line, "emergencies",
+				atomic_load(&peers_shared(core->peers)->interfaces[i].emergencies));
 #define X(name, text) json_put_number(line, #name, counter_get(&counters->name));
 		FOREACH_TRANSPORT_COUNTER(X)
 #undef X
@@ -91,12 +96,20 @@ static json_t *server_line(const struct core *core, uint32_t peer, uint32_t serv
 	peers_state(core->peers, peer, server, &state);
 	json_put_text(line, "peer", config->peers[peer].name);
 	json_put_text(line, "interface", config->interfaces[config->peers[peer].interface].name);
-	json_put(line, "server", json_addr(&state.server->addr));
+	if (state.server->addr.family)
+		json_put(line, "server", json_addr(&state.server->addr));
+	else
+		json_put_text(line, "server", state.server->host);
 	json_put_text(line, "state", state.is_up ? "up" : "down");
 	json_put_number(line, "requests", state.requests);
 	json_put_number(line, "failures", state.failures);
-	if (core->worker->index == 0)
-		json_put_number(line, "ping_ms", state.ping_rtt_ms);
+	if (core->worker->index != 0)
+		return line;
+	/* What all workers know together is said once. */
+	json_put_number(line, "ping_ms", state.ping_rtt_ms);
+	json_put_number(line, "calls", state.calls);
+	if (state.addr.family)
+		json_put(line, "address", json_addr(&state.addr));
 	return line;
 }
 

@@ -48,6 +48,17 @@ static json_t *leak_counters_object(const struct core *core)
 	return object;
 }
 
+static json_t *dns_counters_object(const struct core *core)
+{
+	const struct dns_counters *counters = dns_counters(core->worker->dns);
+	json_t *object = json_object();
+
+#define X(name, text) json_put_number(object, #name, counter_get(&counters->name));
+	FOREACH_DNS_COUNTER(X)
+#undef X
+	return object;
+}
+
 static json_t *media_counters_object(const struct core *core)
 {
 	const struct media_counters *counters = media_counters(core->calls->media);
@@ -170,6 +181,7 @@ void part_stats(struct part *part, struct core *core)
 	json_put(object, "registrations", registrar_counters_object(core));
 	json_put(object, "subscriptions", subscription_counters_object(core));
 	json_put(object, "leaks", leak_counters_object(core));
+	json_put(object, "dns", dns_counters_object(core));
 	json_put(object, "media", media_counters_object(core));
 	json_put(object, "messages", message_counters_object(core));
 	json_put(object, "transactions", transaction_counters_object(core));
