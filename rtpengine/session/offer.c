@@ -295,6 +295,8 @@ static void commit(struct offer *offer)
 			dialog->streams[i]->offered = dialog->streams[i]->kind;
 		}
 		dialog->streams[i]->sides[1 - offer->from].offered.is_known = false;
+		if (dialog->streams[i]->sides[1 - offer->from].peering)
+			stream_publish_early(dialog->streams[i]);
 	}
 	dialog->offerer = offer->from;
 	session_touch(offer->session, offer->command->now_ms);

@@ -151,13 +151,28 @@ void peering_set_mux(struct peering *peering, bool mux)
 		peering->is_mux = mux;
 }
 
-static void ice_rule(const struct peering *peering, struct flow_rule *rule)
+static void name_sessions(const struct peering *peering, struct flow_rule *rule)
 {
 	rule->has_ice = true;
 	memcpy(rule->ice.mark, peering->mark, sizeof(rule->ice.mark));
 	for (unsigned i = 0; i < FLOW_ICE_SESSIONS; i++)
 		if (peering->ice[i].ice)
 			memcpy(rule->ice.ufrags[i], ice_ufrag(peering->ice[i].ice), FLOW_ICE_UFRAG);
+}
+
+bool peering_early_rule(const struct peering *peering, struct flow_rule *rule)
+{
+	if (!peering || (!peering->told_ice && !peering->told_dtls))
+		return false;
+	if (peering->told_ice)
+		name_sessions(peering, rule);
+	rule->has_dtls = peering->told_dtls;
+	return true;
+}
+
+static void ice_rule(const struct peering *peering, struct flow_rule *rule)
+{
+	name_sessions(peering, rule);
 	/* Only where ICE has found the peer is anybody sent anything, or believed. */
 	rule->source.mode = FLOW_SOURCE_ICE;
 	memset(rule->source.expected, 0, sizeof(rule->source.expected));
@@ -190,9 +205,7 @@ void peering_receive(struct peering *peering, unsigned component, const struct a
 	struct sessions_counters *counters = &peering_sessions(peering)->counters;
 
 	if (!is_stun) {
-		struct dtls *dtls = peering->dtls[component - 1].dtls;
-		if (peering->uses_dtls && dtls)
-			dtls_receive(dtls, from, data, len, now_ms);
+		peering_dtls_receive(peering, component, from, data, len, now_ms);
 		return;
 	}
 	for (unsigned i = 0; i < 2; i++) {

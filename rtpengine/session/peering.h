@@ -61,6 +61,8 @@ MUST_CHECK int peering_write(const struct stream *stream, int side, struct sdp_m
 MUST_CHECK int peering_write_session(struct sdp *sdp, bool is_lite);
 
 /* What the flow of a component gets beside what plain RTP needs. */
+/* The same before the answer; false: nothing may come yet. */
+bool peering_early_rule(const struct peering *peering, struct flow_rule *rule);
 void peering_rule(const struct peering *peering, unsigned component, struct flow_rule *rule);
 /* The flows follow what ICE has selected; after their rules are published. */
 void peering_lock(const struct peering *peering);

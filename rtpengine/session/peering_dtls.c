@@ -2,6 +2,8 @@
  * is needed (RFC 8842), and what is done with the keys. SPDX-License-Identifier: Apache-2.0 */
 #include "rtpengine/session/peering_private.h"
 
+#include <stdlib.h>
+
 static void on_send(void *owner, const struct addr *to, const uint8_t *data, size_t len)
 {
 	const struct dtls_slot *slot = owner;
@@ -92,6 +94,8 @@ static void close_slot(struct dtls_slot *slot)
 
 void peering_dtls_close(struct peering *peering)
 {
+	free(peering->early);
+	peering->early = NULL;
 	for (unsigned i = 0; i < ICE_COMPONENTS; i++) {
 		close_slot(&peering->dtls[i]);
 		peering->dtls[i].has_keys = false;
@@ -166,6 +170,60 @@ static int open_slot(struct peering *peering, struct dtls_slot *slot, uint64_t n
 	return 0;
 }
 
+/* Only the one that ICE found, or that SDP names, may speak. */
+static bool is_peer(const struct peering *peering, unsigned component, const struct addr *from)
+{
+	const struct side_media *media = &peering_side(peering)->now;
+	struct addr selected;
+
+	if (peering->uses_ice)
+		return peering_ice_selected(peering, component, &selected) &&
+		       addr_equal(&selected, from);
+	return addr_equal_ip(from, component == 1 ? &media->rtp : &media->rtcp) ||
+	       addr_equal_ip(from, &media->received);
+}
+
+static void keep_early(struct peering *peering, unsigned component, const struct addr *from,
+		       const uint8_t *data, size_t len)
+{
+	if (!peering->early)
+		peering->early = calloc(EARLY_HELLOS, sizeof(*peering->early));
+	if (!peering->early || len > PUNT_MAX)
+		return;
+	struct early_hello *early = &peering->early[peering->early_next++ % EARLY_HELLOS];
+	early->from = *from;
+	early->component = (uint8_t)component;
+	early->len = (uint16_t)len;
+	memcpy(early->data, data, len);
+}
+
+void peering_dtls_receive(struct peering *peering, unsigned component, const struct addr *from,
+			  const uint8_t *data, size_t len, uint64_t now_ms)
+{
+	struct dtls *dtls = peering->dtls[component - 1].dtls;
+	bool is_known = peering->uses_dtls && dtls && is_peer(peering, component, from);
+
+	if (is_known)
+		dtls_receive(dtls, from, data, len, now_ms);
+	else if (peering->told_dtls && (!dtls || dtls_state(dtls) == DTLS_WAITING))
+		keep_early(peering, component, from, data, len);
+}
+
+/* Now it is known who may: what came too early counts. */
+static void replay_early(struct peering *peering, uint64_t now_ms)
+{
+	for (unsigned i = 0; peering->early && i < EARLY_HELLOS; i++) {
+		struct early_hello *early = &peering->early[i];
+		unsigned component = early->component;
+		if (!component || !peering->dtls[component - 1].dtls ||
+		    !is_peer(peering, component, &early->from))
+			continue;
+		early->component = 0;
+		dtls_receive(peering->dtls[component - 1].dtls, &early->from, early->data,
+			     early->len, now_ms);
+	}
+}
+
 int peering_dtls_apply(struct peering *peering, bool is_offerer, const struct options *options,
 		       uint64_t now_ms)
 {
@@ -192,6 +250,7 @@ int peering_dtls_apply(struct peering *peering, bool is_offerer, const struct op
 		if (err)
 			return err;
 	}
+	replay_early(peering, now_ms);
 	return 0;
 }
 
@@ -200,6 +259,8 @@ void peering_dtls_path(struct peering *peering, unsigned component, const struct
 {
 	struct dtls *dtls = peering->dtls[component - 1].dtls;
 
-	if (peering->uses_dtls && dtls)
-		dtls_start(dtls, to, now_ms);
+	if (!peering->uses_dtls || !dtls)
+		return;
+	dtls_start(dtls, to, now_ms);
+	replay_early(peering, now_ms);
 }

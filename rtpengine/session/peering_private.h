@@ -18,6 +18,17 @@ struct dtls_slot {
 	struct flow_srtp in, out;
 };
 
+/* A ClientHello that came before the answer said who may send one: it would come again only after a
+ * second, and the call would be silent for so long. The last few are kept; strangers can at most
+ * push it out. */
+#define EARLY_HELLOS 4
+struct early_hello {
+	struct addr from;
+	uint8_t component; /* 0 = empty */
+	uint16_t len;
+	uint8_t data[PUNT_MAX];
+};
+
 struct peering {
 	struct stream *stream;
 	uint8_t side;
@@ -36,6 +47,8 @@ struct peering {
 	bool is_mute;    /* consent is over */
 	bool has_failed; /* ICE found no way */
 	struct dtls_slot dtls[ICE_COMPONENTS];
+	struct early_hello *early; /* EARLY_HELLOS of them; NULL = none came */
+	unsigned early_next;
 	struct dtls_identity *identity; /* what our fingerprint promises */
 	struct fingerprint fingerprint;
 	char tls_id[TLS_ID_LEN + 1];
@@ -81,6 +94,8 @@ MUST_CHECK int peering_dtls_promise(struct peering *peering, const struct option
 MUST_CHECK int peering_dtls_apply(struct peering *peering, bool is_offerer,
 				  const struct options *options, uint64_t now_ms);
 void peering_dtls_close(struct peering *peering);
+void peering_dtls_receive(struct peering *peering, unsigned component, const struct addr *from,
+			  const uint8_t *data, size_t len, uint64_t now_ms);
 /* The way to the peer is known, or another one. */
 void peering_dtls_path(struct peering *peering, unsigned component, const struct addr *to,
 		       uint64_t now_ms);

@@ -235,6 +235,8 @@ MUST_CHECK int side_read(struct stream *stream, int side, const struct sdp_media
 			 const struct options *options, struct side_media *out, const char **why);
 /* Publish the rules of both sides as they are now. */
 void stream_publish(struct stream *stream);
+/* Of a side that got our offer: let its ICE and DTLS in. */
+void stream_publish_early(struct stream *stream);
 bool stream_is_live(const struct stream *stream); /* both sides known, none refused */
 bool side_may_send(const struct stream *stream, int side);
 /* What SDP says of our end towards that party. */

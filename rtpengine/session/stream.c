@@ -411,6 +411,30 @@ static void publish_closed(struct stream *stream)
 	}
 }
 
+/* Before the answer no media is taken, but whoever got our offer may begin with ICE and DTLS. */
+static void publish_early(struct stream *stream, int side)
+{
+	struct side *at = &stream->sides[side];
+	struct flow_rule rule = {.kind = FLOW_MUX, .source.mode = FLOW_SOURCE_CLOSED};
+
+	if (!peering_early_rule(at->peering, &rule))
+		return;
+	if (flow_id_is_set(at->rtp.id))
+		publish(stream, &at->rtp, &rule);
+	if (flow_id_is_set(at->rtcp.id))
+		publish(stream, &at->rtcp, &rule);
+}
+
+void stream_publish_early(struct stream *stream)
+{
+	if (stream->is_live) {
+		stream_publish(stream); /* as it is; a restart has begun */
+		return;
+	}
+	publish_early(stream, 0);
+	publish_early(stream, 1);
+}
+
 void stream_publish(struct stream *stream)
 {
 	bool was_live = stream->is_live;

@@ -335,6 +335,49 @@ static void a_phone_calls_a_browser(void **state)
 	assert_secured(b);
 }
 
+static void what_comes_before_the_answer_is_not_lost(void **state)
+{
+	struct browser *b = *state;
+	const struct ng_value *reply = bench_offer(
+		b->bench, "c", "a", bench_sdp(b->bench, PHONE, 4000, ""),
+		"direction=lan direction=wan UDP/TLS/RTP/SAVP ICE=remove rtcp-mux-demux "
+		"rtcp-mux-offer");
+	struct fingerprint fingerprint;
+	struct sdp *sdp;
+	struct sdp_error why;
+	struct buf text;
+
+	assert_int_equal(
+		sdp_parse(b->bench->arena, slice_from(bench_text(reply, "sdp")), &sdp, &why), 0);
+	assert_int_equal(sdp_media_rtp_addr(&sdp->media[0], &b->relay), 0);
+	open_dtls(b, sdp, DTLS_CLIENT);
+	assert_true(wan_flow(b)->rule.has_dtls);
+	assert_int_equal(wan_flow(b)->rule.source.mode, FLOW_SOURCE_CLOSED);
+	/* a stranger is as quick, and is told nothing */
+	struct addr mine = b->at;
+	dtls_start(b->dtls, &b->relay, b->bench->now_ms);
+	b->at = address("192.0.2.66:9");
+	const uint8_t noise[] = {22, 0xfe, 0xff, 0};
+	to_relay(b, noise, sizeof(noise));
+	b->at = mine;
+	assert_null(fake_sent(&b->bench->datapath));
+	assert_int_equal(dtls_identity_fingerprint(b->identity, FINGERPRINT_SHA256, &fingerprint),
+			 0);
+	buf_init(&text);
+	buf_add_text(&text, "a=rtcp-mux\r\na=setup:active\r\na=fingerprint:");
+	fingerprint_write(&fingerprint, &text);
+	buf_add_text(&text, "\r\n");
+	char *plain = bench_sdp(b->bench, "198.51.100.7", 5000, text.data);
+	char *at = strstr(plain, "RTP/AVP");
+	(void)bench_answer(b->bench, "c", "a b",
+			   arena_printf(b->bench->arena, "%.*sUDP/TLS/RTP/SAVP%s",
+					(int)(at - plain), plain, at + 7),
+			   "");
+	buf_free(&text);
+	run(b, 150); /* less than a retransmission takes */
+	assert_int_equal(b->done, 1);
+}
+
 static void without_ice_the_handshake_goes_by_the_sdp(void **state)
 {
 	struct browser *b = *state;
@@ -500,6 +543,7 @@ int main(void)
 		TEST(lite_and_passive_where_it_is_asked),
 		TEST(a_phone_calls_a_browser),
 		TEST(without_ice_the_handshake_goes_by_the_sdp),
+		TEST(what_comes_before_the_answer_is_not_lost),
 		TEST(a_restart_leaves_media_alone_until_it_is_through),
 		TEST(no_consent_no_media),
 		TEST(candidates_come_by_fragments),
