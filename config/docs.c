@@ -46,6 +46,10 @@ static const char introduction[] =
 	"  register only where `phones` says so. `phones` without `routes` implies the two routes "
 	"to and from\n"
 	"  their registrar.\n"
+	"- `postern reload` has the running halves read the file again; a key marked *restart* is "
+	"the only kind it\n"
+	"  cannot change, nor can interfaces come and go. `postern check --diff OLD NEW` says it "
+	"before.\n"
 	"- A key marked *not in this version* is known but has no effect yet: the file is refused "
 	"rather than\n"
 	"  half obeyed.\n"
@@ -136,7 +140,7 @@ static void section_add(struct buf *out, const struct schema_section *section)
 		default_add(out, key, section->shape == SCHEMA_MAP);
 		buf_printf(out, " | `%s` | %s", key->example, key->doc);
 		choices_add(out, key);
-		buf_add_text(out, " |\n");
+		buf_add_text(out, key->is_live ? " |\n" : " *Restart.* |\n");
 	}
 }
 

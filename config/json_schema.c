@@ -34,7 +34,9 @@ static void scalar_add(struct buf *out, const struct schema_key *key)
 			   (unsigned long long)key->min, (unsigned long long)key->max);
 	} else {
 		/* 112 and 46 are numbers to YAML, texts to us. */
-		buf_add_text(out, "{\"type\": [\"string\", \"number\"]");
+		buf_add_text(out, key->type->takes_map
+					  ? "{\"type\": [\"string\", \"number\", \"object\"]"
+					  : "{\"type\": [\"string\", \"number\"]");
 		if (key->type->pattern) {
 			buf_add_text(out, ", \"pattern\": ");
 			string_add(out, key->type->pattern);

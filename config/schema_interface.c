@@ -148,6 +148,7 @@ static const struct schema_key keys[] = {
 	 .example = "require",
 	 .doc = "What is asked of those that connect to us."},
 	{.path = "websocket.origins",
+	 .is_live = true,
 	 .type = &type_origin,
 	 .max_values = 64,
 	 VALUES(public.origins, public.origin_count),
