@@ -149,6 +149,12 @@ static void machine_check(struct loaded *loaded)
 			     value_place(loaded, &file->public.stats.socket, NULL),
 			     "the other one is here");
 	}
+	for (size_t i = 0; i < file->control_count; i++)
+		if (file->control[i].transport == CONFIG_HTTP)
+			finding_error(&loaded->findings,
+				      value_place(loaded, &file->control[i], NULL),
+				      "the signalling half speaks NG over udp/, tcp/ and unix:; "
+				      "http/ is for relay.listen");
 	for (size_t i = 0; i < file->relay_listen_count; i++) {
 		const struct config_endpoint *endpoint = &file->relay_listen[i];
 		if (endpoint->transport != CONFIG_UNIX && !addr_is_private(&endpoint->addr))

@@ -16,6 +16,7 @@ enum config_transport {
 	CONFIG_WS,
 	CONFIG_WSS,
 	CONFIG_STUN, /* a UDP port that answers STUN only (RFC 8489) */
+	CONFIG_HTTP, /* NG alone: HTTP and WebSocket */
 };
 enum config_send { CONFIG_SEND_AUTO, CONFIG_SEND_UDP, CONFIG_SEND_TCP, CONFIG_SEND_TLS };
 enum config_replies { CONFIG_REPLIES_SAME, CONFIG_REPLIES_TCP };

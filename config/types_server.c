@@ -254,11 +254,16 @@ static bool control_read(struct loaded *loaded, const struct schema_key *key,
 		if (!unix_endpoint_read(loaded, key, node, slice_sub(text, 5, text.len), &endpoint))
 			return false;
 	} else {
-		if (slice_starts(text, SLICE("tcp/")))
+		size_t slash = slice_find(text, '/');
+		struct slice transport = slice_sub(text, 0, slash);
+
+		if (slice_equal(transport, SLICE("tcp")))
 			endpoint.transport = CONFIG_TCP;
-		else if (!slice_starts(text, SLICE("udp/")))
+		else if (slice_equal(transport, SLICE("http")))
+			endpoint.transport = CONFIG_HTTP;
+		else if (!slice_equal(transport, SLICE("udp")))
 			return type_wrong(loaded, key, node);
-		if (addr_parse(slice_sub(text, 4, text.len), 0, &endpoint.addr) ||
+		if (addr_parse(slice_sub(text, slash + 1, text.len), 0, &endpoint.addr) ||
 		    endpoint.addr.port == 0)
 			return type_wrong(loaded, key, node);
 	}
@@ -295,8 +300,9 @@ static void endpoint_print(const struct loaded *loaded, const struct schema_key 
 
 const struct schema_type type_control = {
 	.name = "place to speak NG at",
-	.write = "udp/127.0.0.1:2223, tcp/127.0.0.1:2223 or unix:/run/postern/ng.sock",
-	.pattern = "^(udp/|tcp/|unix:/).+$",
+	.write = "udp/127.0.0.1:2223, tcp/127.0.0.1:2223, unix:/run/postern/ng.sock, or "
+		 "http/127.0.0.1:2225 (HTTP and WebSocket, to listen on)",
+	.pattern = "^(udp/|tcp/|http/|unix:/).+$",
 	.size = sizeof(struct config_endpoint),
 	.read = control_read,
 	.print = endpoint_print,

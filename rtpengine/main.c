@@ -255,6 +255,10 @@ static int open_sessions(struct relay *relay)
 
 static int open_control(struct relay *relay)
 {
+	static const enum ng_transport transports[] = {[CONFIG_UDP] = NG_UDP,
+						       [CONFIG_TCP] = NG_TCP,
+						       [CONFIG_UNIX] = NG_UNIX,
+						       [CONFIG_HTTP] = NG_HTTP};
 	const struct config *config = relay->config;
 	struct ng_endpoint *listeners = calloc(config->relay.listen_count, sizeof(*listeners));
 	struct cidr *allow = NULL;
@@ -266,9 +270,7 @@ static int open_control(struct relay *relay)
 	for (size_t i = 0; i < config->relay.listen_count; i++) {
 		const struct config_endpoint *from = &config->relay.listen[i];
 		listeners[i] = (struct ng_endpoint){
-			.transport = from->transport == CONFIG_UDP   ? NG_UDP
-				     : from->transport == CONFIG_TCP ? NG_TCP
-								     : NG_UNIX,
+			.transport = transports[from->transport],
 			.addr = from->addr,
 			.path = from->path,
 		};

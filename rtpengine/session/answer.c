@@ -165,6 +165,7 @@ void command_answer(struct command *command)
 	}
 	/* In an answer, too, "from" is who made the offer. */
 	if (party_set_tag(&dialog->parties[answer.from], command->options.to_tag) != 0 ||
+	    party_set_sdp(&dialog->parties[answer.from], command->options.sdp) != 0 ||
 	    party_set_label(&dialog->parties[answer.from], command->options.to_label) != 0 ||
 	    party_set_label(&dialog->parties[answer.to], command->options.from_label) != 0) {
 		command_error(command, "out of memory");

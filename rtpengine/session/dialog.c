@@ -36,6 +36,7 @@ static void party_free(struct party *party)
 	}
 	free(party->tag);
 	free(party->label);
+	free(party->sdp);
 	free(party->origin_username);
 	free(party->origin_session_id);
 	free(party->session_name);
@@ -127,6 +128,17 @@ int party_set_tag(struct party *party, struct slice tag)
 	}
 	party_drop_alias(party, tag);
 	party->tag = copy;
+	return 0;
+}
+
+int party_set_sdp(struct party *party, struct slice sdp)
+{
+	char *copy = slice_dup(sdp);
+
+	if (!copy)
+		return -ERR_NO_MEMORY;
+	free(party->sdp);
+	party->sdp = copy;
 	return 0;
 }
 

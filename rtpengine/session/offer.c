@@ -309,6 +309,8 @@ static int name_parties(struct offer *offer)
 	int err = party_set_tag(&dialog->parties[offer->from], options->from_tag);
 
 	if (!err)
+		err = party_set_sdp(&dialog->parties[offer->from], options->sdp);
+	if (!err)
 		err = party_set_label(&dialog->parties[offer->from], options->from_label);
 	if (!err)
 		err = party_set_label(&dialog->parties[offer->to], options->to_label);

@@ -37,7 +37,9 @@ enum options_bit {
 	OPTION_SINGLE_CODEC = 1u << 25, /* an answer names one codec */
 	OPTION_RECORD = 1u << 27,
 	OPTION_PAUSE = 1u << 28,
-	OPTION_DIRECTIONAL = 1u << 26,  /* a command means the participant of the from-tag alone */
+	OPTION_INACTIVE = 1u << 29, /* subscribe request: an offer that sends nothing */
+	OPTION_SIPREC = 1u << 30,
+	OPTION_DIRECTIONAL = 1u << 26, /* a command means the participant of the from-tag alone */
 };
 
 #define OPTIONS_REFUSED_SIZE 160

@@ -69,8 +69,7 @@ static void send_packet(struct player *player)
 		rtp[RTP_HEADER + i] = player->is_alaw ? g711_alaw(sample) : g711_ulaw(sample);
 	}
 	int err = datapath_media_send(player->stream->dialog->session->all->datapath,
-				      player->stream->sides[player->side].rtp.id, rtp,
-				      sizeof(rtp));
+				      player->stream->sides[player->side].rtp.id, rtp, sizeof(rtp));
 	if (err) /* it is lost, as any packet may be */
 		player->stream->dialog->session->all->counters.unsent++;
 	player->has_begun = true;
@@ -110,7 +109,8 @@ static void on_tick(struct timer *timer, uint64_t now_ms)
 	wheel_arm(stream->dialog->session->all->wheel, timer, player->next_ms, on_tick);
 }
 
-static int64_t number(const struct command *command, const char *key, int64_t otherwise, int64_t max)
+static int64_t number(const struct command *command, const char *key, int64_t otherwise,
+		      int64_t max)
 {
 	int64_t value;
 
@@ -122,7 +122,8 @@ static int64_t number(const struct command *command, const char *key, int64_t ot
 /* G.711 that both sides named: the listener's payload type for it. */
 static bool choose_codec(const struct stream *stream, int side, struct player *player)
 {
-	const struct side_media *to = &stream->sides[side].now, *other = &stream->sides[1 - side].now;
+	const struct side_media *to = &stream->sides[side].now,
+				*other = &stream->sides[1 - side].now;
 
 	player->is_alaw = to->pcma_type != TYPE_NONE && other->pcma_type != TYPE_NONE;
 	player->payload_type = player->is_alaw ? to->pcma_type : to->pcmu_type;

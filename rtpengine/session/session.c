@@ -2,7 +2,7 @@
  * Its timer wakes once per time-out, looks when a packet last came, and goes to sleep until that
  * packet would be too old: no walk over all calls (media-requirements.md 4.2).
  * SPDX-License-Identifier: Apache-2.0 */
-#include "rtpengine/session/session.h"
+#include "rtpengine/session/subscription.h"
 
 #include <stdlib.h>
 
@@ -37,6 +37,7 @@ void session_destroy(struct session *session, uint64_t now_ms)
 {
 	struct sessions *sessions = session->all;
 
+	subscriptions_free(session, now_ms);
 	while (session->dialogs)
 		dialog_destroy(session->dialogs, now_ms);
 	recording_stop(session);

@@ -43,9 +43,9 @@ struct side_media {
 	struct addr received;  /* where its signalling came from; family 0 = not known */
 	uint32_t clock_hz;
 	struct policing policing;
-	uint8_t event_type; /* payload type of telephone-event; 0 = none */
+	uint8_t event_type;           /* payload type of telephone-event; 0 = none */
 	uint8_t pcma_type, pcmu_type; /* of G.711; TYPE_NONE = not in the SDP */
-	uint32_t bits;      /* OPTION_ASYMMETRIC, OPTION_STRICT_SOURCE */
+	uint32_t bits;                /* OPTION_ASYMMETRIC, OPTION_STRICT_SOURCE */
 	char protocol[24];
 };
 
@@ -64,7 +64,8 @@ struct side {
 	struct dtmf *dtmf;       /* owned; NULL = no event was ever played */
 	struct sdes *sdes;       /* owned; NULL = no a=crypto either way */
 	struct peering *peering; /* owned; NULL = neither ICE nor DTLS */
-	struct player *player; /* owned; what this side hears instead of the other; NULL = nothing */
+	struct player
+		*player; /* owned; what this side hears instead of the other; NULL = nothing */
 };
 
 struct stream_kind {
@@ -97,6 +98,7 @@ struct party {
 	struct addr media_address; /* asked for its SDP; family 0 = ours */
 	int dscp;                  /* -1 = of the interface */
 	char *label;               /* NULL = none given */
+	char *sdp;                 /* its last body, as received; NULL = none yet */
 	uint8_t blocks;            /* enum session_block, of what it sends */
 	uint64_t created_ms;
 	/* The o= and s= first written to this party, and the version counted from there. */
@@ -128,9 +130,10 @@ struct session {
 	uint64_t created_ms;
 	uint64_t signal_ms; /* last offer or answer */
 	struct timer expiry;
-	bool is_deleting; /* expiry is the end of a delete delay */
-	uint8_t blocks;   /* enum session_block, of everybody */
-	uint32_t recording; /* of the recorder; 0 = none */
+	bool is_deleting;                   /* expiry is the end of a delete delay */
+	uint8_t blocks;                     /* enum session_block, of everybody */
+	struct subscription *subscriptions; /* owned */
+	uint32_t recording;                 /* of the recorder; 0 = none */
 	bool recording_is_paused;
 	uint64_t hijack_attempts;
 };
@@ -212,6 +215,7 @@ void dialog_destroy(struct dialog *dialog, uint64_t now_ms);
 /* Which party has this tag (or had it: aliases); -1 = none. */
 int dialog_side(const struct dialog *dialog, struct slice tag);
 MUST_CHECK int party_set_tag(struct party *party, struct slice tag);
+MUST_CHECK int party_set_sdp(struct party *party, struct slice sdp);
 MUST_CHECK int party_set_label(struct party *party, struct slice label); /* empty: as it was */
 struct dialog *session_dialog_for_offer(struct session *session, const struct options *options,
 					int *from);
@@ -263,6 +267,9 @@ void command_unsilence_media(struct command *command);
 void command_block_dtmf(struct command *command);
 void command_unblock_dtmf(struct command *command);
 void command_play_dtmf(struct command *command);
+void command_subscribe_request(struct command *command);
+void command_subscribe_answer(struct command *command);
+void command_unsubscribe(struct command *command);
 void command_play_media(struct command *command);
 void command_stop_media(struct command *command);
 void command_start_recording(struct command *command);

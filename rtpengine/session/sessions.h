@@ -43,8 +43,8 @@ struct sessions_config {
 	const struct log *log;
 	struct random *random;
 	struct datapath *datapath;
-	struct recorder *recorder; /* NULL = no recording */
-	const char *sounds;        /* folder; copied; NULL = no file is played */
+	struct recorder *recorder;                  /* NULL = no recording */
+	const char *sounds;                         /* folder; copied; NULL = no file is played */
 	const struct session_interface *interfaces; /* copied; the first is the default */
 	size_t interface_count;
 	uint32_t max_sessions;     /* 0 = as many as there are ports and flows for */

@@ -2,6 +2,7 @@
  * SPDX-License-Identifier: Apache-2.0 */
 #include "rtpengine/session/dtmf.h"
 #include "rtpengine/session/player.h"
+#include "rtpengine/session/subscription.h"
 
 #include <assert.h>
 #include <stdlib.h>
@@ -43,6 +44,7 @@ int stream_create(struct dialog *dialog, const struct sdp_media *media, struct s
 
 void stream_destroy(struct stream *stream, uint64_t now_ms)
 {
+	subscriptions_forget(stream);
 	side_close(stream, 0, now_ms);
 	side_close(stream, 1, now_ms);
 	free(stream);
@@ -325,8 +327,7 @@ static struct flow_alter side_alter(const struct stream *stream, int side)
 {
 	const struct dialog *dialog = stream->dialog;
 	unsigned blocks = dialog->session->blocks | dialog->parties[side].blocks;
-
-	return (struct flow_alter){
+	struct flow_alter alter = {
 		.media = blocks & BLOCK_MEDIA || stream->sides[1 - side].player ? FLOW_MEDIA_BLOCK
 			 : blocks & BLOCK_TO_SILENCE                            ? FLOW_MEDIA_SILENCE
 										: FLOW_MEDIA_PASS,
@@ -335,6 +336,9 @@ static struct flow_alter side_alter(const struct stream *stream, int side)
 		.play = dtmf_play(stream, side),
 		.recording = dialog->session->recording_is_paused ? 0 : dialog->session->recording,
 	};
+
+	subscriptions_copies(stream, side, alter.copies);
+	return alter;
 }
 
 /* By ICE, DTLS-SRTP or SDES, where one of them is agreed. What says SRTP and has no keys yet, or

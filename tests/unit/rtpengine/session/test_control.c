@@ -305,6 +305,70 @@ static void what_cannot_be_played_is_refused(void **state)
 		"this relay does not record (relay.recordings is not set)");
 }
 
+static const char answer[] =
+	"v=0\r\no=- 1 1 IN IP4 10.0.0.77\r\ns=-\r\nc=IN IP4 10.0.0.77\r\nt=0 0\r\n"
+	"m=audio 6000 RTP/AVP 8\r\na=recvonly\r\nm=audio 6002 RTP/AVP 8\r\na=recvonly\r\n";
+
+static void a_recorder_gets_copies_of_both_sides(void **state)
+{
+	struct bench *b = *state;
+	uint32_t flows = datapath_flow_count(&b->datapath);
+	const struct ng_value *reply =
+		bench_ask(b, "subscribe request", "call-id", "c", "flags[]", "all,siprec",
+			  "interface", "lan", "to-tag", "r", NULL);
+
+	ok(reply);
+	assert_string_equal(bench_text(reply, "to-tag"), "r");
+	assert_string_equal(bench_text(reply, "from-tag"), "a");
+	const char *sdp = bench_text(reply, "sdp");
+	assert_non_null(strstr(sdp, "c=IN IP4 10.0.0.1\r\n"));
+	assert_non_null(strstr(sdp, "a=sendonly\r\n"));
+	assert_non_null(strstr(sdp, "a=label:2\r\n"));
+	assert_non_null(strstr(sdp, "a=rtpmap:101 telephone-event/8000\r\n"));
+	const struct ng_value *medias = ng_first(ng_get_list(reply, "tag-medias"));
+	assert_string_equal(bench_text(medias, "label"), "caller");
+	assert_string_equal(bench_text(ng_first(ng_get_list(medias, "medias")), "label"), "1");
+	assert_int_equal(datapath_flow_count(&b->datapath), flows + 2);
+	assert_int_equal(caller(b)->copies[0].value, 0);
+
+	ok(bench_ask(b, "subscribe answer", "call-id", "c", "to-tag", "r", "sdp", answer, NULL));
+	struct fake_flow *copy = fake_flow_of(&b->datapath, caller(b)->copies[0]);
+	assert_non_null(copy);
+	assert_int_equal(copy->rule.remote.port, 6000);
+	assert_int_equal(copy->rule.source.mode, FLOW_SOURCE_CLOSED);
+	assert_int_equal(fake_flow_of(&b->datapath, callee(b)->copies[0])->rule.remote.port, 6002);
+
+	refused(bench_ask(b, "subscribe request", "call-id", "c", "from-tag", "a", "to-tag", "r",
+			  NULL),
+		"this to-tag subscribes already");
+	ok(bench_ask(b, "unsubscribe", "call-id", "c", "to-tag", "r", NULL));
+	assert_int_equal(datapath_flow_count(&b->datapath), flows);
+	assert_int_equal(caller(b)->copies[0].value, 0);
+	refused(bench_ask(b, "unsubscribe", "call-id", "c", "to-tag", "r", NULL),
+		"no subscription with this to-tag");
+}
+
+static void bad_subscriptions_leave_nothing(void **state)
+{
+	struct bench *b = *state;
+	uint32_t ports = bench_ports_in_use(b);
+
+	refused(bench_ask(b, "subscribe request", "call-id", "c", "from-tag", "nobody", NULL),
+		"cannot subscribe: nobody with media is meant: from-tag, from-tags or all");
+	refused(bench_ask(b, "subscribe request", "call-id", "c", "from-tag", "a", "interface", "x",
+			  NULL),
+		"cannot subscribe: no such interface, or none of this address family");
+	assert_int_equal(bench_ports_in_use(b), ports);
+	for (unsigned i = 0; i < 8; i++)
+		ok(bench_ask(b, "subscribe request", "call-id", "c", "from-tag", "b", NULL));
+	refused(bench_ask(b, "subscribe request", "call-id", "c", "from-tag", "b", NULL),
+		"cannot subscribe: too many subscriptions or streams");
+	/* The call ends with them. */
+	ok(bench_ask(b, "delete", "call-id", "c", NULL));
+	assert_int_equal(bench_ports_in_use(b), 0);
+	assert_int_equal(datapath_flow_count(&b->datapath), 0);
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 
 int main(void)
@@ -319,6 +383,8 @@ int main(void)
 		TEST(a_sound_is_played_in_place_of_the_other),
 		TEST(a_sound_can_be_stopped),
 		TEST(what_cannot_be_played_is_refused),
+		TEST(a_recorder_gets_copies_of_both_sides),
+		TEST(bad_subscriptions_leave_nothing),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
