@@ -117,7 +117,6 @@ static const struct schema_key phones_keys[] = {
 	 .is_live = true,
 	 .type = &type_duration,
 	 SCHEMA_FIELD(raw_phones, public.expires_device_ms),
-	 .is_later = true,
 	 .untrusted = "60s",
 	 .min = 5000,
 	 .max = 86400000,
@@ -127,7 +126,6 @@ static const struct schema_key phones_keys[] = {
 	 .is_live = true,
 	 .type = &type_duration,
 	 SCHEMA_FIELD(raw_phones, public.expires_registrar_ms),
-	 .is_later = true,
 	 .untrusted = "3600s",
 	 .min = 60000,
 	 .max = 604800000,
@@ -207,7 +205,7 @@ const struct schema_section schema_of_domains = {
 	SCHEMA_COUNT(domain_keys),
 	sizeof(struct raw_domain),
 	1024,
-	true,
+	false,
 	"A domain that Postern answers for itself: a registrar with its own subscribers.",
 };
 const struct schema_section schema_of_phones = {

@@ -15,6 +15,7 @@
 #include <unistd.h>
 #include "config/reload.h"
 #include "sbc/call/core.h"
+#include "sbc/registration/registry.h"
 #include "sbc/route/shared.h"
 #include "sbc/show/show.h"
 
@@ -33,6 +34,7 @@ struct program {
 	const struct config *current; /* held */
 	struct loop *loop;
 	struct shared *shared;
+	struct registry *registry;
 	struct workers *workers;
 	struct show *show;
 };
@@ -212,6 +214,27 @@ static void on_hangup(void *owner, int signum)
 	buf_free(&said);
 }
 
+static int make_registry(struct program *program)
+{
+	const struct passwd *user = user_to_become(program);
+	struct registry_config config = {.config = program->config,
+					 .log = &program->log,
+					 .user = user ? user->pw_uid : 0,
+					 .group = user ? user->pw_gid : 0};
+	struct buf why;
+
+	buf_init(&why);
+	int err = registry_create(&config, &why, &program->registry);
+	if (err)
+		log_error(&program->log, "start.failed", "cause=\"%.*s\"",
+			  (int)(why.len ? why.len : strlen(err_text(err))),
+			  why.len ? why.data : err_text(err));
+	else
+		program->shared->registry = program->registry;
+	buf_free(&why);
+	return err;
+}
+
 static int make_workers(struct program *program)
 {
 	struct workers_config config = {.config = program->config,
@@ -251,6 +274,8 @@ static int start(struct program *program)
 	random_system_init(&random);
 	err = shared_create(program->config, &random.base, &program->shared);
 	if (!err)
+		err = make_registry(program);
+	if (!err)
 		err = make_workers(program);
 	if (err)
 		return err;
@@ -266,6 +291,8 @@ static int start(struct program *program)
 		err = loop_on_signal(program->loop, SIGHUP, on_hangup, program);
 	if (!err)
 		err = drop_privileges(program);
+	if (!err)
+		err = registry_run(program->registry);
 	if (!err)
 		err = workers_run(program->workers);
 	return err;
@@ -299,10 +326,12 @@ int main(int argc, char **argv)
 		say_ready(&program, arguments.ready_fd);
 		loop_run(program.loop);
 		workers_stop(program.workers, STOP_LIMIT_MS);
+		registry_stop(program.registry);
 		log_info(&program.log, "stopped", NULL);
 	}
 	show_destroy(program.show);
 	workers_destroy(program.workers);
+	registry_destroy(program.registry);
 	shared_destroy(program.shared);
 	loop_destroy(program.loop);
 	config_release(program.current);

@@ -49,6 +49,18 @@ static const struct cli_command commands[] = {
 	 "-s SOCKET            this socket only\n"
 	 "Exit status: 0 answered, 1 the answer is an error, 5 nobody answers.\n",
 	 show_command},
+	{"subscriber", "VERB ... [-c FILE | -f STORE]",
+	 "who may register with the domains we answer for",
+	 "subscriber add USER@DOMAIN        the password is asked for, or read from stdin\n"
+	 "subscriber password USER@DOMAIN   another one\n"
+	 "subscriber remove USER@DOMAIN\n"
+	 "subscriber list [DOMAIN]\n"
+	 "subscriber backup FILE            all of them as text, digests only (- = stdout)\n"
+	 "subscriber restore FILE           exactly those, all or nothing (- = stdin)\n"
+	 "-c FILE    the store of this configuration (default: /var/lib/postern/subscribers.db)\n"
+	 "-f STORE   this SQLite file\n"
+	 "A running Postern sees changes within a second. Exit status: 0 done, 1 not done.\n",
+	 subscriber_command},
 	{"unban", "ADDRESS [-c FILE | -s SOCKET]", "let a banned address in again",
 	 "Lifts every ban of the address and of single flows from it (show bans).\n"
 	 "Exit status: 0 done, 1 it is not banned, 5 nobody answers.\n",

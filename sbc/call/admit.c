@@ -13,18 +13,44 @@ static void refuse_with(struct admission *out, unsigned int status, struct slice
 	out->headers = headers;
 }
 
-/* Who calls: a peer, a registered phone, or nobody we know. */
-static bool identify(struct calls *calls, const struct message *request,
-		     const struct transport_path *path, struct admission *out)
+/* Of a domain of ours the very flow that registered is known, or whoever has the password: behind
+ * one NAT there are others. Of a relayed phone, whose password we do not know, its address. */
+static bool is_registered(const struct calls *calls, const struct message *request,
+			  const struct transport_path *path, bool may_challenge)
 {
+	struct slice from = message_from(request)->uri;
+	const struct binding *binding = registrar_caller(calls->registrar, from, path);
+
+	if (!binding || !may_challenge || !registrar_is_local(calls->registrar, from))
+		return binding != NULL;
+	return path->connection ? binding->path.connection == path->connection
+				: addr_equal(&binding->path.remote, &path->remote);
+}
+
+/* Who calls: a peer, a registered phone, somebody with a password, or nobody we know. */
+static bool identify(struct calls *calls, const struct message *request,
+		     const struct transport_path *path, struct buf *headers, struct admission *out)
+{
+	const struct config *config = calls->worker->config;
+	enum config_unknown_caller policy =
+		config->interfaces[path->interface].security.unknown_caller;
+	bool may_challenge = policy == CONFIG_UNKNOWN_CHALLENGE;
+
 	out->peer = worker_peer_of(calls->worker, path);
-	if (out->peer >= 0 && calls->worker->config->peers[out->peer].interface == path->interface)
+	if (out->peer >= 0 && config->peers[out->peer].interface == path->interface)
 		return true;
 	out->peer = -1;
-	if (registrar_caller(calls->registrar, message_from(request)->uri, path))
+	if (is_registered(calls, request, path, may_challenge))
 		return true;
+	if (may_challenge && registrar_is_local(calls->registrar, message_from(request)->uri)) {
+		unsigned int status =
+			registrar_authenticate(calls->registrar, request, path, headers);
+		if (status)
+			refuse_with(out, status, buf_slice(headers));
+		return status == 0;
+	}
 	counter_add(&calls->counters.unknown_caller, 1);
-	out->is_silent = !calls->worker->config->interfaces[path->interface].trusted;
+	out->is_silent = policy == CONFIG_UNKNOWN_DROP;
 	refuse_with(out, 403, SLICE_NONE);
 	return false;
 }
@@ -63,6 +89,10 @@ static int read_called(const struct calls *calls, const struct message *request,
 	return err ? err : number_of(buf_slice(called), number);
 }
 
+static const struct config_end phones_end = {.type = CONFIG_END_PHONES};
+static const struct config_route between_phones = {
+	.name = "domain", .to = &phones_end, .to_count = 1, .implicit = true};
+
 static void choose_route(struct calls *calls, struct slice called, struct slice number,
 			 const struct uri *uri, struct admission *out)
 {
@@ -73,7 +103,7 @@ static void choose_route(struct calls *calls, struct slice called, struct slice 
 		.now = (time_t)((wheel_now_ms(calls->worker->wheel) + calls->unix_offset_ms) /
 				1000)};
 
-	const struct binding *binding = registrar_contact(calls->registrar, uri->user);
+	const struct binding *binding = registrar_contact_uri(calls->registrar, uri);
 	if (!binding)
 		binding = registrar_lookup(calls->registrar, called, NULL);
 	query.is_registered = binding != NULL;
@@ -82,6 +112,11 @@ static void choose_route(struct calls *calls, struct slice called, struct slice 
 		return;
 	}
 	out->route = route_find(calls->worker->config, &query);
+	/* Phones of our own domains call each other, unless a route that somebody wrote says else.
+	 */
+	if ((!out->route || out->route->implicit) && out->peer < 0 &&
+	    registrar_is_local(calls->registrar, called))
+		out->route = &between_phones;
 	if (!out->route)
 		refuse_with(out, 404, SLICE_NONE);
 	else if (out->route->to[0].type == CONFIG_END_REJECT)
@@ -172,7 +207,7 @@ void admit(struct calls *calls, const struct message *request, const struct tran
 
 	*out = (struct admission){.peer = -1};
 	/* First who it is: a stranger who is told what is wrong knows that somebody is here. */
-	if (!identify(calls, request, path, out))
+	if (!identify(calls, request, path, headers, out))
 		return;
 	unsigned int status = check_request(request, headers);
 	if (!status)

@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include "control/state/memory.h"
 #include "control/state/redis.h"
+#include "sbc/route/shared.h"
 
 static void on_empty(void *owner)
 {
@@ -19,6 +20,17 @@ static enum limit_source who_registers(const struct core *core, const struct mes
 										 : LIMIT_STRANGER;
 }
 
+/* Rates are for those who are not known: a registered phone, known by its address and name,
+ * refreshes when it must, however many share the address. */
+static bool may_register(const struct core *core, const struct message *request,
+			 const struct transport_path *path)
+{
+	enum limit_source who = who_registers(core, request, path);
+
+	return who == LIMIT_PHONE || limits_take(core->limits, LIMIT_REGISTER, path, who, -1,
+						 wheel_now_ms(core->worker->wheel)) == 0;
+}
+
 static void on_request(void *owner, struct transaction_handle handle, const struct message *request,
 		       const struct transport_path *path)
 {
@@ -28,8 +40,7 @@ static void on_request(void *owner, struct transaction_handle handle, const stru
 		return;
 	if (message_method(request) != METHOD_REGISTER)
 		calls_receive(core->calls, handle, request, path);
-	else if (limits_take(core->limits, LIMIT_REGISTER, path, who_registers(core, request, path),
-			     -1, wheel_now_ms(core->worker->wheel)) != 0)
+	else if (!may_register(core, request, path))
 		registrar_refuse_limited(core->registrar, handle, request, path);
 	else
 		registrar_receive(core->registrar, handle, request, path);
@@ -117,6 +128,7 @@ static int core_start(struct worker *worker, void **out)
 		return -ERR_NO_MEMORY;
 
 	core->worker = worker;
+	const struct shared *shared = worker->shared;
 	int err = create_store(worker, &core->store);
 	if (!err)
 		err = leaks_create(worker->config, &core->leaks);
@@ -126,8 +138,11 @@ static int core_start(struct worker *worker, void **out)
 		err = create_dns(core);
 	if (!err)
 		err = peers_create(worker, &core->peers);
+	struct registrar_config registrar = {.worker = worker,
+					     .peers = core->peers,
+					     .registry = shared ? shared->registry : NULL};
 	if (!err)
-		err = registrar_create(worker, core->peers, &core->registrar);
+		err = registrar_create(&registrar, &core->registrar);
 	conceal_key_derive(worker->token_key->mac, worker->token_key->cipher, &core->conceal);
 	struct subscriptions_config subscriptions = {.worker = worker,
 						     .peers = core->peers,
@@ -158,6 +173,7 @@ static void on_stop(void *owner)
 	struct core *core = owner;
 
 	peers_stop(core->peers);
+	registrar_stop(core->registrar);
 	calls_stop(core->calls);
 }
 

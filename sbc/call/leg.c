@@ -62,7 +62,7 @@ static const struct binding *find_moved(const struct call *call, const struct le
 		if (binding->path.flow && binding->path.connection != leg->path.connection &&
 		    binding->path.interface == leg->interface &&
 		    binding->refreshed_ms > call->created_ms &&
-		    same_place(binding->contact, dialog->remote_target))
+		    same_place(binding->facts.contact, dialog->remote_target))
 			return binding;
 	return NULL;
 }

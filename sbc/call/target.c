@@ -141,7 +141,7 @@ static const struct binding *binding_of(const struct call *call, struct slice te
 	struct uri uri;
 
 	if (uri_parse(text, &uri) == 0)
-		binding = registrar_contact(registrar, uri.user);
+		binding = registrar_contact_uri(registrar, &uri);
 	return binding ? binding : registrar_lookup(registrar, text, NULL);
 }
 
@@ -155,7 +155,14 @@ static int aim_at_phone(struct call *call, struct hunt_target *target)
 		return -ERR_NOT_FOUND;
 	target->path = binding->path;
 	target->interface = binding->path.interface;
-	return owned_set(&call->legs[CALLEE].dialog.remote_target, binding->contact);
+	struct dialog *dialog = &call->legs[CALLEE].dialog;
+	struct buf aim;
+	buf_init(&aim);
+	registrar_target(binding, callee, &aim);
+	int err = buf_failed(&aim) ? -ERR_NO_MEMORY
+				   : owned_set(&dialog->remote_target, buf_slice(&aim));
+	buf_free(&aim);
+	return err ? err : dialog_preset_routes(dialog, binding->facts.path_set);
 }
 
 /* The INVITE as it came, to be read once more. In the scratch arena. */

@@ -93,6 +93,29 @@ int dialog_set_routes(struct dialog *dialog, const struct message *message, bool
 	return 0;
 }
 
+int dialog_preset_routes(struct dialog *dialog, struct slice list)
+{
+	struct slice *routes = NULL, rest = list, member;
+	size_t count = 0, made = 0;
+
+	while (list_next(&rest, &member))
+		count++;
+	if (count > DIALOG_ROUTES_MAX)
+		return -ERR_TOO_MANY;
+	if (count > 0 && !(routes = calloc(count, sizeof(*routes))))
+		return -ERR_NO_MEMORY;
+	while (made < count && list_next(&list, &member)) {
+		if (owned_set(&routes[made++], member) != 0) {
+			free_routes(routes, count);
+			return -ERR_NO_MEMORY;
+		}
+	}
+	free_routes(dialog->routes, dialog->route_count);
+	dialog->routes = routes;
+	dialog->route_count = count;
+	return 0;
+}
+
 int dialog_set_target(struct dialog *dialog, const struct message *message)
 {
 	struct contact contact;

@@ -33,6 +33,9 @@ MUST_CHECK int dialog_copy(struct dialog *dialog, const struct dialog *from);
  * the UAC side (12.1.2). -ERR_TOO_MANY, -ERR_NO_MEMORY. */
 MUST_CHECK int dialog_set_routes(struct dialog *dialog, const struct message *message,
 				 bool reversed);
+/* A route set that is known before there is a dialog (RFC 3327 5.3, RFC 3608 6): a list as it
+ * stands in a header. An empty one clears it. */
+MUST_CHECK int dialog_preset_routes(struct dialog *dialog, struct slice list);
 /* The remote target of a message with Contact; without one nothing changes. */
 MUST_CHECK int dialog_set_target(struct dialog *dialog, const struct message *message);
 /* Is this in-dialog request for us (12.2.2)? */

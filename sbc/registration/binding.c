@@ -6,11 +6,11 @@
 /* Two bits of a contact token say whose it is (sbc/registration/registrar.h). */
 #define ID_MASK (TOKEN_ID_MAX >> 2)
 
-int binding_table_init(struct binding_table *table, struct wheel *wheel, struct random *random,
+int binding_table_init(struct binding_table *table, struct wheel *wheel, const uint64_t secret[2],
 		       uint32_t limit)
 {
-	*table = (struct binding_table){.wheel = wheel, .limit = limit};
-	random_fill(random, table->key, sizeof(table->key));
+	*table = (struct binding_table){
+		.wheel = wheel, .limit = limit, .key = {secret[0], secret[1]}};
 	int err = table_init(&table->aors, 256);
 	if (!err)
 		err = table_init(&table->ids, 256);
@@ -31,10 +31,10 @@ void binding_table_free(struct binding_table *table)
 	table_free(&table->flows);
 }
 
-uint64_t binding_id(const struct binding_table *table, struct slice aor, struct slice contact)
+uint64_t binding_id(const struct binding_table *table, struct slice aor, struct slice name)
 {
 	uint64_t key[2] = {table->key[0] ^ siphash(aor, table->key), table->key[1]};
-	return siphash(contact, key) & ID_MASK;
+	return siphash(name, key) & ID_MASK;
 }
 
 static uint64_t spread(uint64_t id)
@@ -84,38 +84,23 @@ uint32_t binding_count(const struct binding_table *table, struct slice aor)
 	return count;
 }
 
-static void on_expiry(struct timer *timer, uint64_t now_ms)
+/* The way to this contact: its connection, and no other where none can be opened to it (RFC 5626
+ * 5.3): over TLS and WebSocket, and behind a NAT. A host that says its own address over TCP is
+ * found at its port. */
+static struct transport_path way_to(const struct transport_path *path, struct slice contact)
 {
-	struct binding *binding = container_of(timer, struct binding, expiry);
-	(void)now_ms;
+	struct transport_path way = *path;
+	struct addr address;
+	struct uri uri;
 
-	binding->table->expired++;
-	binding_remove(binding);
-}
-
-static int add(struct binding_table *table, struct slice aor, struct slice contact, uint64_t id,
-	       struct binding **out)
-{
-	if (table->ids.count >= table->limit)
-		return -ERR_TOO_MANY;
-	struct binding *binding = calloc(1, sizeof(*binding));
-	if (!binding)
-		return -ERR_NO_MEMORY;
-	int err = owned_set(&binding->aor, aor);
-	if (!err)
-		err = owned_set(&binding->contact, contact);
-	if (err) {
-		owned_free(&binding->aor);
-		free(binding);
-		return err;
-	}
-	binding->table = table;
-	binding->id = id;
-	binding->registered_ms = wheel_now_ms(table->wheel);
-	table_insert(&table->aors, &binding->by_aor, siphash(aor, table->key));
-	table_insert(&table->ids, &binding->by_id, spread(id));
-	*out = binding;
-	return 0;
+	if (!path->connection)
+		return way;
+	way.flow = path->transport != SIP_TCP || uri_parse(contact, &uri) != 0 ||
+		   uri_host_addr(&uri, sip_transport_port(SIP_TCP), &address) != 0 ||
+		   !addr_equal_ip(&address, &path->remote);
+	if (!way.flow)
+		way.remote.port = address.port;
+	return way;
 }
 
 static void leave_flow(struct binding *binding)
@@ -145,40 +130,135 @@ void binding_flow_closed(struct binding_table *table, uint64_t connection)
 			continue;
 		leave_flow(binding);
 		binding->is_lost = true;
+		if (table->on_change)
+			table->on_change(table->owner, binding, false);
 	}
 }
 
-int binding_put(struct binding_table *table, struct slice aor, struct slice contact,
-		uint32_t expires_s, const struct transport_path *path, struct binding **out)
+static void on_expiry(struct timer *timer, uint64_t now_ms)
 {
-	uint64_t id = binding_id(table, aor, contact);
-	struct binding *binding = binding_find(table, id);
+	struct binding *binding = container_of(timer, struct binding, expiry);
+	(void)now_ms;
 
-	if (binding && (!slice_equal(binding->aor, aor) || !slice_equal(binding->contact, contact)))
-		return -ERR_EXISTS;
-	if (!binding) {
-		int err = add(table, aor, contact, id, &binding);
-		if (err)
-			return err;
+	binding->table->expired++;
+	binding_remove(binding);
+}
+
+static void free_facts(struct binding_facts *facts)
+{
+	owned_free(&facts->contact);
+	owned_free(&facts->parameters);
+	owned_free(&facts->call_id);
+	owned_free(&facts->path_set);
+	owned_free(&facts->service_route);
+}
+
+static int copy_facts(const struct binding_facts *from, struct binding_facts *out)
+{
+	struct binding_facts facts = *from;
+
+	facts.contact = facts.parameters = facts.call_id = SLICE_NONE;
+	facts.path_set = facts.service_route = SLICE_NONE;
+	int err = owned_set(&facts.contact, from->contact);
+	if (!err)
+		err = owned_set(&facts.parameters, from->parameters);
+	if (!err)
+		err = owned_set(&facts.call_id, from->call_id);
+	if (!err)
+		err = owned_set(&facts.path_set, from->path_set);
+	if (!err)
+		err = owned_set(&facts.service_route, from->service_route);
+	if (err)
+		free_facts(&facts);
+	else
+		*out = facts;
+	return err;
+}
+
+static int add(struct binding_table *table, struct slice aor, uint64_t id, struct binding **out)
+{
+	if (table->ids.count >= table->limit)
+		return -ERR_TOO_MANY;
+	struct binding *binding = calloc(1, sizeof(*binding));
+	if (!binding)
+		return -ERR_NO_MEMORY;
+	int err = owned_set(&binding->aor, aor);
+	if (err) {
+		free(binding);
+		return err;
 	}
-	enter_flow(binding, path);
-	binding->expires_s = expires_s;
-	binding->refreshed_ms = wheel_now_ms(table->wheel);
-	wheel_arm(table->wheel, &binding->expiry, binding->refreshed_ms + expires_s * 1000ull,
-		  on_expiry);
+	binding->table = table;
+	binding->id = id;
+	binding->registered_ms = wheel_now_ms(table->wheel);
+	table_insert(&table->aors, &binding->by_aor, siphash(aor, table->key));
+	table_insert(&table->ids, &binding->by_id, spread(id));
 	*out = binding;
 	return 0;
+}
+
+static void arm(struct binding *binding)
+{
+	struct wheel *wheel = binding->table->wheel;
+
+	binding->refreshed_ms = binding->heard_ms = wheel_now_ms(wheel);
+	wheel_arm(wheel, &binding->expiry,
+		  binding->refreshed_ms + binding->facts.expires_s * 1000ull, on_expiry);
+	if (binding->table->on_change)
+		binding->table->on_change(binding->table->owner, binding, false);
+}
+
+int binding_put(struct binding_table *table, struct slice aor, uint64_t id,
+		const struct binding_facts *facts, const struct transport_path *path,
+		struct binding **out)
+{
+	struct binding *binding = binding_find(table, id);
+	struct binding_facts copy;
+
+	if (binding && !slice_equal(binding->aor, aor))
+		return -ERR_EXISTS;
+	int err = copy_facts(facts, &copy);
+	if (err)
+		return err;
+	if (!binding)
+		err = add(table, aor, id, &binding);
+	if (err) {
+		free_facts(&copy);
+		return err;
+	}
+	struct transport_path way = way_to(path, copy.contact);
+	enter_flow(binding, &way);
+	free_facts(&binding->facts);
+	binding->facts = copy;
+	arm(binding);
+	*out = binding;
+	return 0;
+}
+
+void binding_refresh(struct binding *binding, uint32_t cseq, uint32_t expires_s)
+{
+	binding->facts.cseq = cseq;
+	binding->facts.expires_s = expires_s;
+	arm(binding);
+}
+
+uint32_t binding_left_s(const struct binding *binding)
+{
+	uint64_t age_s = (wheel_now_ms(binding->table->wheel) - binding->refreshed_ms) / 1000;
+
+	return binding->facts.expires_s > age_s ? binding->facts.expires_s - (uint32_t)age_s : 0;
 }
 
 void binding_remove(struct binding *binding)
 {
 	struct binding_table *table = binding->table;
 
+	if (table->on_change)
+		table->on_change(table->owner, binding, true);
 	wheel_cancel(table->wheel, &binding->expiry);
+	leave_flow(binding);
 	table_remove(&table->aors, &binding->by_aor);
 	table_remove(&table->ids, &binding->by_id);
-	leave_flow(binding);
 	owned_free(&binding->aor);
-	owned_free(&binding->contact);
+	free_facts(&binding->facts);
 	free(binding);
 }

@@ -2,98 +2,77 @@
  * contacts in the reply.
  * SPDX-License-Identifier: Apache-2.0 */
 #include "sbc/registration/registering.h"
-#include <stdio.h>
+#include "sbc/topology/hosts.h"
 
 /* One day: what a registrar that says nothing sensible may bind us to. */
-enum { EXPIRES_MAX_S = 86400, EXPIRES_DEFAULT_S = 3600 };
+enum { EXPIRES_MAX_S = 86400, EXPIRES_DEFAULT_S = 3600, SERVICE_ROUTE_MAX = 2048 };
 
-static const struct asked_contact *asked(const struct registering *registering, uint64_t id)
+static const struct asked_contact *asked_of(const struct registering *registering, uint64_t id)
 {
-	for (uint32_t i = 0; i < registering->contact_count; i++)
-		if (registering->contacts[i].id == id)
-			return &registering->contacts[i];
+	for (uint32_t i = 0; i < registering->asked.count; i++)
+		if (registering->asked.contacts[i].id == id)
+			return &registering->asked.contacts[i];
 	return NULL;
 }
 
-/* The identifier in a contact of ours; false when it is somebody else's. */
-static bool contact_id(const struct registrar *registrar, const struct contact *contact,
-		       uint64_t *out)
-{
-	struct token token;
-	struct uri uri;
-
-	if (contact->star || uri_parse(contact->address.uri, &uri) != 0 ||
-	    token_read(registrar->worker->token_key, TOKEN_CONTACT, uri.user, &token) != 0 ||
-	    token.worker != registrar->worker->index || (token.id & 3) != CONTACT_BINDING)
-		return false;
-	*out = token.id >> 2;
-	return true;
-}
-
-static uint32_t expires_of(const struct registering *registering, const struct message *response,
-			   const struct contact *contact)
+static uint32_t granted_s(const struct message *response, const struct contact *contact)
 {
 	uint32_t expires_s;
 
 	if (contact->has_expires)
 		expires_s = contact->expires_s;
 	else if (!message_expires(response, &expires_s))
-		expires_s = registering->expires_s ? registering->expires_s : EXPIRES_DEFAULT_S;
+		expires_s = EXPIRES_DEFAULT_S;
 	return expires_s < EXPIRES_MAX_S ? expires_s : EXPIRES_MAX_S;
 }
 
-static void write_contact(struct slice uri, uint32_t expires_s, struct buf *out)
+static uint32_t least(uint32_t a, uint32_t b)
 {
-	char parameters[32];
-
-	int len = snprintf(parameters, sizeof(parameters), ";expires=%u", expires_s);
-	builder_address(out, HEADER_CONTACT, SLICE_NONE, uri, SLICE_NONE,
-			(struct slice){parameters, (size_t)len});
+	return a < b ? a : b;
 }
 
-/* The way to this contact: its connection, and no other where none can be opened to it (RFC 5626
- * 5.3): over TLS and WebSocket, and behind a NAT. A host that says its own address over TCP is
- * found at its port. */
-static struct transport_path way_to(const struct transport_path *path, struct slice contact)
+/* RFC 3608: the registrar's is kept for the calls of this phone; the phone sees ours. */
+static void take_service_route(const struct message *response, struct buf *out)
 {
-	struct transport_path way = *path;
-	struct addr address;
-	struct uri uri;
+	struct slice member;
 
-	if (!path->connection)
-		return way;
-	way.flow = path->transport != SIP_TCP || uri_parse(contact, &uri) != 0 ||
-		   uri_host_addr(&uri, sip_transport_port(SIP_TCP), &address) != 0 ||
-		   !addr_equal_ip(&address, &path->remote);
-	if (!way.flow)
-		way.remote.port = address.port;
-	return way;
+	for (size_t i = 0; message_member(response, HEADER_SERVICE_ROUTE, i, &member); i++) {
+		if (out->len + member.len > SERVICE_ROUTE_MAX)
+			break;
+		if (out->len > 0)
+			buf_add_text(out, ", ");
+		buf_add(out, member);
+	}
 }
 
 static void keep(struct registrar *registrar, const struct registering *registering,
-		 const struct asked_contact *want, uint32_t expires_s)
+		 const struct asked_contact *want, uint32_t expires_s, struct slice service_route)
 {
+	const struct config_phones *phones = &registering->rules;
+	uint64_t now = wheel_now_ms(registrar->worker->wheel);
+	struct binding_facts facts;
 	struct binding *binding;
-	struct transport_path way = way_to(&registering->path, want->uri);
 
-	int err = binding_put(&registrar->bindings, registering->aor, want->uri, expires_s, &way,
-			      &binding);
-	if (err) {
+	asked_facts(&registering->asked, want, &facts);
+	facts.service_route = service_route;
+	facts.registrar = phones->registrar;
+	facts.registrar_until_ms = now + expires_s * 1000ull;
+	facts.expires_s =
+		least(least(expires_s, want->expires_s), phones->expires_device_ms / 1000);
+	int err = binding_put(&registrar->bindings, registering->asked.aor, want->id, &facts,
+			      &registering->path, &binding);
+	if (err)
 		log_warn(registrar->worker->log, "registration.not_kept", "aor=%.*s reason=\"%s\"",
-			 SLICE_ARG(registering->aor), err_text(err));
-		return;
-	}
-	binding->registrar = registering->phones.registrar;
+			 SLICE_ARG(registering->asked.aor), err_text(err));
 }
 
-static void forget_others(struct registrar *registrar, const struct registering *registering,
-			  const uint64_t *seen, size_t count)
+static void forget_others(struct registrar *registrar, struct slice aor, const uint64_t *seen,
+			  size_t count)
 {
-	struct binding *binding = binding_of_aor(&registrar->bindings, registering->aor, NULL);
+	struct binding *binding = binding_of_aor(&registrar->bindings, aor, NULL);
 
 	while (binding) {
-		struct binding *next =
-			binding_of_aor(&registrar->bindings, registering->aor, binding);
+		struct binding *next = binding_of_aor(&registrar->bindings, aor, binding);
 		bool listed = false;
 		for (size_t i = 0; i < count && !listed; i++)
 			listed = seen[i] == binding->id;
@@ -103,29 +82,56 @@ static void forget_others(struct registrar *registrar, const struct registering 
 	}
 }
 
-void registering_granted(struct registrar *registrar, const struct registering *registering,
-			 const struct message *response, struct buf *contacts)
+static bool id_of(const struct registrar *registrar, const struct contact *contact, uint64_t *id)
 {
-	uint64_t seen[SCAN_MEMBERS_MAX];
-	size_t count = 0;
-	struct contact contact;
+	struct uri uri;
+	return !contact->star && uri_parse(contact->address.uri, &uri) == 0 &&
+	       registering_unmask(registrar, &uri, id);
+}
 
+void registering_write_service_route(const struct registrar *registrar, uint16_t interface,
+				     struct buf *out)
+{
+	struct buf own;
+
+	buf_init(&own);
+	buf_add_text(&own, "<sip:");
+	hosts_write_own(registrar->worker->config, interface, &own);
+	buf_add_text(&own, ";lr>");
+	builder_header(out, HEADER_SERVICE_ROUTE, buf_slice(&own));
+	out->failed = out->failed || buf_failed(&own);
+	buf_free(&own);
+}
+
+void registering_granted(struct registrar *registrar, const struct registering *registering,
+			 const struct message *response, struct buf *headers)
+{
+	uint64_t seen[SCAN_MEMBERS_MAX], id;
+	struct buf service_route;
+	struct contact contact;
+	size_t count = 0;
+
+	buf_init(&service_route);
+	take_service_route(response, &service_route);
+	struct slice route = buf_failed(&service_route) ? SLICE_NONE : buf_slice(&service_route);
 	for (size_t i = 0; count < SCAN_MEMBERS_MAX && message_contact(response, i, &contact);
 	     i++) {
-		uint64_t id;
-		if (!contact_id(registrar, &contact, &id))
+		if (!id_of(registrar, &contact, &id))
 			continue; /* a desk phone of the same user: not this side's business */
-		uint32_t expires_s = expires_of(registering, response, &contact);
-		const struct asked_contact *want = asked(registering, id);
+		uint32_t expires_s = granted_s(response, &contact);
+		const struct asked_contact *want = asked_of(registering, id);
 		if (expires_s == 0)
 			continue;
-		if (want)
-			keep(registrar, registering, want, expires_s);
+		if (want && want->expires_s > 0)
+			keep(registrar, registering, want, expires_s, route);
 		const struct binding *binding = binding_find(&registrar->bindings, id);
-		if (!binding || !slice_equal(binding->aor, registering->aor))
-			continue;
-		seen[count++] = id;
-		write_contact(binding->contact, expires_s, contacts);
+		if (binding && slice_equal(binding->aor, registering->asked.aor))
+			seen[count++] = id;
 	}
-	forget_others(registrar, registering, seen, count);
+	forget_others(registrar, registering->asked.aor, seen, count);
+	asked_write_contacts(&registrar->bindings, registering->asked.aor, headers);
+	buf_add(headers, registering->extras);
+	if (route.len > 0)
+		registering_write_service_route(registrar, registering->path.interface, headers);
+	buf_free(&service_route);
 }

@@ -5,9 +5,41 @@
 #include "sbc/topology/headers.h"
 #include "sbc/topology/hosts.h"
 
-void registering_mask(const struct registrar *registrar, uint64_t id, char user[TOKEN_LENGTH])
+/* The contact of ours that stands for one of the phone's. RFC 6140 5.1: a bulk contact has no user,
+ * so that the registrar may put a number there; who it is for hides in a parameter. */
+static void write_mask(const struct registrar *registrar, const struct asked_contact *contact,
+		       uint16_t listener, struct buf *out)
 {
-	worker_token(registrar->worker, TOKEN_CONTACT, id << 2 | CONTACT_BINDING, user);
+	char token[TOKEN_LENGTH];
+	struct slice user = {token, TOKEN_LENGTH};
+
+	worker_token(registrar->worker, TOKEN_CONTACT, contact->id << 2 | CONTACT_BINDING, token);
+	if (!contact->is_bulk) {
+		path_write_contact(registrar->worker, listener, user, out);
+		return;
+	}
+	size_t from = out->len;
+	path_write_contact(registrar->worker, listener, SLICE_NONE, out);
+	if (buf_failed(out))
+		return;
+	/* "sip:@host" is "sip:host" */
+	memmove(out->data + from + 4, out->data + from + 5, out->len - from - 5);
+	out->len--;
+	buf_add_text(out, ";bnc;" SHARD_BULK_PARAMETER "=");
+	buf_add(out, user);
+}
+
+bool registering_unmask(const struct registrar *registrar, const struct uri *uri, uint64_t *id)
+{
+	struct slice user = uri->user;
+	struct token token;
+
+	(void)uri_parameter(uri, SLICE(SHARD_BULK_PARAMETER), &user);
+	if (token_read(registrar->worker->token_key, TOKEN_CONTACT, user, &token) != 0 ||
+	    token.worker != registrar->worker->index || (token.id & 3) != CONTACT_BINDING)
+		return false;
+	*id = token.id >> 2;
+	return true;
 }
 
 int registering_aor(const struct registrar *registrar, uint32_t peer, struct slice uri,
@@ -37,38 +69,31 @@ static void write_hidden(const struct registrar *registrar, struct slice text, s
 		   (unsigned long long)siphash(text, key));
 }
 
-static void write_contacts(const struct registrar *registrar, const struct registering *registering,
-			   const struct message *request, uint16_t listener, struct buf *out)
+static void write_contacts(const struct registrar *registrar, const struct asked *asked,
+			   uint16_t listener, uint32_t expires_s, struct buf *out)
 {
-	struct contact contact;
-	struct slice q;
-	uint32_t at = 0;
-
-	if (registering->star) {
+	if (asked->star) {
 		builder_header(out, HEADER_CONTACT, SLICE("*"));
 		return;
 	}
-	for (size_t i = 0; at < registering->contact_count && message_contact(request, i, &contact);
-	     i++) {
-		char user[TOKEN_LENGTH];
+	for (uint32_t i = 0; i < asked->count; i++) {
+		const struct asked_contact *contact = &asked->contacts[i];
 		struct buf uri, parameters;
-
 		buf_init(&uri);
 		buf_init(&parameters);
-		registering_mask(registrar, registering->contacts[at].id, user);
-		path_write_contact(registrar->worker, listener, (struct slice){user, TOKEN_LENGTH},
-				   &uri);
-		if (parameter_find(contact.address.parameters, SLICE("q"), &q)) {
-			buf_add_text(&parameters, ";q=");
-			buf_add(&parameters, q);
-		}
-		buf_printf(&parameters, ";expires=%u", registering->contacts[at].expires_s);
+		write_mask(registrar, contact, listener, &uri);
+		if (contact->q < BINDING_Q_MAX)
+			buf_printf(&parameters, ";q=0.%03u", contact->q);
+		buf_printf(&parameters, ";expires=%u", contact->expires_s ? expires_s : 0);
 		builder_address(out, HEADER_CONTACT, SLICE_NONE, buf_slice(&uri), SLICE_NONE,
 				buf_slice(&parameters));
 		out->failed = out->failed || buf_failed(&uri) || buf_failed(&parameters);
 		buf_free(&uri);
 		buf_free(&parameters);
-		at++;
+	}
+	if (asked->is_bulk) {
+		builder_header(out, HEADER_REQUIRE, SLICE("gin"));
+		builder_header(out, HEADER_PROXY_REQUIRE, SLICE("gin"));
 	}
 }
 
@@ -86,10 +111,10 @@ static void write_identity(const struct hosts_way *way, enum header_id id,
 
 int registering_write(const struct registrar *registrar, const struct registering *registering,
 		      const struct message *request, const struct transport_path *path,
-		      struct buf *out)
+		      uint32_t expires_s, struct buf *out)
 {
 	const struct config *config = registrar->worker->config;
-	const struct config_peer *peer = &config->peers[registering->phones.registrar];
+	const struct config_peer *peer = &config->peers[registering->rules.registrar];
 	struct hosts_way way = {
 		.config = config, .interface = path->interface, .server = &peer->servers[0].addr};
 	struct crossing crossing = {
@@ -108,7 +133,7 @@ int registering_write(const struct registrar *registrar, const struct registerin
 	write_identity(&way, HEADER_TO, message_to(request), SLICE_NONE, out);
 	builder_header(out, HEADER_CALL_ID, buf_slice(&call_id));
 	builder_cseq(out, message_cseq(request), SLICE("REGISTER"));
-	write_contacts(registrar, registering, request, path->listener, out);
+	write_contacts(registrar, &registering->asked, path->listener, expires_s, out);
 	headers_copy(request, &crossing, out);
 	builder_body(out, SLICE_NONE, SLICE_NONE);
 	bool failed = buf_failed(&tag) || buf_failed(&call_id) || buf_failed(out);

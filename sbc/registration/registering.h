@@ -1,53 +1,110 @@
-/* registering.h - one REGISTER on its way: what the phone asked, until the registrar has answered.
- * Private to sbc/registration.
+/* registering.h - the registrar of one worker inside, and a REGISTER on its way to the registrar
+ * behind us until that has answered. Private to sbc/registration.
  * SPDX-License-Identifier: Apache-2.0 */
 #pragma once
+#include "sbc/auth/server.h"
+#include "sbc/registration/asked.h"
 #include "sbc/registration/registrar.h"
 
-enum { REGISTER_CONTACTS_MAX = 16 };
-
-struct asked_contact {
-	struct slice uri; /* owned */
-	uint64_t id;
-	uint32_t expires_s;
-};
+enum { CHALLENGES = 4096, PACES = 4096, MINIMA = 256 };
 
 struct registering {
 	struct table_link link;
 	uint64_t number; /* the context of its transactions */
 	struct transaction_handle server;
-	struct slice aor;  /* owned; canonical */
-	struct slice rest; /* owned; what goes to the registrar, without its start line */
+	struct asked asked;
+	struct slice rest;   /* owned; what goes to the registrar, without its start line */
+	struct slice extras; /* owned; lines of a 200 */
 	struct transport_path path;
-	struct config_phones phones; /* the entry as it was: another file may have others */
-	uint32_t expires_s;
-	bool star;
+	struct config_phones rules; /* as they were when it came */
+	uint64_t nonce;             /* hash of the one its credentials are for; 0 = none */
 	struct peers_try attempt;
-	struct asked_contact contacts[REGISTER_CONTACTS_MAX];
-	uint32_t contact_count;
+};
+
+/* A REGISTER of a domain of ours that waits until it is kept. */
+struct keeping {
+	struct table_link link;
+	uint64_t number;
+	struct transaction_handle server;
+	struct slice headers; /* owned; of its 200 */
+	struct timer timer;
+	struct registrar *registrar;
+	uint32_t missing; /* answers of the keeper */
+};
+
+/* The nonce that an AOR was given last: a login that fails with it is a wrong password. */
+struct challenge {
+	uint64_t aor;
+	uint64_t nonce;
+};
+
+/* When the next of those over an address's rate may come back. */
+struct pace {
+	uint64_t next_us;
 };
 
 struct registrar {
 	struct worker *worker;
 	struct peers *peers;
+	struct registry *registry;
 	struct binding_table bindings;
 	struct table pending;
+	struct table keepings;
 	uint64_t next_number;
-	uint64_t secret[2]; /* of the Call-IDs and tags we show the registrar */
+	uint64_t secret[2]; /* of the Call-IDs and tags we show the registrar, of identifiers */
+	struct auth_server auth;
+	uint32_t minimum_s[MINIMA]; /* by peer: what its registrar said with 423 */
+	struct challenge *challenges;
+	struct pace *paces;
+	struct keepalives *keepalives;
+	bool is_taking_over; /* what was kept: nothing is written again */
 	struct registrar_counters counters;
 };
 
-void registering_free(struct registering *registering);
+/* --- relay.c --- */
+void relay_receive(struct registrar *registrar, struct transaction_handle handle,
+		   const struct message *request, const struct transport_path *path,
+		   uint32_t phones);
+void registering_free(struct registrar *registrar, struct registering *registering);
+
+/* --- absorb.c: a refresh that the registrar need not hear --- */
+bool absorb(struct registrar *registrar, struct transaction_handle handle,
+	    const struct message *request, const struct transport_path *path,
+	    const struct asked *asked, const struct config_phones *rules);
+
+/* --- local.c: the domains that we answer for --- */
+void local_receive(struct registrar *registrar, struct transaction_handle handle,
+		   const struct message *request, const struct transport_path *path,
+		   uint32_t domain);
+void local_kept(void *owner, uint64_t number, int err);
+void keeping_free(struct keeping *keeping);
+/* What was kept before the last end; those whose AOR is another worker's are left. */
+void local_expired(struct registrar *registrar, const struct binding *binding);
+void local_take_over(struct registrar *registrar);
+void local_question(const struct registrar *registrar, uint32_t domain, bool is_proxy,
+		    enum digest_algorithm *algorithms, struct auth_question *out);
+
+/* --- mask.c --- */
 /* What the registrar shall see of the phone's request: everything below the start line. */
 MUST_CHECK int registering_write(const struct registrar *registrar,
 				 const struct registering *registering,
 				 const struct message *request, const struct transport_path *out,
-				 struct buf *buf);
-/* The contact of ours that stands for one of the phone's. */
-void registering_mask(const struct registrar *registrar, uint64_t id, char user[TOKEN_LENGTH]);
-/* A 2xx came: bring the bindings up to date and write the phone's Contact lines. */
-void registering_granted(struct registrar *registrar, const struct registering *registering,
-			 const struct message *response, struct buf *contacts);
+				 uint32_t expires_s, struct buf *buf);
+/* The identifier in a contact of ours; false when it is somebody else's. */
+bool registering_unmask(const struct registrar *registrar, const struct uri *uri, uint64_t *id);
 /* The one form of an address-of-record, whichever of our addresses the URI names. */
 MUST_CHECK int registering_aor(const struct registrar *registrar, uint32_t peer, struct slice uri,
 			       struct buf *out);
+
+/* --- granted.c --- */
+/* A 2xx came: bring the bindings up to date and write the lines of the phone's 200. */
+void registering_granted(struct registrar *registrar, const struct registering *registering,
+			 const struct message *response, struct buf *headers);
+
+void registering_write_service_route(const struct registrar *registrar, uint16_t interface,
+				     struct buf *out);
+
+/* --- registrar.c --- */
+int registrar_domain(const struct registrar *registrar, struct slice host); /* -1 */
+/* A login failed: counted, and perhaps a ban. */
+void registrar_login_failed(struct registrar *registrar, const struct transport_path *path);

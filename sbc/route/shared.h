@@ -47,7 +47,10 @@ enum {
 	SHARED_SERVERS_MORE = 4096,
 };
 
+struct registry;
+
 struct shared {
+	struct registry *registry; /* not owned (sbc/registration/registry.h) */
 	struct shared_interface *interfaces;
 	struct shared_peer *peers;
 	struct shared_server *servers; /* of all peers, in the order of the configuration */

@@ -7,19 +7,24 @@ static json_t *binding_line(const struct core *core, const struct binding *bindi
 {
 	const struct config *config = core->worker->config;
 	uint64_t now = wheel_now_ms(core->worker->wheel);
-	uint64_t age_s = (now - binding->refreshed_ms) / 1000;
 	json_t *line = json_object();
 
 	json_put(line, "aor", json_text(binding->aor));
-	json_put(line, "contact", json_text(binding->contact));
+	json_put(line, "contact", json_text(binding->facts.contact));
 	json_put(line, "source", json_addr(&binding->path.remote));
 	json_put_text(line, "transport",
 		      sip_transport_name((enum sip_transport)binding->path.transport));
 	json_put(line, "reachable", json_boolean(!binding->is_lost));
 	json_put_text(line, "interface", config->interfaces[binding->path.interface].name);
-	json_put_text(line, "registrar", config->peers[binding->registrar].name);
-	json_put_number(line, "expires_in_s",
-			binding->expires_s > age_s ? binding->expires_s - age_s : 0);
+	json_put_text(line, "registrar",
+		      binding->facts.registrar == BINDING_NO_PEER
+			      ? "local"
+			      : config->peers[binding->facts.registrar].name);
+	json_put_number(line, "expires_in_s", binding_left_s(binding));
+	if (binding->facts.registrar_until_ms > now)
+		json_put_number(line, "registrar_expires_in_s",
+				(binding->facts.registrar_until_ms - now) / 1000);
+	json_put_number(line, "keepalive_ms", registrar_keepalive_ms(core->registrar, binding));
 	json_put_number(line, "registered_ms", now - binding->registered_ms);
 	return line;
 }

@@ -69,7 +69,7 @@ static bool registered_way(const struct subscription *subscription, const struct
 	struct slice uri = side->dialog.remote_uri;
 
 	while ((binding = registrar_lookup(registrar, uri, binding))) {
-		if (!slice_equal(binding->contact, side->dialog.remote_target) ||
+		if (!slice_equal(binding->facts.contact, side->dialog.remote_target) ||
 		    binding->path.interface != side->interface)
 			continue;
 		*out = binding->path;

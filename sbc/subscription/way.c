@@ -29,7 +29,7 @@ static void to_phone(const struct binding *binding, struct way *out)
 	out->peer = -1;
 	out->path = binding->path;
 	out->interface = binding->path.interface;
-	out->target = binding->contact;
+	out->target = binding->facts.contact;
 }
 
 static void to_end(const struct subscriptions *all, const struct config_end *end,

@@ -48,10 +48,15 @@ static bool by_branch(const struct shard *shard, const struct scan *scan, uint8_
 
 static bool by_request_uri(const struct shard *shard, const struct scan *scan, uint8_t *worker)
 {
+	struct slice token;
 	struct uri uri;
-	return !uri_parse(scan->request_uri, &uri) &&
-	       (is_ours(shard, TOKEN_CONTACT, uri.user, worker) ||
-		is_ours(shard, TOKEN_SUBSCRIPTION, uri.user, worker));
+
+	if (uri_parse(scan->request_uri, &uri))
+		return false;
+	token = uri.user;
+	(void)uri_parameter(&uri, SLICE(SHARD_BULK_PARAMETER), &token);
+	return is_ours(shard, TOKEN_CONTACT, token, worker) ||
+	       is_ours(shard, TOKEN_SUBSCRIPTION, token, worker);
 }
 
 uint8_t shard_of(const struct shard *shard, const struct scan *scan, enum shard_source source)

@@ -3,7 +3,8 @@
  * fits:
  *  - a response: the worker in the top Via's branch (we made it);
  *  - our To tag: the worker in the tag;
- *  - a Request-URI user of ours (a masked contact): the worker in it, the binding lives there;
+ *  - a Request-URI user of ours (a masked contact; of a bulk one, RFC 6140, the parameter): the
+ *    worker in it, the binding lives there;
  *  - from a known peer on an untrusted side (a carrier): hash of the Call-ID;
  *  - from a known peer on a trusted side: hash of the Request-URI's user;
  *  - from anybody else (a phone): hash of the From user, of the To user for REGISTER.
@@ -14,6 +15,9 @@
 #pragma once
 #include "sbc/message/scan.h"
 #include "sbc/worker/token.h"
+
+/* Where a bulk contact of ours has its token. */
+#define SHARD_BULK_PARAMETER "bnc-id"
 
 enum shard_source { SHARD_PHONE, SHARD_PEER_TRUSTED, SHARD_PEER_UNTRUSTED };
 

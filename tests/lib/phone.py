@@ -1,13 +1,13 @@
 # SPDX-License-Identifier: Apache-2.0
 """A phone of a few lines for what baresip and sipp cannot be made to do: a new TCP connection for
 every message, a request byte by byte, a silent peer. Digest MD5; no media."""
-import hashlib
 import random
 import re
 import select
 import socket
 import time
 
+from . import digest
 from .capture import Message, Packet
 from .lab import LabError
 
@@ -29,6 +29,7 @@ class Phone:
         self.lab, self.host, self.user, self.address, self.edge = lab, host, user, address, edge
         self.transport, self.port, self.connections = transport, port, 0
         self.sockets, self.pending, self.inbox = [], {}, []
+        self.domain = "example.com"  # of its calls
         if transport == "udp":
             s = lab.socket(host, socket.AF_INET, socket.SOCK_DGRAM)
             s.bind((address, port))
@@ -103,13 +104,7 @@ class Phone:
                                   m.get("CSeq").startswith("%d " % cseq))
             if answer.code != 401:
                 break
-            challenge = dict(re.findall(r'(\w+)="([^"]*)"', answer.get("WWW-Authenticate")))
-            ha1 = hashlib.md5(("%s:%s:%s" % (self.user, challenge["realm"], password)).encode()).hexdigest()
-            ha2 = hashlib.md5(("REGISTER:sip:%s" % domain).encode()).hexdigest()
-            response = hashlib.md5(("%s:%s:%s" % (ha1, challenge["nonce"], ha2)).encode()).hexdigest()
-            authorization = ('Authorization: Digest username="%s", realm="%s", nonce="%s", uri="sip:%s", '
-                             'response="%s", algorithm=MD5\r\n' % (self.user, challenge["realm"], challenge["nonce"],
-                                                                 domain, response))
+            authorization = digest.answer(answer, self.user, password, "REGISTER", "sip:%s" % domain)
         if answer.code != 200:
             raise LabError("REGISTER of %s: %s" % (self.user, answer.first_line))
         return answer
@@ -128,7 +123,7 @@ class Call:
         self.phone, self.uri, self.cseq = phone, uri, 1
         self.call_id = "%08x@%s" % (random.getrandbits(32), phone.address)
         self.branch = "z9hG4bK%08x" % random.getrandbits(32)
-        self.local = "<sip:%s@example.com>;tag=%s" % (phone.user, phone.tag)
+        self.local = "<sip:%s@%s>;tag=%s" % (phone.user, phone.domain, phone.tag)
         self.remote, self.target, self.routes = "<%s>" % uri, uri, []
         body = SDP % {"ip": phone.address, "port": rtp_port} if sdp is True else (sdp or "")
         phone.send("INVITE %s SIP/2.0\r\nVia: %s\r\nMax-Forwards: 70\r\nFrom: %s\r\nTo: <%s>\r\nCall-ID: %s\r\n"

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """A stranger who sends malformed messages, or calls himself a scanner, is not heard for a while, on every
-worker; `show bans` lists him, `unban` lets him in again."""
+worker; `show bans` lists him, `unban` lets him in again. An address with registered phones behind it is not
+banned whole."""
 import os
 
 from lib.edge import Edge, WAN, expect
@@ -48,7 +49,15 @@ def run(lab):
     expect(not is_heard(stranger, 5, "User-Agent: Friendly-Scanner\r\n"), "a scanner is not answered")
     expect(not is_heard(stranger, 6), "and banned")
 
+    # behind the NAT: the bad one alone
+    bad = Phone(lab, "home", "bad", "192.168.0.18", WAN, port=5077)
+    for _ in range(20):
+        bad.send(BAD % bad.via())
+    wait_until(lambda: len(edge.postern.ask("show bans")) == 2, 5, "a second ban")
+    expect(not is_heard(bad, 7), "the flow is banned")
+    home.register("example.com", "secret")
+    expect(is_heard(home, 8), "the other phone of the address is heard")
     home.register("example.com", "secret", expires=0)
-    for phone in (home, stranger, other):
+    for phone in (home, stranger, other, bad):
         phone.close()
     edge.finish()

@@ -180,7 +180,11 @@ static void configure(struct bench *bench)
 							 .to = &bench->ends[1 - i],
 							 .to_count = 1};
 	}
-	bench->phones = (struct config_phones){.from = PHONE, .registrar = PBX, .contacts = 2};
+	bench->phones = (struct config_phones){.from = PHONE,
+					       .registrar = PBX,
+					       .contacts = 2,
+					       .expires_device_ms = 600000,
+					       .expires_registrar_ms = 3600000};
 	bench->relay = (struct config_endpoint){
 		.transport = CONFIG_UNIX, .path = bench->relay_path, .text = "bench"};
 	bench->config = (struct config){.interfaces = bench->interfaces,
@@ -283,7 +287,8 @@ void bench_open(struct bench *bench)
 	bench->store.store.verbs = &store_verbs;
 	assert_int_equal(limits_create(&bench->worker, &bench->limits), 0);
 	assert_int_equal(peers_create(&bench->worker, &bench->peer_table), 0);
-	assert_int_equal(registrar_create(&bench->worker, bench->peer_table, &bench->registrar), 0);
+	struct registrar_config registrar = {.worker = &bench->worker, .peers = bench->peer_table};
+	assert_int_equal(registrar_create(&registrar, &bench->registrar), 0);
 	struct calls_config calls = {.worker = &bench->worker,
 				     .peers = bench->peer_table,
 				     .registrar = bench->registrar,

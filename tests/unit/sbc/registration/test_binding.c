@@ -25,7 +25,7 @@ static void bench_open(struct bench *bench, uint32_t limit)
 	assert_int_equal(wheel_create(START, &bench->wheel), 0);
 	random_system_init(&bench->random);
 	assert_int_equal(
-		binding_table_init(&bench->table, bench->wheel, &bench->random.base, limit), 0);
+		binding_table_init(&bench->table, bench->wheel, (uint64_t[2]){1, 2}, limit), 0);
 }
 
 static void bench_close(struct bench *bench)
@@ -38,8 +38,9 @@ static void bench_close(struct bench *bench)
 static int put(struct bench *bench, const char *aor, const char *contact, uint32_t expires_s,
 	       struct binding **out)
 {
-	return binding_put(&bench->table, slice_from(aor), slice_from(contact), expires_s,
-			   &bench->path, out);
+	struct binding_facts facts = {.contact = slice_from(contact), .expires_s = expires_s};
+	uint64_t id = binding_id(&bench->table, slice_from(aor), facts.contact);
+	return binding_put(&bench->table, slice_from(aor), id, &facts, &bench->path, out);
 }
 
 static void a_binding_is_found_by_its_identifier_and_its_aor(void **state)
@@ -100,7 +101,8 @@ static void a_binding_is_lost_with_its_connection(void **state)
 	bench.path = (struct transport_path){.connection = 7, .flow = true};
 	assert_int_equal(put(&bench, "sip:a@x", "sip:a@h1.invalid", 60, &a), 0);
 	assert_int_equal(put(&bench, "sip:b@x", "sip:b@h2.invalid", 60, &b), 0);
-	bench.path = (struct transport_path){.connection = 8};
+	bench.path = (struct transport_path){.connection = 8, .transport = SIP_TCP};
+	assert_int_equal(addr_parse(SLICE("3.3.3.3"), 5060, &bench.path.remote), 0);
 	assert_int_equal(put(&bench, "sip:c@x", "sip:c@3.3.3.3", 60, &c), 0);
 	binding_flow_closed(&bench.table, 8); /* another way leads there */
 	assert_false(c->is_lost);

@@ -63,7 +63,7 @@ static void a_contact_is_masked_and_mapped_back(void **state)
 	assert_null(strstr(request, "192.168.7.10"));
 	assert_null(strstr(request, "reg-a"));
 	assert_non_null(strstr(request, "To: <sip:alice@10.0.0.20>\r\n"));
-	assert_non_null(strstr(request, "@10.0.0.1:5060;transport=udp>;expires=600\r\n"));
+	assert_non_null(strstr(request, "@10.0.0.1:5060;transport=udp>;expires=3600\r\n"));
 	char contacts[320];
 	snprintf(contacts, sizeof(contacts),
 		 "Contact: <%s>;expires=120\r\nContact: <sip:desk@10.0.0.30>;expires=9\r\n",
@@ -77,7 +77,7 @@ static void a_contact_is_masked_and_mapped_back(void **state)
 	assert_int_equal(uri_parse(slice_from(masked), &uri), 0);
 	const struct binding *binding = registrar_contact(bench.registrar, uri.user);
 	assert_non_null(binding);
-	assert_true(slice_equal(binding->contact, SLICE("sip:alice@192.168.7.10")));
+	assert_true(slice_equal(binding->facts.contact, SLICE("sip:alice@192.168.7.10")));
 	assert_true(addr_equal(&binding->path.remote, &bench.servers[PHONE].addr));
 	/* by whatever address of ours it is called */
 	assert_ptr_equal(registrar_lookup(bench.registrar, SLICE("sip:alice@10.0.0.1"), NULL),
