@@ -53,6 +53,9 @@ static void on_request(void *user, struct transaction_handle handle, const struc
 		       const struct transport_path *path)
 {
 	struct bench *bench = user;
+	if (bench->subscriptions &&
+	    subscriptions_receive(bench->subscriptions, handle, request, path))
+		return;
 	if (message_method(request) == METHOD_REGISTER)
 		registrar_receive(bench->registrar, handle, request, path);
 	else
@@ -287,13 +290,19 @@ void bench_open(struct bench *bench)
 	bench->store.store.verbs = &store_verbs;
 	assert_int_equal(limits_create(&bench->worker, &bench->limits), 0);
 	assert_int_equal(peers_create(&bench->worker, &bench->peer_table), 0);
+<<<<<<< ours
 	struct registrar_config registrar = {.worker = &bench->worker, .peers = bench->peer_table};
 	assert_int_equal(registrar_create(&registrar, &bench->registrar), 0);
+=======
+	assert_int_equal(registrar_create(&bench->worker, bench->peer_table, &bench->registrar), 0);
+	conceal_key_derive(bench->key.mac, bench->key.cipher, &bench->conceal);
+>>>>>>> theirs
 	struct calls_config calls = {.worker = &bench->worker,
 				     .peers = bench->peer_table,
 				     .registrar = bench->registrar,
 				     .store = &bench->store.store,
 				     .limits = bench->limits,
+				     .conceal = &bench->conceal,
 				     .on_empty = on_empty,
 				     .owner = bench};
 	assert_int_equal(calls_create(&calls, &bench->calls), 0);

@@ -12,6 +12,7 @@
 #include <cmocka.h>
 #include "control/ng/server.h"
 #include "sbc/call/call.h"
+#include "sbc/subscription/subscription.h"
 
 enum { BENCH_SENT_MAX = 128, BENCH_TEXT_MAX = 4096, PHONE = 1, PBX = 0 };
 
@@ -48,6 +49,8 @@ struct bench {
 	struct limits *limits;
 	struct bench_store store;
 	struct calls *calls;
+	struct conceal_key conceal;
+	struct subscriptions *subscriptions; /* NULL unless a test makes them */
 	struct scan scan;
 	char in[BENCH_TEXT_MAX];
 	struct ng_server *relay_server;
