@@ -4,6 +4,7 @@ side wants it, headers are taken, kept and set. Requests in the dialog follow.""
 from lib.callee import Callee
 from lib.carrier import CARRIER, PBX, Carrier
 from lib.edge import expect
+from lib.lab import wait_until
 
 WORKERS = [1]
 CONFIG = """peers:
@@ -31,7 +32,7 @@ def run(lab):
     for name, value in (("Subject", None), ("X-Customer", "42"), ("X-Other", None), ("User-Agent", "Example"),
                         ("X-Side", "lan"), ("X-Trunk", "7")):
         expect((invite.all(name) or [None]) == [value], "%s: %s, not %s" % (name, value, invite.all(name)))
-    bye = [m for m in callee.requests if m.method == "BYE"][0]
+    bye = wait_until(lambda: [m for m in callee.requests if m.method == "BYE"], 5, "a BYE")[0]
     expect("sip:+33100@" in bye.get("From") and bye.get("X-Trunk") == "7", "the BYE too: %s" % bye.get("From"))
     carrier.call("100", code=404)
     carrier.finish(callee)
