@@ -290,13 +290,9 @@ void bench_open(struct bench *bench)
 	bench->store.store.verbs = &store_verbs;
 	assert_int_equal(limits_create(&bench->worker, &bench->limits), 0);
 	assert_int_equal(peers_create(&bench->worker, &bench->peer_table), 0);
-<<<<<<< ours
 	struct registrar_config registrar = {.worker = &bench->worker, .peers = bench->peer_table};
 	assert_int_equal(registrar_create(&registrar, &bench->registrar), 0);
-=======
-	assert_int_equal(registrar_create(&bench->worker, bench->peer_table, &bench->registrar), 0);
 	conceal_key_derive(bench->key.mac, bench->key.cipher, &bench->conceal);
->>>>>>> theirs
 	struct calls_config calls = {.worker = &bench->worker,
 				     .peers = bench->peer_table,
 				     .registrar = bench->registrar,
