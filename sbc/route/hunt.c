@@ -81,15 +81,16 @@ static bool enter_peer(const struct hunter *hunter, struct hunt *hunt, uint32_t 
 	const struct config_peer_limits *limits = &config_of(hunter)->peers[peer].limits;
 	struct shared_peer *shared = &peers_shared(hunter->peers)->peers[peer];
 
-	if (!shared_enter(&shared->calls, hunt->is_emergency ? 0 : limits->calls))
-		return false;
-	if (!hunt->is_emergency &&
-	    !rate_take(&shared->setups, limits->setup_rate, now_of(hunter))) {
-		shared_leave(&shared->calls);
-		return false;
+	if (!hunt->is_emergency) {
+		if (!shared_enter(&shared->calls, limits->calls))
+			return false;
+		if (!rate_take(&shared->setups, limits->setup_rate, now_of(hunter))) {
+			shared_leave(&shared->calls);
+			return false;
+		}
 	}
 	hunt->peer = (int)peer;
-	hunt->is_counted = true;
+	hunt->is_counted = !hunt->is_emergency;
 	hunt->attempt = (struct peers_try){0};
 	return true;
 }

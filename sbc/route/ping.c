@@ -125,6 +125,8 @@ static int send_ping(struct server *server)
 		return -ERR_NOT_FOUND;
 	int err = path_to(worker, (uint16_t)server_peer(server)->interface, &addr, transport,
 			  &request.path);
+	if (!err && server_has_name(server))
+		err = path_set_name(worker, slice_from(server_config(server)->host), &request.path);
 	if (err)
 		return err;
 	buf_init(&bytes);
