@@ -16,6 +16,20 @@ static char *copy_text(const char *source, size_t length)
 	return copy;
 }
 
+/* The file says the same in the order of before, and what is new comes last. */
+static bool keeps_order(const struct config *before, const struct config *after)
+{
+	if (after->peer_count < before->peer_count)
+		return false;
+	for (size_t i = 0; i < before->interface_count; i++)
+		if (strcmp(before->interfaces[i].name, after->interfaces[i].name) != 0)
+			return false;
+	for (size_t i = 0; i < before->peer_count; i++)
+		if (!diff_is_same_peer(before, &before->peers[i], after, &after->peers[i]))
+			return false;
+	return true;
+}
+
 /* The draft is the file as it stands: what is wrong in it, what it changes. The second reading puts
  * its elements where they were. */
 int loaded_reload(const struct loaded *before, char *source, size_t length, struct loaded **out,
@@ -37,7 +51,10 @@ int loaded_reload(const struct loaded *before, char *source, size_t length, stru
 		diff_make(&diff);
 		err = buf_failed(said) ? -ERR_NO_MEMORY : diff.fixed ? -ERR_UNSUPPORTED : 0;
 	}
-	if (!err && diff.lines) {
+	if (!err && diff.lines && keeps_order(&before->file.public, &draft->file.public)) {
+		next = draft;
+		draft = NULL;
+	} else if (!err && diff.lines) {
 		struct follow follow = {before, draft};
 		struct buf findings;
 		buf_init(&findings);

@@ -79,17 +79,55 @@ const char *__lsan_default_suppressions(void)
 	return "leak:libfyaml.so\n";
 }
 
+static const char running_text[] =
+	"interfaces:\n  lan: {role: trusted, address: 10.0.0.1}\n  wan: {address: 203.0.113.10}\n"
+	"peers:\n  pbx: {interface: lan, address: 10.0.0.20}\n"
+	"  carrier: {interface: wan, address: 198.51.100.7}\n"
+	"routes: [{from: [pbx, carrier], to: [carrier, pbx]}]\n";
+
+static char *copy_of(const void *data, size_t size)
+{
+	char *copy = malloc(size + 1);
+
+	if (!copy)
+		return NULL;
+	if (size)
+		memcpy(copy, data, size);
+	copy[size] = '\0';
+	return copy;
+}
+
+/* The bytes as a new file for what runs: indexes stay, whatever they say. */
+static void reload(const uint8_t *data, size_t size)
+{
+	struct loaded *running = NULL, *next = NULL;
+	char *text = copy_of(running_text, sizeof(running_text) - 1), *copy = copy_of(data, size);
+	struct buf said;
+
+	buf_init(&said);
+	if (!text || !copy ||
+	    loaded_create("fuzz.yaml", text, sizeof(running_text) - 1, &host, &running, &said) != 0)
+		abort();
+	buf_clear(&said);
+	int err = loaded_reload(running, copy, size, &next, &said);
+	if (err && next)
+		abort();
+	if (next && (next->file.public.interface_count != 2 || next->file.public.peer_count < 2 ||
+		     strcmp(next->file.public.peers[1].name, "carrier") != 0))
+		abort();
+	loaded_destroy(next);
+	loaded_destroy(running);
+	buf_free(&said);
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	struct loaded *loaded = NULL;
 	struct buf findings, shown;
-	char *copy = malloc(size + 1);
+	char *copy = copy_of(data, size);
 
 	if (!copy)
 		return 0;
-	if (size)
-		memcpy(copy, data, size);
-	copy[size] = '\0';
 	buf_init(&findings);
 	buf_init(&shown);
 	int err = loaded_create("fuzz.yaml", copy, size, &host, &loaded, &findings);
@@ -101,6 +139,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 			abort();
 	}
 	loaded_destroy(loaded);
+	reload(data, size);
 	buf_free(&findings);
 	buf_free(&shown);
 	return 0;
