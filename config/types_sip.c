@@ -208,7 +208,7 @@ static void header_print(const struct loaded *loaded, const struct schema_key *k
 {
 	(void)loaded;
 	(void)key;
-	type_quoted_add(out, VALUE(const char *));
+	type_quoted_add(out, *(const char *const *)value);
 }
 
 const struct schema_type type_header = {
