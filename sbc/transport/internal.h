@@ -24,6 +24,7 @@ enum {
 	HANDSHAKES_A_WAKE = 2,
 	HANDSHAKES_MAX = 1024,
 	HANDSHAKE_YIELD_MS = 1000, /* one that is older makes room */
+	HANDSHAKE_LATER_MS = 20,   /* when none of so many is */
 	/* Of what is kept of messages that are not whole, all connections together; beyond it none
 	 * may keep more than a small one. */
 	KEPT_BYTES_MAX = 64 * 1024 * 1024,
@@ -176,6 +177,7 @@ struct transport {
 	struct order handshakes; /* under way, the oldest first */
 	uint32_t handshake_count;
 	uint32_t handshakes_left; /* in this wake-up */
+	bool handshakes_full;     /* one had to wait for another to end */
 	struct connection *waiting, **last_waiting;
 	struct timer waiting_timer;
 

@@ -203,12 +203,14 @@ static void work(struct connection *connection)
 
 	transport->handshakes_left--;
 	int err = connection->tls ? 0 : begin(connection);
-	if (err == -ERR_AGAIN)
+	if (err == -ERR_AGAIN) {
 		wait_in_turn(connection);
-	else if (err)
+		transport->handshakes_full = true;
+	} else if (err) {
 		fail(connection, err, err_text(err));
-	else
+	} else {
 		step(connection);
+	}
 }
 
 void secure_on_event(struct connection *connection)
@@ -233,6 +235,7 @@ static void on_share(struct timer *timer, uint64_t now_ms)
 	struct transport *transport = container_of(timer, struct transport, waiting_timer);
 	(void)now_ms;
 
+	transport->handshakes_full = false;
 	while (transport->waiting && transport->handshakes_left) {
 		struct connection *connection = transport->waiting;
 		leave_turn(connection);
@@ -242,12 +245,14 @@ static void on_share(struct timer *timer, uint64_t now_ms)
 
 void secure_renew(struct transport *transport)
 {
-	bool is_full = transport->handshakes_left && transport->waiting;
+	uint64_t due_ms = loop_now_ms(transport->config.loop);
 
+	if (transport->handshakes_full)
+		due_ms += HANDSHAKE_LATER_MS;
 	transport->handshakes_left = HANDSHAKES_A_WAKE;
-	if (transport->waiting)
-		wheel_arm(loop_wheel(transport->config.loop), &transport->waiting_timer,
-			  loop_now_ms(transport->config.loop) + (is_full ? 20 : 0), on_share);
+	if (transport->waiting && !timer_is_armed(&transport->waiting_timer))
+		wheel_arm(loop_wheel(transport->config.loop), &transport->waiting_timer, due_ms,
+			  on_share);
 }
 
 void secure_leave(struct connection *connection)

@@ -65,8 +65,11 @@ class Phone:
             if left <= 0:
                 raise LabError("%s waited %.1f s in vain; it has: %s" % (self.user, seconds,
                                                                        [m.first_line for m in self.inbox]))
-            readable, _, _ = select.select(self.sockets, [], [], left)
-            for s in readable:
+            poll = select.poll()  # select(2) knows no descriptor above 1023
+            for s in self.sockets:
+                poll.register(s, select.POLLIN)
+            ready = [fd for fd, _ in poll.poll(left * 1000)]
+            for s in [s for s in self.sockets if s.fileno() in ready]:
                 data = s.recv(65536)
                 if not data:
                     self.sockets.remove(s)
