@@ -21,14 +21,9 @@
 
 #define LOCKED_SOURCE_SET (1ull << 63)
 
-static bool same_ip(const struct addr *a, const struct addr *b)
-{
-	return a->family == b->family && !memcmp(a->bytes, b->bytes, a->family == AF_INET ? 4 : 16);
-}
-
 static bool same_source(const struct addr *a, const struct addr *b)
 {
-	return a->port == b->port && same_ip(a, b);
+	return a->port == b->port && ip_is_equal(a, b);
 }
 
 static void publish_lock(struct flow_state *state)
@@ -72,10 +67,11 @@ static void follow_epoch(struct flow_state *state, const struct flow *flow, uint
 		state->previous.last_ns = now_ns; /* its age counts from the new offer */
 		state->previous.hop = NULL;       /* the old rule's, gone with it */
 	}
-	if (state->previous.is_set && same_ip(&flow->named, &state->previous.addr))
+	if (state->previous.is_set && ip_is_equal(&flow->named, &state->previous.addr))
 		state->previous.hop = flow->named_hop;
 	for (unsigned i = 0; i < FLOW_EXPECTED_MAX; i++)
-		if (state->previous.is_set && same_ip(&flow->expected[i], &state->previous.addr))
+		if (state->previous.is_set &&
+		    ip_is_equal(&flow->expected[i], &state->previous.addr))
 			state->previous.hop = flow->expected_hop[i];
 	state->locked.is_set = false;
 	memset(state->candidates, 0, sizeof(state->candidates));
@@ -85,7 +81,7 @@ static void follow_epoch(struct flow_state *state, const struct flow *flow, uint
 	publish_lock(state);
 }
 
-void source_follow_rule(struct flow_state *state, const struct flow *flow, uint64_t now_ns)
+void source_follow_news(struct flow_state *state, const struct flow *flow, uint64_t now_ns)
 {
 	if (!state->epoch_is_set || state->epoch != flow->epoch)
 		follow_epoch(state, flow, now_ns);
@@ -165,7 +161,7 @@ static unsigned find_expected(const struct flow *flow, const struct addr *source
 	/* with SRTP it is not the address that proves anything */
 	bool any_port = flow->mode == FLOW_SOURCE_LEARN || flow->mode == FLOW_SOURCE_SECURE;
 	for (unsigned i = 0; i < FLOW_EXPECTED_MAX; i++) {
-		if (!flow->expected[i].family || !same_ip(&flow->expected[i], source))
+		if (!flow->expected[i].family || !ip_is_equal(&flow->expected[i], source))
 			continue;
 		if (flow->expected[i].port && flow->expected[i].port == source->port) {
 			*exact = true;
@@ -182,7 +178,7 @@ bool source_is_expected(const struct packet *packet)
 	const struct flow *flow = packet->flow;
 	for (unsigned i = 0; i < FLOW_EXPECTED_MAX; i++)
 		if (flow->mode != FLOW_SOURCE_CLOSED && flow->mode != FLOW_SOURCE_ICE &&
-		    flow->expected[i].family && same_ip(&flow->expected[i], &packet->source))
+		    flow->expected[i].family && ip_is_equal(&flow->expected[i], &packet->source))
 			return true;
 	return false;
 }
@@ -208,7 +204,7 @@ static void note_stranger(struct lcore *lcore, struct packet *packet)
 static bool may_be_remapped(const struct lcore *lcore, const struct packet *packet)
 {
 	const struct source *locked = &packet->flow->slot->state.locked;
-	if (packet->flow->mode != FLOW_SOURCE_LEARN || !same_ip(&locked->addr, &packet->source))
+	if (packet->flow->mode != FLOW_SOURCE_LEARN || !ip_is_equal(&locked->addr, &packet->source))
 		return false;
 	if (lcore->now_ns - locked->last_ns < REMAP_SILENCE_NS)
 		return false;
@@ -236,7 +232,7 @@ static const struct source *locked_rtp(const struct flow *flow)
 static bool rtp_vouches(const struct packet *packet)
 {
 	const struct source *rtp = locked_rtp(packet->flow);
-	return packet->kind == PACKET_RTCP && rtp && same_ip(&rtp->addr, &packet->source) &&
+	return packet->kind == PACKET_RTCP && rtp && ip_is_equal(&rtp->addr, &packet->source) &&
 	       (rtp->ssrc == packet->ssrc || packet->source.port == rtp->addr.port + 1);
 }
 
@@ -353,7 +349,7 @@ enum drop source_authentic(struct lcore *lcore, struct packet *packet)
 	unsigned expected = find_expected(flow, &packet->source, &exact);
 	if (expected != FLOW_EXPECTED_MAX)
 		lock(lcore, packet, expected, true);
-	else if (flow->named.family && same_ip(&flow->named, &packet->source))
+	else if (flow->named.family && ip_is_equal(&flow->named, &packet->source))
 		lock(lcore, packet, SOURCE_NAMED, true);
 	else if (flow->mode == FLOW_SOURCE_SECURE)
 		ask_for_lock(lcore, packet);

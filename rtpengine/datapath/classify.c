@@ -37,7 +37,7 @@ static enum drop parse_ipv4(struct packet *packet, struct addr *local, uint16_t 
 		return DROP_IP_HEADER;
 	if ((ip[0] & 0xf) != 5)
 		return DROP_IP_OPTIONS;
-	if (checksum_fold(checksum_add(0, ip, IPV4_LEN)) != 0xffff)
+	if (checksum_fold(checksum_add_words(0, ip, IPV4_LEN)) != 0xffff)
 		return DROP_IP_CHECKSUM;
 	if (read_be16(ip + 6) & 0x3fff) /* more fragments, or an offset; not "don't fragment" */
 		return DROP_FRAGMENT;
@@ -88,7 +88,8 @@ static bool udp_sum_is_good(struct packet *packet, const uint8_t *udp, uint16_t 
 	memcpy(&sum, udp + 6, 2);
 	if (sum == 0)
 		return v4;
-	return checksum_fold(checksum_add(pseudo + packet->payload_sum, udp, UDP_LEN)) == 0xffff ||
+	return checksum_fold(checksum_add_words(pseudo + packet->payload_sum, udp, UDP_LEN)) ==
+		       0xffff ||
 	       sum == checksum_fold(pseudo);
 }
 
@@ -176,15 +177,10 @@ static enum drop demux(struct packet *packet)
 	return DROP_NONE;
 }
 
-static bool ip_equal(const struct addr *a, const struct addr *b)
-{
-	return a->family == b->family && !memcmp(a->bytes, b->bytes, a->family == AF_INET ? 4 : 16);
-}
-
 const struct endpoint *lcore_endpoint(const struct lcore *lcore, const struct addr *ip)
 {
 	for (uint16_t i = 0; i < lcore->endpoint_count; i++)
-		if (ip_equal(&lcore->endpoints[i].addr, ip))
+		if (ip_is_equal(&lcore->endpoints[i].addr, ip))
 			return &lcore->endpoints[i];
 	return NULL;
 }
@@ -305,6 +301,8 @@ uint16_t stage_demux(struct lcore *lcore, struct packet *packets, uint16_t n)
 		if (punt(lcore, &packets[i]))
 			continue;
 		__builtin_prefetch(packets[i].flow->rtp_to.slot);
+		if (packets[i].flow->has_payload_types || packets[i].flow->has_srtp)
+			__builtin_prefetch(packets[i].flow->payload_types);
 		if (kept != i)
 			packets[kept] = packets[i];
 		kept++;

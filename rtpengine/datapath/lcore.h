@@ -120,7 +120,7 @@ struct sequence_state {
 	uint64_t lost_before; /* by earlier SSRCs and before jumps */
 	bool transit_is_set;
 	uint32_t transit;
-	uint64_t jitter_q4; /* in RTP clock units, times 16 (RFC 3550 A.8) */
+	struct counter jitter_q4; /* in RTP clock units, times 16 (RFC 3550 A.8) */
 };
 
 /* The telephone event that is being played, and the last one seen. */
@@ -147,9 +147,10 @@ struct flow_state {
 	struct counter rtp_header; /* bit 63 set; payload type << 48 | sequence << 32 | ssrc */
 	struct counter last_packet_ns;
 
-	struct counter packets, bytes, lost, jitter_us; /* third */
+	struct counter packets, bytes, lost; /* third */
 	struct counter sent_packets, sent_bytes;
 	uint64_t packets_until_ns, bytes_until_ns; /* paid for by the limit (GCRA) */
+	uint64_t quality_due_ns;                   /* the next sample of quality */
 
 	struct counter rtcp_packets, last_rtcp_ns;
 	struct counter reordered, duplicate, hijack_attempts;
@@ -209,6 +210,9 @@ struct lcore {
 	const struct lcore_ops *ops;
 	struct srtp_lcore *srtp;
 	uint16_t ip_id;
+	/* `now_ns` in units of the RTP clock asked for last (rtp.c) */
+	uint32_t arrival_hz, arrival;
+	uint64_t arrival_ns;
 	uint64_t punt_ns; /* of all flows */
 
 	uint16_t turned_count;
@@ -243,6 +247,20 @@ static inline void flow_prefetch(const struct flow_slot *slot)
 
 /* rewrite.c: whether the next hop of what leaves through `out` answers. */
 bool flow_can_leave(const struct flow *out, uint64_t now_ns);
+static inline uint64_t flow_jitter_us(const struct flow_state *state, uint32_t clock_hz)
+{
+	return clock_hz ? (counter_get(&state->rtp.jitter_q4) >> 4) * 1000000 / clock_hz : 0;
+}
+
+/* Without a call: the length is known where it is compared. */
+static inline bool ip_is_equal(const struct addr *a, const struct addr *b)
+{
+	if (a->family != b->family)
+		return false;
+	return a->family == AF_INET ? a->v4.s_addr == b->v4.s_addr
+				    : !memcmp(a->bytes, b->bytes, 16);
+}
+
 /* The media address that `ip` is, or NULL. */
 const struct endpoint *lcore_endpoint(const struct lcore *lcore, const struct addr *ip);
 /* The flow on address and port, or NULL. */
@@ -252,7 +270,14 @@ const struct flow *lcore_flow(const struct lcore *lcore, const struct addr *loca
 bool lcore_endpoint_has(const struct lcore *lcore, const struct addr *local);
 
 /* admit.c; rewrite needs it too: bring the state to the rule's epoch and named source. */
-void source_follow_rule(struct flow_state *state, const struct flow *flow, uint64_t now_ns);
+void source_follow_news(struct flow_state *state, const struct flow *flow, uint64_t now_ns);
+static inline void source_follow_rule(struct flow_state *state, const struct flow *flow,
+				      uint64_t now_ns)
+{
+	if (!state->epoch_is_set || state->epoch != flow->epoch ||
+	    state->named_count != flow->named_count)
+		source_follow_news(state, flow, now_ns);
+}
 /* By its IP address, from whichever port: what is punted says more of itself. */
 bool source_is_expected(const struct packet *packet);
 bool source_is_locked(const struct flow_state *state, const struct addr *source);

@@ -42,7 +42,7 @@ static uint8_t *write_ipv4(uint16_t *ip_id, uint8_t *at, const struct flow *out,
 	at[9] = 17;
 	memcpy(at + 12, &out->local.v4, 4);
 	memcpy(at + 16, &to->v4, 4);
-	uint16_t sum = (uint16_t)~checksum_fold(checksum_add(0, at, IPV4_LEN));
+	uint16_t sum = (uint16_t)~checksum_fold(checksum_add_words(0, at, IPV4_LEN));
 	memcpy(at + 10, &sum, 2);
 	return at;
 }
@@ -86,8 +86,8 @@ void packet_write_headers(uint16_t *ip_id, struct packet *packet, const struct f
 	uint8_t *ip =
 		v4 ? write_ipv4(ip_id, udp, out, to, udp_len) : write_ipv6(udp, out, to, udp_len);
 	uint64_t sum = checksum_pseudo(v4 ? ip + 12 : ip + 8, v4 ? 8 : 32, udp_len);
-	uint16_t check =
-		(uint16_t)~checksum_fold(checksum_add(sum + packet->payload_sum, udp, UDP_LEN));
+	uint16_t check = (uint16_t)~checksum_fold(
+		checksum_add_words(sum + packet->payload_sum, udp, UDP_LEN));
 	if (check == 0)
 		check = 0xffff; /* RFC 768: zero would mean none */
 	memcpy(udp + 6, &check, 2);

@@ -59,19 +59,29 @@ static void update_sequence(struct flow_state *state, uint16_t sequence)
 	rtp->received++;
 }
 
+/* Most packets of an iteration have one clock. */
+static uint32_t arrival_of(struct lcore *lcore, uint32_t clock_hz)
+{
+	uint64_t now_ns = lcore->now_ns;
+	if (lcore->arrival_ns != now_ns || lcore->arrival_hz != clock_hz) {
+		lcore->arrival_ns = now_ns;
+		lcore->arrival_hz = clock_hz;
+		lcore->arrival = (uint32_t)(now_ns / 1000000000 * clock_hz +
+					    now_ns % 1000000000 * clock_hz / 1000000000);
+	}
+	return lcore->arrival;
+}
+
 /* RFC 3550 A.8: J += (|D| - J) / 16, in units of the RTP clock. */
-static void update_jitter(struct flow_state *state, uint32_t clock_hz, uint32_t timestamp,
-			  uint64_t now_ns)
+static void update_jitter(struct flow_state *state, uint32_t arrival, uint32_t timestamp)
 {
 	struct sequence_state *rtp = &state->rtp;
-	uint64_t arrival =
-		now_ns / 1000000000 * clock_hz + now_ns % 1000000000 * clock_hz / 1000000000;
-	uint32_t transit = (uint32_t)arrival - timestamp;
+	uint32_t transit = arrival - timestamp;
 	if (rtp->transit_is_set) {
 		int32_t d = (int32_t)(transit - rtp->transit);
 		uint64_t distance = (uint64_t)(d < 0 ? -(int64_t)d : d);
-		rtp->jitter_q4 += distance - ((rtp->jitter_q4 + 8) >> 4);
-		store(&state->jitter_us, (rtp->jitter_q4 >> 4) * 1000000 / clock_hz);
+		uint64_t jitter_q4 = counter_get(&rtp->jitter_q4);
+		store(&rtp->jitter_q4, jitter_q4 + distance - ((jitter_q4 + 8) >> 4));
 	}
 	rtp->transit = transit;
 	rtp->transit_is_set = true;
@@ -91,6 +101,16 @@ static void prefetch_out(const struct flow *flow)
 	__builtin_prefetch((const char *)flow->rtp_to.slot + 128, 1);
 }
 
+/* Rare: its memory is not among the lines that every packet touches. */
+static void sample_quality(const struct flow *flow, uint64_t now_ns)
+{
+	struct flow_state *state = &flow->slot->state;
+	const struct sequence_state *rtp = &state->rtp;
+	quality_rtp(&state->quality, (uint64_t)rtp->cycles + rtp->highest - rtp->base,
+		    rtp->received, flow_jitter_us(state, flow->clock_hz), now_ns);
+	state->quality_due_ns = now_ns + QUALITY_PERIOD_NS;
+}
+
 static void count(struct lcore *lcore, const struct packet *packet)
 {
 	const struct flow *flow = packet->flow;
@@ -107,14 +127,14 @@ static void count(struct lcore *lcore, const struct packet *packet)
 	if (!state->rtp.is_set || (uint32_t)header != packet->ssrc) {
 		start_run(&state->rtp, packet->sequence);
 		quality_restart(&state->quality);
+		state->quality_due_ns = 0;
 	}
 	update_sequence(state, packet->sequence);
 	store(&state->lost, state->rtp.lost_before + run_lost(&state->rtp));
 	if (flow->clock_hz)
-		update_jitter(state, flow->clock_hz, read_be32(rtp + 4), lcore->now_ns);
-	quality_rtp(&state->quality,
-		    (uint64_t)state->rtp.cycles + state->rtp.highest - state->rtp.base,
-		    state->rtp.received, counter_get(&state->jitter_us), lcore->now_ns);
+		update_jitter(state, arrival_of(lcore, flow->clock_hz), read_be32(rtp + 4));
+	if (lcore->now_ns >= state->quality_due_ns)
+		sample_quality(flow, lcore->now_ns);
 	store(&state->rtp_header, 1ull << 63 | (uint64_t)(rtp[1] & 0x7f) << 48 |
 					  (uint64_t)packet->sequence << 32 | packet->ssrc);
 }

@@ -23,20 +23,19 @@ struct srtp_stream {
 };
 
 struct srtp_context {
-	const struct flow_srtp_info *suite;
+	const struct flow_srtp_info *suite; /* first cache line: what each packet needs */
 	const struct srtp_keys *rtp, *rtcp;
 	uint8_t mki_len;
-	uint8_t mki[FLOW_SRTP_MKI_MAX];
 	bool is_outgoing;
-	/* the lcore's */
-	uint16_t recent; /* the stream found last */
+	uint16_t recent; /* lcore: the stream found last */
 	_Atomic uint16_t count;
-	struct srtp_stream streams[SRTP_STREAMS];
+	struct srtp_stream streams[SRTP_STREAMS]; /* lcore */
+	uint8_t mki[FLOW_SRTP_MKI_MAX];
 	/* the control thread's */
 	unsigned references;
 	uint8_t key[FLOW_SRTP_KEY_MAX];
 	uint8_t salt[FLOW_SRTP_SALT_MAX];
-};
+} __attribute__((aligned(64)));
 
 /* srtp_context.c, control thread */
 bool srtp_is_valid(const struct flow_srtp *srtp);
@@ -79,6 +78,19 @@ struct srtp_lcore {
 };
 MUST_CHECK int srtp_lcore_create(struct srtp_lcore **out);
 void srtp_lcore_destroy(struct srtp_lcore *srtp); /* NULL is fine */
+
+/* Ask for the memory of a context: the second step reads what the first has brought. */
+static inline void srtp_context_prefetch(const struct srtp_context *context)
+{
+	__builtin_prefetch(context, 1);
+	__builtin_prefetch((const char *)context + 64, 1);
+}
+static inline void srtp_context_prefetch_keys(const struct srtp_context *context)
+{
+	const char *keys = (const char *)context->rtp;
+	for (unsigned i = 0; i < SRTP_KEYS_HOT; i += 64)
+		__builtin_prefetch(keys + i);
+}
 
 /* Length of the header that SRTP leaves in clear; demux has checked that it fits. */
 static inline uint16_t srtp_rtp_header(const uint8_t *rtp)

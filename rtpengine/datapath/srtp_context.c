@@ -34,10 +34,11 @@ static void restore(struct srtp_context *context, const struct flow_srtp *srtp)
 int srtp_context_create(struct srtp_crypto *crypto, const struct flow_srtp *srtp, bool is_outgoing,
 			struct srtp_context **out)
 {
-	struct srtp_context *context = calloc(1, sizeof(*context));
+	struct srtp_context *context = aligned_alloc(64, sizeof(*context));
 	struct srtp_keys *rtp = NULL, *rtcp = NULL;
 	if (!context)
 		return -ERR_NO_MEMORY;
+	memset(context, 0, sizeof(*context));
 	int err = srtp_keys_create(crypto, srtp, false, &rtp);
 	if (!err)
 		err = srtp_keys_create(crypto, srtp, true, &rtcp);

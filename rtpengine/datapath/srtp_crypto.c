@@ -18,15 +18,16 @@ struct srtp_crypto {
 };
 
 struct srtp_keys {
-	uint8_t expanded[16 * 15] __attribute__((aligned(64)));
-	uint8_t ipad[SHA1_LEN] __attribute__((aligned(16)));
-	uint8_t opad[SHA1_LEN] __attribute__((aligned(16)));
-	uint8_t salt[16];
+	uint8_t salt[16] __attribute__((aligned(64)));
+	uint8_t ipad[SHA1_LEN], opad[SHA1_LEN];
 	uint8_t key_size; /* KEY_128 ... */
 	bool is_aead;
 	bool is_rtcp;
+	uint8_t expanded[16 * 15] __attribute__((aligned(64)));
 	struct gcm_key_data gcm[] __attribute__((aligned(64))); /* one, for AEAD */
 };
+
+_Static_assert(sizeof(struct srtp_keys) == SRTP_KEYS_HOT, "as prefetched");
 
 int srtp_crypto_create(struct srtp_crypto **out)
 {

@@ -16,6 +16,7 @@ void srtp_crypto_destroy(struct srtp_crypto *crypto); /* NULL is fine */
 
 /* Session keys of one direction, for RTP or for RTCP, expanded. Immutable; wiped when destroyed. */
 struct srtp_keys;
+#define SRTP_KEYS_HOT 320 /* bytes of them that a packet reads */
 MUST_CHECK int srtp_keys_create(struct srtp_crypto *crypto, const struct flow_srtp *srtp,
 				bool is_rtcp, struct srtp_keys **out);
 void srtp_keys_destroy(struct srtp_keys *keys); /* NULL is fine */

@@ -265,13 +265,26 @@ static void open_batch(struct lcore *lcore, struct packet *packets, unsigned n, 
 	srtp_crypto_cipher(srtp->crypto, srtp->cipher, ciphers);
 }
 
+/* Returns how many are of flows with SRTP. */
+static uint16_t prefetch(const struct packet *packets, uint16_t n)
+{
+	uint16_t secure = 0;
+	for (uint16_t i = 0; i < n; i++)
+		if (packets[i].flow->has_srtp) {
+			srtp_context_prefetch(packets[i].flow->srtp_in);
+			secure++;
+		}
+	for (uint16_t i = 0; i < n && secure; i++)
+		if (packets[i].flow->has_srtp)
+			srtp_context_prefetch_keys(packets[i].flow->srtp_in);
+	return secure;
+}
+
 uint16_t stage_srtp_in(struct lcore *lcore, struct packet *packets, uint16_t n)
 {
 	enum drop why[BURST];
-	uint16_t secure = 0, kept = 0;
-	for (uint16_t i = 0; i < n; i++)
-		secure = (uint16_t)(secure + packets[i].flow->has_srtp);
-	if (!secure)
+	uint16_t kept = 0;
+	if (!prefetch(packets, n))
 		return n;
 	for (uint16_t i = 0; i < n; i++)
 		why[i] = DROP_NONE;

@@ -71,10 +71,10 @@ static void jitter_is_none_when_paced_and_follows_the_formula(void **state)
 		(void)bench_send(b, LAN, TO, i, 7); /* 160 units of 8 kHz: 20 ms */
 		bench_advance_ms(b, 20);
 	}
-	assert_int_equal(counter_get(&state_of(b)->jitter_us), 0);
+	assert_int_equal(flow_jitter_us(state_of(b), 8000), 0);
 	bench_advance_ms(b, 16); /* one packet 16 ms late: |D| = 128 units, J = 128/16 = 8 */
 	(void)bench_send(b, LAN, TO, 50, 7);
-	assert_int_equal(counter_get(&state_of(b)->jitter_us), 1000);
+	assert_int_equal(flow_jitter_us(state_of(b), 8000), 1000);
 }
 
 static void last_packet_is_stamped(void **state)
