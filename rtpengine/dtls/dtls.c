@@ -60,11 +60,6 @@ enum dtls_state dtls_state(const struct dtls *dtls)
 	return dtls->state;
 }
 
-enum dtls_role dtls_role(const struct dtls *dtls)
-{
-	return dtls->config.role;
-}
-
 bool dtls_peer(const struct dtls *dtls, struct addr *out)
 {
 	if (dtls->peer.family)

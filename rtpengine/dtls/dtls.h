@@ -66,5 +66,4 @@ void dtls_close(struct dtls *dtls); /* say close_notify, if there is somebody to
 
 enum dtls_state { DTLS_WAITING, DTLS_HANDSHAKE, DTLS_DONE, DTLS_FAILED, DTLS_CLOSED };
 enum dtls_state dtls_state(const struct dtls *dtls);
-enum dtls_role dtls_role(const struct dtls *dtls);
 bool dtls_peer(const struct dtls *dtls, struct addr *out); /* false: nobody yet */

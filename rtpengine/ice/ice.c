@@ -39,11 +39,6 @@ const char *ice_pwd(const struct ice *ice)
 	return ice->pwd;
 }
 
-bool ice_is_lite(const struct ice *ice)
-{
-	return ice->config.is_lite;
-}
-
 bool ice_is_controlling(const struct ice *ice)
 {
 	return ice->config.is_controlling;

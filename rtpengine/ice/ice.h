@@ -68,7 +68,6 @@ enum ice_verdict { ICE_TAKEN, ICE_MALFORMED, ICE_NOT_OURS, ICE_UNAUTHENTIC };
 enum ice_verdict ice_receive(struct ice *ice, unsigned component, const struct addr *from,
 			     const uint8_t *data, size_t len, uint64_t now_ms);
 
-bool ice_is_lite(const struct ice *ice);
 bool ice_is_controlling(const struct ice *ice);
 /* The selected remote of a component; false = none yet. */
 bool ice_selected(const struct ice *ice, unsigned component, struct addr *out);

@@ -57,8 +57,6 @@ void peering_destroy(struct peering *peering); /* NULL is fine */
 /* a= lines of our own for `side`; everything of that kind was taken out before. */
 MUST_CHECK int peering_write(const struct stream *stream, int side, struct sdp_media *media,
 			     const struct options *options, bool is_answer);
-/* The session's own: ice-lite, BUNDLE. */
-MUST_CHECK int peering_write_session(struct sdp *sdp, bool is_lite);
 
 /* What the flow of a component gets beside what plain RTP needs. */
 /* The same before the answer; false: nothing may come yet. */

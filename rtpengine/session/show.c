@@ -172,6 +172,8 @@ static json_t *show_side(const struct stream *stream, int side, uint64_t now_ms)
 		set_text(object, "hold", "0.0.0.0");
 	if (stream->kind.is_rtp)
 		json_object_set_new(object, "rtcp_mux", json_boolean(at->mux));
+	set_text(object, "ice", peering_ice_text(at->peering));
+	set_text(object, "dtls", peering_dtls_text(at->peering));
 	if (at->range) {
 		json_object_set_new(object, "rtp", show_flow(stream, side, false, now_ms));
 		if (stream->kind.is_rtp)
