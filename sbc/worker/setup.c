@@ -101,6 +101,7 @@ static enum sip_transport transport_of(enum config_transport transport)
 	case CONFIG_UDP:
 	case CONFIG_STUN:
 	case CONFIG_UNIX: /* of no listener */
+	case CONFIG_HTTP:
 		break;
 	}
 	return SIP_UDP;
