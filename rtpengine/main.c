@@ -123,7 +123,30 @@ static void show_version(void *owner, struct slice args, struct stats_reply *rep
 
 static void show_reload(void *owner, struct slice args, struct stats_reply *reply);
 
+static void drain(struct relay *relay, bool on, struct stats_reply *reply)
+{
+	sessions_drain(relay->sessions, on);
+	log_info(&relay->log, on ? "relay.draining" : "relay.open", "sessions=%u",
+		 sessions_count(relay->sessions));
+	stats_reply_done(reply, json_pack("{s:b,s:I}", "draining", on, "sessions",
+					  (json_int_t)sessions_count(relay->sessions)));
+}
+
+static void on_drain(void *owner, struct slice args, struct stats_reply *reply)
+{
+	(void)args;
+	drain(owner, true, reply);
+}
+
+static void on_undrain(void *owner, struct slice args, struct stats_reply *reply)
+{
+	(void)args;
+	drain(owner, false, reply);
+}
+
 static const struct stats_command stats_commands[] = {
+	{"drain", "take no new calls", on_drain},
+	{"undrain", "take new calls again", on_undrain},
 	{"reload", "reads the configuration again and goes over to it, whole or not at all",
 	 show_reload},
 	{"show calls", "one line for each call", show_calls},
@@ -244,6 +267,7 @@ static int open_sessions(struct relay *relay)
 		.sounds = config->relay.sounds,
 		.interfaces = interfaces,
 		.interface_count = config->interface_count,
+		.limits = settings_limits(config),
 		.wall_us = wall_us(),
 	};
 	int err = sessions_create(&sessions, loop_now_ms(relay->loop), &relay->sessions);
@@ -309,8 +333,12 @@ static int take_config(struct relay *relay, const struct config *config)
 
 	if (!err)
 		err = ng_server_allow(relay->ng, allow, allow_count);
-	if (!err)
+	if (!err) {
+		struct limits_config limits = settings_limits(config);
+
 		sessions_set_policies(relay->sessions, interfaces);
+		sessions_set_limits(relay->sessions, loop_now_ms(relay->loop), &limits);
+	}
 	free(interfaces);
 	free(allow);
 	return err;

@@ -87,3 +87,12 @@ int settings_allowed(const struct config *config, struct cidr **out, unsigned *c
 	*out = allow;
 	return 0;
 }
+
+struct limits_config settings_limits(const struct config *config)
+{
+	return (struct limits_config){
+		.sessions = config->relay.limits.sessions,
+		.bandwidth_kbps = config->relay.limits.bandwidth_kbps,
+		.load_percent = config->relay.limits.load_percent,
+	};
+}

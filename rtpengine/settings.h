@@ -6,5 +6,6 @@
 
 /* For sessions_create() and sessions_set_policies(); malloc'd, NULL without memory. */
 struct session_interface *settings_interfaces(const struct config *config);
+struct limits_config settings_limits(const struct config *config);
 /* Who may command us: this host, and the servers of peers on trusted interfaces. Malloc'd. */
 MUST_CHECK int settings_allowed(const struct config *config, struct cidr **out, unsigned *count);

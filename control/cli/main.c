@@ -65,6 +65,14 @@ static const struct cli_command commands[] = {
 	 "Lifts every ban of the address and of single flows from it (show bans).\n"
 	 "Exit status: 0 done, 1 it is not banned, 5 nobody answers.\n",
 	 unban_command},
+	{"relay drain", "[-c FILE | -s SOCKET]", "the relay takes no new calls",
+	 "Calls that are there go on; show stats tells when none is left. New ones are refused "
+	 "with a text\n"
+	 "that makes NG clients go to another relay.\n"
+	 "Exit status: 0 done, 5 nobody answers.\n",
+	 relay_drain_command},
+	{"relay undrain", "[-c FILE | -s SOCKET]", "the relay takes new calls again",
+	 "Exit status: 0 done, 5 nobody answers.\n", relay_undrain_command},
 	{"version", "", "the version of this program", "", version_command},
 };
 #define COMMANDS (sizeof(commands) / sizeof(commands[0]))

@@ -204,6 +204,39 @@ int unban_command(int argc, char **argv)
 	return status;
 }
 
+static int tell_relay(const char *name, int argc, char **argv)
+{
+	struct question question = {.first = NULL};
+	struct config *config = NULL;
+	const char *socket = default_socket("stats.relay-socket");
+	int status = read_arguments(name, argc, argv, &question);
+
+	if (!status && question.first)
+		return cli_usage("relay %s takes no words", name);
+	if (status)
+		return status;
+	if (question.socket) {
+		socket = question.socket;
+	} else if (question.file) {
+		if (load(question.file, &config) != 0)
+			return CLI_WRONG;
+		socket = config->stats.relay_socket;
+	}
+	status = ask_one(socket, "postern-rtpengine", &question);
+	config_free(config);
+	return status;
+}
+
+int relay_drain_command(int argc, char **argv)
+{
+	return tell_relay("drain", argc, argv);
+}
+
+int relay_undrain_command(int argc, char **argv)
+{
+	return tell_relay("undrain", argc, argv);
+}
+
 /* The lines of one half; CLI_WRONG when it refused. */
 static int reload_one(const char *socket, const char *half, const struct question *question)
 {

@@ -184,6 +184,8 @@ void datapath_lcore_stats(const struct datapath *datapath, size_t lcore, struct 
 		.bursts = counter_get(&from->bursts),
 		.naps = counter_get(&from->naps),
 		.waits = counter_get(&from->waits),
+		.asleep_ns = counter_get(&from->asleep_ns),
+		.is_blocked = atomic_load(&datapath->pollers[lcore]->asleep),
 		.handed_over = counter_get(&from->handed_over),
 		.events_lost = counter_get(&from->events_lost),
 	};

@@ -138,6 +138,8 @@ struct lcore_stats {
 	uint64_t bursts;      /* bursts that held a packet */
 	uint64_t naps;        /* timed batches slept */
 	uint64_t waits;       /* times blocked until a packet came */
+	uint64_t asleep_ns;   /* in both; counted when they end */
+	bool is_blocked;      /* waiting now */
 	uint64_t handed_over; /* packets passed to the lcore that owns their flow */
 	uint64_t events_lost;
 	uint64_t drops[DROP_COUNT];

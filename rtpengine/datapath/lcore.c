@@ -229,7 +229,9 @@ static void nap(struct poller *poller)
 	struct timespec time = {.tv_sec = poller->batch_us / 1000000,
 				.tv_nsec = (long)(poller->batch_us % 1000000) * 1000};
 	rte_rcu_qsbr_thread_offline(poller->rcu, poller->lcore.index);
+	uint64_t before_ns = clock_now_ns();
 	nanosleep(&time, NULL);
+	counter_add(&poller->lcore.asleep_ns, clock_now_ns() - before_ns);
 	rte_rcu_qsbr_thread_online(poller->rcu, poller->lcore.index);
 	counter_add(&poller->lcore.naps, 1);
 }
@@ -255,7 +257,9 @@ static void wait_for_packet(struct poller *poller)
 	rte_rcu_qsbr_thread_offline(poller->rcu, poller->lcore.index);
 	atomic_store(&poller->asleep, true); /* before looking at the inbox a last time */
 	if (rte_ring_empty(poller->inbox) && !atomic_load(poller->stop)) {
+		uint64_t before_ns = clock_now_ns();
 		block(poller);
+		counter_add(&poller->lcore.asleep_ns, clock_now_ns() - before_ns);
 		counter_add(&poller->lcore.waits, 1);
 	}
 	atomic_store(&poller->asleep, false);

@@ -224,6 +224,7 @@ struct lcore {
 	struct record_ring *records; /* NULL = nobody records */
 
 	struct counter rx_packets, rx_bytes, tx_packets, tx_bytes;
+	struct counter asleep_ns; /* in naps and waits */
 	struct counter bursts, naps, waits, handed_over, events_lost;
 	struct counter drops[DROP_COUNT];
 };

@@ -419,10 +419,9 @@ void command_offer(struct command *command)
 		return;
 	offer.session = session_find(sessions, command->options.call_id);
 	if (!offer.session) {
-		if (sessions->max_sessions &&
-		    sessions->by_call_id.count >= sessions->max_sessions) {
-			refuse_limit(command, "Parallel session limit reached",
-				     "Parallel session limit reached");
+		const char *full = limits_refuse(&sessions->limits, sessions->by_call_id.count);
+		if (full) {
+			refuse_limit(command, "Parallel session limit reached", full);
 			return;
 		}
 		if (session_create(sessions, command->options.call_id, command->now_ms,

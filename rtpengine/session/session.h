@@ -165,7 +165,7 @@ struct sessions {
 	size_t interface_count;
 	struct port_range **ranges; /* of all interfaces, not owned twice: these own */
 	size_t range_count;
-	uint32_t max_sessions;
+	struct limits limits;
 	uint32_t offer_timeout_ms;
 	uint32_t held_timeout_ms;
 	uint64_t wall_us; /* minus the monotonic clock: add now_ms * 1000 */

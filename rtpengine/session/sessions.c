@@ -108,7 +108,6 @@ int sessions_create(const struct sessions_config *config, uint64_t now_ms, struc
 	sessions->random = config->random;
 	sessions->datapath = config->datapath;
 	sessions->recorder = config->recorder;
-	sessions->max_sessions = config->max_sessions;
 	sessions->offer_timeout_ms =
 		config->offer_timeout_ms ? config->offer_timeout_ms : SESSIONS_OFFER_MS;
 	sessions->held_timeout_ms =
@@ -135,6 +134,8 @@ int sessions_create(const struct sessions_config *config, uint64_t now_ms, struc
 	if (err)
 		goto fail;
 	datapath_on_punt(sessions->datapath, on_punt, sessions);
+	limits_start(&sessions->limits, &config->limits, sessions->datapath, sessions->wheel,
+		     now_ms);
 	*out = sessions;
 	return 0;
 fail:
@@ -147,6 +148,7 @@ void sessions_destroy(struct sessions *sessions)
 	if (!sessions)
 		return;
 	datapath_on_punt(sessions->datapath, NULL, NULL);
+	limits_stop(&sessions->limits);
 	while (sessions->first)
 		session_destroy(sessions->first, sessions->first->signal_ms);
 	sessions_free(sessions);
@@ -256,6 +258,21 @@ void sessions_events(struct sessions *sessions)
 		for (size_t i = 0; i < count; i++)
 			log_flow_event(sessions, &events[i]);
 	}
+}
+
+void sessions_set_limits(struct sessions *sessions, uint64_t now_ms,
+			 const struct limits_config *limits)
+{
+	bool is_draining = sessions->limits.is_draining;
+
+	limits_stop(&sessions->limits);
+	limits_start(&sessions->limits, limits, sessions->datapath, sessions->wheel, now_ms);
+	sessions->limits.is_draining = is_draining;
+}
+
+void sessions_drain(struct sessions *sessions, bool on)
+{
+	sessions->limits.is_draining = on;
 }
 
 uint32_t sessions_count(const struct sessions *sessions)

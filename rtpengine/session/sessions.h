@@ -10,6 +10,7 @@
 #include "control/stats/server.h"
 #include "rtpengine/datapath/datapath.h"
 #include "rtpengine/recorder/recorder.h"
+#include "rtpengine/session/limits.h"
 #include "rtpengine/session/ports.h"
 
 struct sessions;
@@ -47,7 +48,7 @@ struct sessions_config {
 	const char *sounds;                         /* folder; copied; NULL = no file is played */
 	const struct session_interface *interfaces; /* copied; the first is the default */
 	size_t interface_count;
-	uint32_t max_sessions;     /* 0 = as many as there are ports and flows for */
+	struct limits_config limits;
 	uint32_t offer_timeout_ms; /* 0 = SESSIONS_OFFER_MS */
 	uint32_t held_timeout_ms;  /* 0 = SESSIONS_HELD_MS */
 	uint64_t wall_us;          /* Unix time at create, in microseconds */
@@ -87,6 +88,10 @@ void sessions_handle(struct sessions *sessions, uint64_t now_ms, const struct ng
 /* Take what the datapath reports (learned sources, strangers) into the log. */
 void sessions_events(struct sessions *sessions);
 
+/* From now on; what is there goes on. */
+void sessions_set_limits(struct sessions *sessions, uint64_t now_ms,
+			 const struct limits_config *limits);
+void sessions_drain(struct sessions *sessions, bool on); /* no new sessions while it is on */
 uint32_t sessions_count(const struct sessions *sessions);
 const struct sessions_counters *sessions_counters(const struct sessions *sessions);
 const char *sessions_instance(const struct sessions *sessions); /* random, new in each process */

@@ -403,6 +403,21 @@ static json_t *show_resources(struct sessions *sessions, uint64_t now_ms)
 	return object;
 }
 
+static json_t *show_limits(const struct limits *limits)
+{
+	json_t *object = json_object();
+
+	set_number(object, "sessions", limits->config.sessions);
+	set_number(object, "bandwidth_kbps", limits->config.bandwidth_kbps);
+	set_number(object, "load_percent", limits->config.load_percent);
+	if (limits->config.bandwidth_kbps || limits->config.load_percent) {
+		set_number(object, "bandwidth_kbps_now", limits->bandwidth_kbps);
+		set_number(object, "load_percent_now", limits->load_percent);
+	}
+	json_object_set_new(object, "draining", json_boolean(limits->is_draining));
+	return object;
+}
+
 json_t *sessions_show_stats(struct sessions *sessions, uint64_t now_ms)
 {
 	json_t *object = json_object();
@@ -412,7 +427,7 @@ json_t *sessions_show_stats(struct sessions *sessions, uint64_t now_ms)
 	set_text(object, "version", POSTERN_VERSION);
 	set_text(object, "instance", sessions->instance);
 	set_number(object, "uptime_ms", now_ms - sessions->started_ms);
-	set_number(object, "sessions_limit", sessions->max_sessions);
+	json_object_set_new(object, "limits", show_limits(&sessions->limits));
 	set_number(object, "timers", wheel_armed(sessions->wheel));
 	json_object_set_new(object, "resources", show_resources(sessions, now_ms));
 	json_object_set_new(object, "totals", show_totals(sessions));

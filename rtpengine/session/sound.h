@@ -1,7 +1,6 @@
-/* sound.h - what `play media` plays: a WAV file (8000 Hz, one channel; 16-bit PCM, A-law or
- * mu-law), read whole into memory, and G.711 (ITU-T) to write it with. SPDX-License-Identifier:
- * Apache-2.0
- */
+/* sound.h - what `play media` plays: a WAV file (8000 Hz, one channel; 16-bit PCM, A-law, mu-law),
+ * read whole into memory, and G.711 (ITU-T) to write it with.
+ * SPDX-License-Identifier: Apache-2.0 */
 #pragma once
 #include "control/base/slice.h"
 

@@ -74,7 +74,7 @@ static void world_start(struct world *world)
 		.datapath = &world->datapath,
 		.interfaces = interfaces,
 		.interface_count = 2,
-		.max_sessions = 8,
+		.limits.sessions = 8,
 		.wall_us = 1700000000000000ull,
 	};
 	must(sessions_create(&config, world->now_ms, &world->sessions));

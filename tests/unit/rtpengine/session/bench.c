@@ -65,7 +65,7 @@ void bench_start(struct bench *bench)
 		.sounds = "/tmp",
 		.interfaces = interfaces,
 		.interface_count = 2,
-		.max_sessions = bench->max_sessions,
+		.limits = bench->limits,
 		.wall_us = 1700000000000000ull,
 	};
 	assert_int_equal(sessions_create(&config, bench->now_ms, &bench->sessions), 0);

@@ -16,7 +16,7 @@ struct bench {
 	struct buf encoded;    /* the last reply in bencode */
 	uint64_t now_ms;
 	uint16_t last_port; /* offset of the ranges' end, 99 by default */
-	uint32_t max_sessions;
+	struct limits_config limits;
 	uint64_t random_state; /* 0 = zeros */
 };
 

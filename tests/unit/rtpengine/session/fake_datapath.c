@@ -126,8 +126,11 @@ size_t datapath_lcore_count(const struct datapath *datapath)
 
 void datapath_lcore_stats(const struct datapath *datapath, size_t lcore, struct lcore_stats *out)
 {
-	(void)datapath;
-	*out = (struct lcore_stats){.cpu = (unsigned)lcore, .rx_packets = 7, .tx_packets = 5};
+	*out = (struct lcore_stats){.cpu = (unsigned)lcore,
+				    .rx_packets = 7,
+				    .tx_packets = 5,
+				    .rx_bytes = datapath->rx_bytes,
+				    .asleep_ns = datapath->asleep_ns};
 	out->drops[DROP_STRANGER] = 2;
 }
 

@@ -25,8 +25,9 @@ struct fake_send {
 #define FAKE_BUCKETS 4096
 
 struct datapath {
-	unsigned media_sent; /* by datapath_media_send() */
-	uint8_t media[256];  /* the last of it */
+	uint64_t rx_bytes, asleep_ns; /* of the one lcore */
+	unsigned media_sent;          /* by datapath_media_send() */
+	uint8_t media[256];           /* the last of it */
 	size_t media_len;
 	struct fake_flow *flows[FAKE_BUCKETS]; /* by id */
 	uint32_t count;

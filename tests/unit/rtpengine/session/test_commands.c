@@ -135,7 +135,7 @@ static void a_full_range_is_told_to_each_client_in_its_words(void **state)
 
 static void the_session_limit_stops_new_calls_only(void **state)
 {
-	struct bench b = {.max_sessions = 3};
+	struct bench b = {.limits.sessions = 3};
 	(void)state;
 
 	bench_start(&b);
@@ -151,6 +151,38 @@ static void the_session_limit_stops_new_calls_only(void **state)
 	assert_string_equal(bench_text(reply, "message"), "Parallel session limit reached");
 	assert_string_equal(bench_text(bench_offer(&b, "call-1", "a", sdp, DIRECTION), "result"),
 			    "ok");
+	bench_stop(&b);
+}
+
+static void measured_limits_are_told_by_their_names(void **state)
+{
+	struct bench b = {.limits = {.bandwidth_kbps = 1000, .load_percent = 80}};
+	(void)state;
+
+	bench_start(&b);
+	const char *sdp = bench_sdp(&b, "10.0.0.20", 4000, "");
+	b.datapath.asleep_ns += 900000000; /* 10 % busy, 800 kbit/s */
+	b.datapath.rx_bytes += 100000;
+	bench_advance(&b, 1000);
+	assert_string_equal(bench_text(bench_offer(&b, "a", "a", sdp, DIRECTION), "result"), "ok");
+	b.datapath.asleep_ns += 100000000;
+	bench_advance(&b, 1000);
+	const struct ng_value *reply = bench_ask(&b, "offer", "call-id", "b", "from-tag", "a",
+						 "sdp", sdp, "supports[]", "load limit", NULL);
+	assert_string_equal(bench_text(reply, "message"), "Load limit exceeded");
+	b.datapath.asleep_ns += 1000000000;
+	b.datapath.rx_bytes += 150000;
+	bench_advance(&b, 1000);
+	reply = bench_ask(&b, "offer", "call-id", "b", "from-tag", "a", "sdp", sdp, "supports[]",
+			  "load limit", NULL);
+	assert_string_equal(bench_text(reply, "message"), "Bandwidth limit exceeded");
+	b.datapath.asleep_ns += 1000000000;
+	bench_advance(&b, 1000);
+	sessions_drain(b.sessions, true);
+	assert_refused(bench_offer(&b, "b", "a", sdp, DIRECTION), "Parallel session limit reached");
+	assert_string_equal(bench_text(bench_offer(&b, "a", "a", sdp, DIRECTION), "result"), "ok");
+	sessions_drain(b.sessions, false);
+	assert_string_equal(bench_text(bench_offer(&b, "b", "a", sdp, DIRECTION), "result"), "ok");
 	bench_stop(&b);
 }
 
@@ -348,6 +380,7 @@ int main(void)
 		TEST(what_we_cannot_do_is_refused_by_name),
 		TEST(a_full_range_is_told_to_each_client_in_its_words),
 		cmocka_unit_test(the_session_limit_stops_new_calls_only),
+		cmocka_unit_test(measured_limits_are_told_by_their_names),
 		TEST(flows_that_run_out_are_a_limit_too),
 		TEST(list_is_bounded),
 		TEST(query_speaks_the_clients_words),
