@@ -206,6 +206,10 @@ static int cross_anew(struct call *call, const struct message *invite, bool *out
 	if (!invite)
 		return -ERR_NO_MEMORY;
 	int err = exchange_keep_headers(call, invite);
+	if (!err)
+		err = renumber_lines(&numbers_of(call, call->legs[CALLER].peer)->caller_in,
+				     &numbers_of(call, call->legs[CALLEE].peer)->caller_out,
+				     &call->exchange.headers);
 	if (err)
 		return err;
 	sdp = parts_sdp(invite);

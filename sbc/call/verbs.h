@@ -67,6 +67,9 @@ void target_sent(struct call *call);
 void target_heard(struct call *call, unsigned int status); /* provisional */
 void target_answered(struct call *call);
 void target_end(struct call *call);
+/* renumber.c: identities of the caller in header lines, owned by the caller, by the same rules. */
+MUST_CHECK int renumber_lines(const struct config_number_rules *in,
+			      const struct config_number_rules *out, struct slice *lines);
 /* 3xx is the caller's affair: its contacts, by us. */
 bool target_passes_redirects(const struct call *call);
 void target_write_contacts(const struct call *call, const struct message *response,

@@ -13,12 +13,13 @@ CONFIG = """peers:
   carrier:
     interface: wan
     servers: [198.51.100.66]
+    identity: trusted
     numbers: {out: [{from: "00*", to: "+*"}], caller-out: [{from: "0*", to: "+33*"}]}
     headers: {out: {remove: [Subject, Alert-*], keep: [X-Side, X-Customer], set: {User-Agent: Example, X-Trunk: "7"}}}
 routes:
   - {from: pbx, number: "00*", to: carrier}
 """
-SENT = "Subject: secret\r\nX-Customer: 42\r\nX-Other: 1\r\nUser-Agent: pbx\r\nX-Side: forged\r\n"
+SENT = "P-Asserted-Identity: \"The \\\"boss\\\"\" <sip:0100@10.0.0.20>, <tel:0-100>\r\nSubject: secret\r\nX-Customer: 42\r\nX-Other: 1\r\nUser-Agent: pbx\r\nX-Side: forged\r\n"
 
 
 def run(lab):
@@ -32,6 +33,8 @@ def run(lab):
     for name, value in (("Subject", None), ("X-Customer", "42"), ("X-Other", None), ("User-Agent", "Example"),
                         ("X-Side", "lan"), ("X-Trunk", "7")):
         expect((invite.all(name) or [None]) == [value], "%s: %s, not %s" % (name, value, invite.all(name)))
+    identities = invite.get("P-Asserted-Identity")
+    expect("sip:+33100@" in identities and "tel:+33100" in identities, "identities too: %s" % identities)
     bye = wait_until(lambda: [m for m in callee.requests if m.method == "BYE"], 5, "a BYE")[0]
     expect("sip:+33100@" in bye.get("From") and bye.get("X-Trunk") == "7", "the BYE too: %s" % bye.get("From"))
     carrier.call("100", code=404)
