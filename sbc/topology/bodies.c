@@ -123,9 +123,17 @@ static void write_frag_start(const struct body_rules *rules, struct slice line, 
 	buf_free(&mapped);
 }
 
+/* A request line has three words; a header that ends like one has its colon before. */
 static bool is_frag_start(struct slice line)
 {
-	return slice_starts(line, SLICE("SIP/2.0 ")) || slice_ends(line, SLICE(" SIP/2.0"));
+	struct slice method, uri, version;
+
+	if (slice_starts(line, SLICE("SIP/2.0 ")))
+		return true;
+	return slice_next_word(&line, &method) && slice_next_word(&line, &uri) &&
+	       slice_next_word(&line, &version) && slice_trim(line).len == 0 &&
+	       slice_equal(version, SLICE("SIP/2.0")) &&
+	       slice_find(method, ':') == method.len && slice_find(uri, ':') > 0;
 }
 
 /* RFC 3420: start line and headers, each of which may be missing. What would cross in a message of

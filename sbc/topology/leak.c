@@ -100,7 +100,8 @@ static int add_beginnings(struct leaks *leaks, const struct cidr *network, uint3
 	}
 	unsigned int group = (unsigned int)bytes[0] << 8 | bytes[1];
 	snprintf(text, sizeof(text), "%x:", group);
-	int err = words_add(leaks->words, slice_from(text), id);
+	/* "::1" and its like are written without it. */
+	int err = group < 0x10 ? 0 : words_add(leaks->words, slice_from(text), id);
 	if (!err && group < 0x1000) {
 		snprintf(text, sizeof(text), "%04x:", group);
 		err = words_add(leaks->words, slice_from(text), id);

@@ -23,7 +23,7 @@ struct words {
 	int32_t *ends;        /* of a state: first word that ends there */
 	uint16_t *shorter;    /* of a state: the longest proper suffix at which a word ends; 0 */
 	bool *is_end;         /* a word ends here or at a suffix */
-	uint64_t pairs[1024]; /* which two bytes begin a word */
+	uint64_t pairs[1024]; /* two bytes that stand first or second in a word */
 };
 
 int words_create(struct words **out)
@@ -99,10 +99,18 @@ static void set_classes(struct words *words)
 	}
 }
 
-static void set_pair(struct words *words, uint8_t first, uint8_t second)
+static void set_one_pair(struct words *words, uint8_t first, uint8_t second)
 {
 	uint32_t pair = (uint32_t)second << 8 | first;
 	words->pairs[pair >> 6] |= 1ull << (pair & 63);
+}
+
+static void set_pair(struct words *words, uint8_t first, uint8_t second)
+{
+	set_one_pair(words, first, second);
+	set_one_pair(words, upper(first), second);
+	set_one_pair(words, first, upper(second));
+	set_one_pair(words, upper(first), upper(second));
 }
 
 static void set_pairs(struct words *words)
@@ -110,10 +118,9 @@ static void set_pairs(struct words *words)
 	for (uint32_t i = 0; i < words->count; i++) {
 		uint8_t first = (uint8_t)words->words[i].text[0];
 		uint8_t second = (uint8_t)words->words[i].text[1];
+		uint8_t third = (uint8_t)words->words[i].text[2];
 		set_pair(words, first, second);
-		set_pair(words, upper(first), second);
-		set_pair(words, first, upper(second));
-		set_pair(words, upper(first), upper(second));
+		set_pair(words, second, third);
 	}
 }
 
@@ -215,22 +222,27 @@ static bool begins(const struct words *words, const char *at)
 	return words->pairs[pair >> 6] >> (pair & 63) & 1;
 }
 
+/* No word is shorter than three bytes: of any two neighbours in it one pair is looked at, its first
+ * or its second. */
 bool words_find(const struct words *words, struct slice text, words_found_fn *found, void *owner)
 {
-	size_t at = 0;
+	size_t done = 0, at = 0;
 
 	while (at + 1 < text.len) {
 		if (!begins(words, text.data + at)) {
-			at++;
+			at += 2;
 			continue;
 		}
 		uint16_t state = 0;
+		size_t look = at > done ? at - 1 : at;
 		do {
-			uint8_t class = words->classes[(uint8_t)text.data[at++]];
+			uint8_t class = words->classes[(uint8_t)text.data[look++]];
 			state = words->next[state * words->class_count + class];
-			if (words->is_end[state] && report(words, state, text, at, found, owner))
+			if (words->is_end[state] && report(words, state, text, look, found, owner))
 				return true;
-		} while (state && at < text.len);
+		} while ((state || look <= at) && look < text.len);
+		done = look;
+		at = look;
 	}
 	return false;
 }

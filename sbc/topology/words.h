@@ -1,11 +1,11 @@
 /* words.h - many texts looked for in one pass over another one (Aho and Corasick 1975), whatever
- * their case. Linear in the text whatever it holds; what begins none of them is skipped two bytes
- * at a time's price of one look-up.
+ * their case. Linear in the text whatever it holds; what is in none of them is skipped by two
+ * bytes a look-up.
  * SPDX-License-Identifier: Apache-2.0 */
 #pragma once
 #include "control/base/slice.h"
 
-enum { WORD_MIN = 2, WORD_MAX = 253, WORDS_MAX = 4096 };
+enum { WORD_MIN = 3, WORD_MAX = 253, WORDS_MAX = 4096 };
 
 struct words;
 

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """What was seen on a wire: tcpdump into a file, read back as packets and as SIP messages."""
 import ipaddress
+import re
 import signal
 import struct
 import time
@@ -62,8 +63,16 @@ class Message:
         return self.raw.decode("utf-8", "replace")
 
 
+# What lies inside the edge, in every scenario that has the usual places: it must not be seen outside.
+CANARIES = (b"10.0.0.", b"fd00::", b"corp.lan", b"Kamailio PBX")
+# What a side hears is what it said (sbc/topology/leak.h).
+ECHOES = ("via", "from", "to", "call-id", "cseq", "record-route", "contact")
+
+
 class Capture:
     def __init__(self, lab, host, device, expression="port 5060"):
+        self.host, self.device = host, device
+        lab.captures.append(self)
         self.path = "%s/%s-%s.pcap" % (lab.dir, host, device)
         self.process = lab.spawn(host, "tcpdump-%s-%s" % (host, device), "tcpdump", "-i", device, "-U",
                                  "--immediate-mode", "-n", "-s", "0", "-Z", "root", "-w", self.path, expression,
@@ -74,6 +83,19 @@ class Capture:
         time.sleep(0.1)
         self.process.stop()
         return self
+
+    def canaries(self):
+        """Lines that Postern sent out of the untrusted side, with something of the inside in them."""
+        if (self.host, self.device) != ("sbc", "wan"):
+            return []
+        with open(self.path, "rb") as f:
+            raw = f.read()
+        if not any(c in raw for c in CANARIES):
+            return []
+        return ["%s: %s" % (m.first_line, line) for m in self.messages() if m.source in ("203.0.113.10", "2001:db8:1::10")
+                for line in m.text.split("\r\n")[0 if not m.is_request else 1:]
+                if any(re.search(r"(?<![\w.])" + re.escape(c.decode()), line) for c in CANARIES) and
+                (m.is_request or line.split(":")[0].strip().lower() not in ECHOES)]
 
     def packets(self):
         return read_packets(self.path)

@@ -108,7 +108,8 @@ class Lab:
         self.name, self.keep = name, keep
         self.dir = tempfile.mkdtemp(prefix="postern-%s-" % name)
         os.chmod(self.dir, 0o777)  # daemons that dropped root write sanitizer reports here
-        self.hosts, self.processes = [], []
+        self.hosts, self.processes, self.captures = [], [], []
+        self.shows_inside = False  # a scenario in which something of the inside must show says so
         self.closed = False
         atexit.register(self.close)
 
@@ -117,9 +118,16 @@ class Lab:
         return self
 
     def __exit__(self, kind, value, trace):
+        told = []
         if kind is not None and not self.keep:
             self.save_logs()
+        elif not self.keep:
+            for process in reversed(self.processes):
+                process.stop(seconds=5)
+            told = [line for capture in self.captures for line in capture.canaries()]
         self.close()
+        if told and not self.shows_inside:
+            raise LabError("the inside shows outside: %s" % "; ".join(told[:5]))
 
     def save_logs(self):
         """After a failure: the logs go where the runner shows them (POSTERN_LAB_LOGS)."""
