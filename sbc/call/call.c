@@ -321,6 +321,7 @@ bool call_is_asking(const struct call *call)
 void call_go_on(struct call *call)
 {
 	restore_go_on(call);
+	exchange_go_on(call);
 	inside_go_on(call);
 	reply_go_on(call);
 }

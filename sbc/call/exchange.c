@@ -166,6 +166,14 @@ void exchange_clear(struct call *call)
 	*exchange = (struct exchange){0};
 }
 
+static void fail_offer(struct call *call, int err)
+{
+	unsigned int status = media_status_of(err);
+
+	exchange_fail(call, status == 488 ? CALL_BAD_SDP : CALL_NO_RELAY, status,
+		      status == 503 ? SLICE("Retry-After: 10\r\n") : SLICE_NONE);
+}
+
 void exchange_start(struct call *call, struct slice sdp)
 {
 	struct exchange *exchange = &call->exchange;
@@ -175,15 +183,24 @@ void exchange_start(struct call *call, struct slice sdp)
 		return;
 	}
 	int err = session_offer(&call->session, exchange->from, sdp);
-	if (!err) {
-		exchange->state = EXCHANGE_OFFERING;
-		err = call_ask(call, MEDIA_FOR_EXCHANGE, MEDIA_OFFER, exchange->from, sdp);
-	}
-	if (err) {
-		unsigned int status = media_status_of(err);
-		exchange_fail(call, status == 488 ? CALL_BAD_SDP : CALL_NO_RELAY, status,
-			      status == 503 ? SLICE("Retry-After: 10\r\n") : SLICE_NONE);
-	}
+	exchange->state = EXCHANGE_OFFERING;
+	if (err)
+		fail_offer(call, err);
+	else
+		exchange_go_on(call);
+}
+
+void exchange_go_on(struct call *call)
+{
+	struct exchange *exchange = &call->exchange;
+
+	if (exchange->state != EXCHANGE_OFFERING || exchange->is_asked || call_is_asking(call))
+		return;
+	exchange->is_asked = true;
+	int err = call_ask(call, MEDIA_FOR_EXCHANGE, MEDIA_OFFER, exchange->from,
+			   call->session.offer);
+	if (err)
+		fail_offer(call, err);
 }
 
 static int send_again(struct call *call)

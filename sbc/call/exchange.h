@@ -61,6 +61,7 @@ struct exchange {
 	bool is_cancelled; /* `from` sent CANCEL */
 	bool is_replied;   /* a final reply is out */
 	bool is_answered;  /* a 2xx came */
+	bool is_asked;     /* the relay has the offer, and does not finish something else first */
 	bool is_stale;     /* the relay has the answer of another early dialog than the 2xx's */
 	bool is_acked;     /* the 2xx from the other side has its ACK */
 	enum reliability reliability;

@@ -11,7 +11,7 @@ unsigned int offer_crossing(const struct call *call, uint8_t early, uint8_t leg)
 	const struct exchange *exchange = &call->exchange;
 	const struct session *session = early_session((struct call *)(uintptr_t)call, early);
 
-	if (call->restore != RESTORE_NONE || session_timer_is_inviting(call))
+	if (session_timer_is_inviting(call))
 		return 491;
 	unsigned int status = session_crossing(session, leg);
 	if (status || exchange->state == EXCHANGE_NONE)

@@ -100,6 +100,8 @@ MUST_CHECK int exchange_begin(struct call *call, uint8_t from, struct transactio
 MUST_CHECK int exchange_keep_headers(struct call *call, const struct message *request);
 /* Offer the SDP, or send the INVITE at once when there is none. */
 void exchange_start(struct call *call, struct slice sdp);
+/* Its offer waits for the relay to be free. */
+void exchange_go_on(struct call *call);
 void exchange_clear(struct call *call);
 /* Refuse, and leave the session as it was before; a first INVITE ends its call. */
 void exchange_fail(struct call *call, enum call_cause cause, unsigned int status,

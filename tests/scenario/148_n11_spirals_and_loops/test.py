@@ -49,7 +49,7 @@ def run(lab):
     again = call.branch + "x"
     sides.carrier.send("INVITE %s SIP/2.0\r\nVia: %s\r\nMax-Forwards: 60\r\nFrom: %s\r\nTo: <%s>\r\nCall-ID: %s\r\nCSeq: 1 INVITE\r\n"
                        "Contact: %s\r\nContent-Length: 0\r\n\r\n" % (
-                           call.uri, sides.carrier.via(again), call.local, call.uri, call.call_id, call.contact()))
+                           call.uri, sides.carrier.via(again), call.local, call.uri, call.call_id, call.phone.contact()))
     merged = sides.carrier.receive(lambda m: not m.is_request and again in m.get("Via") and m.code >= 200)
     expect(merged.code == 482, "482 to a merged request: %s" % merged.first_line)
     none = sides.carrier.invite("sip:1@example.com", extra="Max-Breadth: 0\r\n").wait_final()
