@@ -170,7 +170,6 @@ static const struct schema_key keys[] = {
 	 .is_live = true,
 	 .type = &type_rate,
 	 FIELD(public.limits.message_rate),
-	 .is_later = true,
 	 .untrusted = "off",
 	 .example = "1000/s",
 	 .doc = "SIP messages of any kind from it."},

@@ -38,11 +38,18 @@ struct host { /* of a peer, by its name */
 	struct addr addr;
 };
 
+struct peer_rate {
+	uint32_t rate_per_s;
+	struct bucket bucket;
+};
+
 struct guard {
 	struct interface *interfaces;
 	size_t interface_count;
 	struct guard_peer *peers;
 	size_t peer_count;
+	struct peer_rate *peer_rates; /* by peer */
+	size_t peer_rate_count;
 	struct host *hosts;
 	size_t host_count;
 	struct source *sources; /* sets of WAYS */
@@ -108,6 +115,7 @@ void guard_destroy(struct guard *guard)
 	free(guard->interfaces);
 	free(guard->peers);
 	free(guard->hosts);
+	free(guard->peer_rates);
 	free(guard->sources);
 	free(guard);
 }
@@ -145,6 +153,24 @@ void guard_set_hosts(struct guard *guard, uint32_t owner, uint16_t interface, ui
 	free(guard->hosts);
 	guard->hosts = list;
 	guard->host_count = kept;
+}
+
+int guard_set_peer_rate(struct guard *guard, uint16_t peer, uint32_t rate_per_s)
+{
+	if (peer >= guard->peer_rate_count) {
+		size_t count = peer + 1u;
+		if (rate_per_s == 0)
+			return 0;
+		struct peer_rate *list = realloc(guard->peer_rates, count * sizeof(*list));
+		if (!list)
+			return -ERR_NO_MEMORY;
+		memset(list + guard->peer_rate_count, 0,
+		       (count - guard->peer_rate_count) * sizeof(*list));
+		guard->peer_rates = list;
+		guard->peer_rate_count = count;
+	}
+	guard->peer_rates[peer].rate_per_s = rate_per_s;
+	return 0;
 }
 
 int guard_peer_of(const struct guard *guard, uint16_t interface, const struct addr *source)
@@ -230,6 +256,16 @@ static struct source *source_get(struct guard *guard, uint16_t interface, const 
 	return source;
 }
 
+static enum guard_verdict judge_peer(struct guard *guard, size_t peer, uint64_t now_ms)
+{
+	if (peer >= guard->peer_rate_count || guard->peer_rates[peer].rate_per_s == 0)
+		return GUARD_PASS;
+	uint32_t rate_per_s = guard->peer_rates[peer].rate_per_s;
+	return bucket_take(&guard->peer_rates[peer].bucket, rate_per_s, 2 * rate_per_s, now_ms)
+		       ? GUARD_PASS
+		       : GUARD_SOURCE_RATE;
+}
+
 static enum guard_verdict judge(struct guard *guard, uint16_t index, const struct addr *addr,
 				uint64_t now_ms)
 {
@@ -238,8 +274,9 @@ static enum guard_verdict judge(struct guard *guard, uint16_t index, const struc
 
 	if (addr_is_multicast(addr) || addr_is_any(addr) || !addr->port)
 		return GUARD_BROADCAST;
-	if (guard_peer_of(guard, index, addr) >= 0)
-		return GUARD_PASS;
+	int peer = guard_peer_of(guard, index, addr);
+	if (peer >= 0)
+		return judge_peer(guard, (size_t)peer, now_ms);
 	struct addr host = host_of(addr);
 	struct source *source = source_get(guard, index, &host, now_ms);
 	if (source->banned_until_ms > now_ms)

@@ -80,7 +80,7 @@ void guard_destroy(struct guard *guard); /* NULL is fine */
  * -ERR_NO_MEMORY: nothing has changed. */
 MUST_CHECK int guard_set_rules(struct guard *guard, const struct guard_interface *interfaces,
 			       const struct guard_peer *peers, size_t peer_count);
-/* Peers are never rated or banned; strangers always. */
+/* Peers are never banned, and rated only where they have a rate; strangers always. */
 enum guard_verdict guard_admit(struct guard *guard, uint16_t interface, const struct addr *source,
 			       uint64_t now_ms);
 /* A malformed message came from there, or a login failed. Not 0: that brings a ban until then, of
@@ -106,6 +106,8 @@ bool guard_is_banned(const struct guard *guard, uint16_t interface, const struct
  * server). Without memory the last ones stay. */
 void guard_set_hosts(struct guard *guard, uint32_t owner, uint16_t interface, uint16_t peer,
 		     const struct addr *hosts, size_t count);
+/* Messages a second of a peer, all its hosts together; 0 = no limit. -ERR_NO_MEMORY. */
+MUST_CHECK int guard_set_peer_rate(struct guard *guard, uint16_t peer, uint32_t rate_per_s);
 int guard_peer_of(const struct guard *guard, uint16_t interface,
 		  const struct addr *source);                    /* -1 */
 const struct counter *guard_counters(const struct guard *guard); /* by verdict */

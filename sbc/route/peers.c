@@ -72,6 +72,22 @@ static void add_peers(struct peers *peers)
 	}
 }
 
+/* What the guard lets through of each, a second. */
+static void set_rates(struct peers *peers)
+{
+	const struct config *config = peers->worker->config;
+
+	for (uint32_t i = 0; i < config->peer_count; i++) {
+		struct config_rate rate = config->peers[i].limits.message_rate;
+		uint64_t each = rate.count ? (uint64_t)rate.count * 1000 / rate.period_ms : 0;
+		if (rate.count && each == 0)
+			each = 1;
+		if (guard_set_peer_rate(peers->worker->guard, (uint16_t)i, (uint32_t)each) != 0)
+			log_warn(peers->worker->log, "peer.rate_not_set", "peer=%s",
+				 config->peers[i].name);
+	}
+}
+
 int peers_create(struct worker *worker, struct peers **out)
 {
 	struct peers *peers = calloc(1, sizeof(*peers));
@@ -85,6 +101,7 @@ int peers_create(struct worker *worker, struct peers **out)
 		return err;
 	}
 	add_peers(peers);
+	set_rates(peers);
 	*out = peers;
 	return 0;
 }
@@ -100,6 +117,7 @@ void peers_reload(struct peers *peers)
 			naming_stop(server);
 	}
 	add_peers(peers);
+	set_rates(peers);
 }
 
 void peers_stop(struct peers *peers)

@@ -83,6 +83,20 @@ static void hosts_of_a_name_are_a_peers(void **state)
 	guard_destroy(guard);
 }
 
+static void a_peer_may_have_a_rate(void **state)
+{
+	struct guard *guard = make();
+	(void)state;
+	assert_int_equal(admitted(guard, "198.51.100.9", 100, 1000), 100);
+	assert_int_equal(guard_set_peer_rate(guard, 8, 10), 0);
+	assert_int_equal(admitted(guard, "198.51.100.9", 100, 2000), 20);
+	assert_int_equal(admitted(guard, "198.51.100.8", 100, 2000), 0); /* one peer */
+	assert_int_equal(admitted(guard, "198.51.100.9", 100, 3000), 10);
+	assert_int_equal(guard_set_peer_rate(guard, 8, 0), 0);
+	assert_int_equal(admitted(guard, "198.51.100.9", 100, 3000), 100);
+	guard_destroy(guard);
+}
+
 static void a_stranger_has_a_rate(void **state)
 {
 	struct guard *guard = make();
@@ -239,6 +253,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(peers_are_known_by_source_and_interface),
 		cmocka_unit_test(hosts_of_a_name_are_a_peers),
+		cmocka_unit_test(a_peer_may_have_a_rate),
 		cmocka_unit_test(a_stranger_has_a_rate),
 		cmocka_unit_test(a_peer_has_none),
 		cmocka_unit_test(all_strangers_together_have_a_rate),
