@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include "control/state/memory.h"
 #include "control/state/redis.h"
+#include "sbc/registration/trunk.h"
 #include "sbc/route/shared.h"
 
 static void on_empty(void *owner)
@@ -112,6 +113,7 @@ static void core_destroy(void *owner)
 
 	calls_destroy(core->calls);
 	subscriptions_destroy(core->subscriptions);
+	trunks_destroy(core->trunks);
 	registrar_destroy(core->registrar);
 	peers_destroy(core->peers);
 	dns_channel_destroy(core->dns);
@@ -143,6 +145,8 @@ static int core_start(struct worker *worker, void **out)
 					     .registry = shared ? shared->registry : NULL};
 	if (!err)
 		err = registrar_create(&registrar, &core->registrar);
+	if (!err)
+		err = trunks_create(worker, core->peers, &core->trunks);
 	conceal_key_derive(worker->token_key->mac, worker->token_key->cipher, &core->conceal);
 	struct subscriptions_config subscriptions = {.worker = worker,
 						     .peers = core->peers,
@@ -174,6 +178,7 @@ static void on_stop(void *owner)
 
 	peers_stop(core->peers);
 	registrar_stop(core->registrar);
+	trunks_stop(core->trunks);
 	calls_stop(core->calls);
 }
 

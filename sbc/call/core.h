@@ -11,6 +11,7 @@ struct core {
 	struct dns_channel *dns;
 	struct peers *peers;
 	struct registrar *registrar;
+	struct trunks *trunks;
 	struct store *store;
 	struct limits *limits;
 	struct calls *calls;

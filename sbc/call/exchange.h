@@ -69,6 +69,7 @@ struct exchange {
 	uint32_t server_cseq;
 	uint32_t client_cseq;
 	uint8_t raises;    /* INVITEs sent again with a longer session interval (422) */
+	uint8_t logins;    /* INVITEs sent again with credentials */
 	uint64_t heard_ms; /* the last provisional but 100 */
 	int max_forwards;
 	struct slice headers;       /* owned; lines that cross, of the INVITE */

@@ -2,6 +2,7 @@
  * a PRACK or UPDATE goes through the relay first, and so does the answer to it.
  * SPDX-License-Identifier: Apache-2.0 */
 #include "sbc/call/inside.h"
+#include "sbc/call/credentials.h"
 #include "sbc/call/verbs.h"
 #include "sbc/topology/headers.h"
 #include "sbc/topology/owned.h"
@@ -106,7 +107,10 @@ static int keep_response(struct call *call, struct relayed *relayed, const struc
 
 	relayed->status = message_status(response);
 	buf_init(&lines);
-	headers_copy(response, &crossing, &lines);
+	if (credentials_may_cross(call, other_leg(relayed->from), relayed->status))
+		headers_copy(response, &crossing, &lines);
+	else
+		relayed->status = 403;
 	int err = buf_failed(&lines) ? -ERR_NO_MEMORY
 				     : owned_set(&relayed->headers, buf_slice(&lines));
 	buf_free(&lines);

@@ -1,6 +1,7 @@
 /* leg.c - one side of a call: its names, its way, what it may be told.
  * SPDX-License-Identifier: Apache-2.0 */
 #include "sbc/call/leg.h"
+#include "sbc/call/credentials.h"
 #include "sbc/call/verbs.h"
 #include "sbc/route/path.h"
 #include "sbc/route/refuse.h"
@@ -12,6 +13,8 @@ void leg_free(struct leg *leg)
 {
 	dialog_free(&leg->dialog);
 	owned_free(&leg->ack);
+	credentials_free(leg->credentials);
+	leg->credentials = NULL;
 }
 
 int leg_name(struct call *call, uint8_t index)
@@ -235,6 +238,8 @@ int leg_write(const struct call *call, uint8_t index, const struct dialog *dialo
 		leg_write_contact(call, index, out);
 		builder_header(out, HEADER_ALLOW, SLICE(ALLOWED_METHODS));
 	}
+	credentials_write(call, index, request->method, dialog_request_uri(dialog), request->body,
+			  out);
 	buf_add(out, request->own);
 	buf_add(out, request->headers);
 	builder_body(out, request->body.len > 0 ? request->content_type : SLICE_NONE,

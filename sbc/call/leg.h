@@ -41,4 +41,5 @@ struct leg {
 	struct transport_path ack_path;
 	uint32_t ack_cseq;
 	struct session_timer timer;
+	struct credentials *credentials; /* owned; NULL until its peer asks for them */
 };

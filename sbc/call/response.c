@@ -1,10 +1,15 @@
 /* response.c - what the side an INVITE went to says to it.
  * SPDX-License-Identifier: Apache-2.0 */
+#include "sbc/call/credentials.h"
 #include "sbc/call/verbs.h"
 #include "sbc/topology/headers.h"
 #include "sbc/topology/owned.h"
 
-enum { RAISES_MAX = 3, NUMBER_BITS = 34 /* of a call's number, as in its tokens */ };
+enum {
+	LOGINS_MAX = 2,
+	RAISES_MAX = 3,
+	NUMBER_BITS = 34 /* of a call's number, as in its tokens */
+};
 
 static bool is_of_dialog(const struct dialog *dialog, const struct message *response)
 {
@@ -243,6 +248,13 @@ static void on_refusal(struct call *call, const struct message *response)
 
 	exchange->client = TRANSACTION_NONE;
 	call->pending--;
+	uint8_t to = other_leg(exchange->from);
+	if ((status == 401 || status == 407) && exchange->logins < LOGINS_MAX &&
+	    credentials_challenged(call, to, response, exchange->logins > 0)) {
+		exchange->logins++;
+		exchange_send(call);
+		return;
+	}
 	if (exchange->is_initial && target_refused(call, response))
 		return;
 	if (status == 422 && exchange->raises++ < RAISES_MAX &&
@@ -254,7 +266,10 @@ static void on_refusal(struct call *call, const struct message *response)
 	if (status == 487 && !exchange->is_cancelled && is_timer_c_over(call))
 		status = 408;
 	buf_init(&headers);
-	headers_copy(response, &crossing, &headers);
+	if (credentials_may_cross(call, to, status))
+		headers_copy(response, &crossing, &headers);
+	else
+		status = 403;
 	if (status >= 300 && status < 400)
 		target_write_contacts(call, response, &headers);
 	struct slice lines = buf_failed(&headers) ? SLICE_NONE : buf_slice(&headers);

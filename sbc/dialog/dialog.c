@@ -174,6 +174,12 @@ static void write_target_as_route(const struct dialog *dialog, struct buf *out)
 	buf_free(&route);
 }
 
+struct slice dialog_request_uri(const struct dialog *dialog)
+{
+	bool strict = dialog->route_count > 0 && !is_loose(dialog->routes[0]);
+	return strict ? route_uri(dialog->routes[0]) : dialog->remote_target;
+}
+
 void dialog_write_request(const struct dialog *dialog, struct slice method, uint32_t cseq,
 			  int max_forwards, struct buf *out)
 {

@@ -46,5 +46,7 @@ bool dialog_accept_cseq(struct dialog *dialog, uint32_t cseq);
  * (12.2.1.1); a strict router first in the set is served too. */
 void dialog_write_request(const struct dialog *dialog, struct slice method, uint32_t cseq,
 			  int max_forwards, struct buf *out);
+/* What stands in the start line of its requests. */
+struct slice dialog_request_uri(const struct dialog *dialog);
 /* The URI a request of this dialog is sent to. */
 struct slice dialog_next_hop(const struct dialog *dialog);

@@ -1,6 +1,6 @@
 /* natprobe.h - how long the NATs in front of phones bear silence. Known per address of a NAT, for
- * all phones behind it; found out on a mapping that nothing depends on. SPDX-License-Identifier:
- * Apache-2.0 */
+ * all phones behind it; found out on a mapping that nothing depends on.
+ * SPDX-License-Identifier: Apache-2.0 */
 #pragma once
 #include "sbc/registration/binding.h"
 

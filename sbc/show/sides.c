@@ -1,6 +1,7 @@
 /* sides.c - `show registrations`, `show interfaces`, `show peers`, `show relays`.
  * SPDX-License-Identifier: Apache-2.0 */
 #include "sbc/route/shared.h"
+#include "sbc/registration/trunk.h"
 #include "sbc/show/part.h"
 
 static json_t *binding_line(const struct core *core, const struct binding *binding)
@@ -113,6 +114,15 @@ static json_t *server_line(const struct core *core, uint32_t peer, uint32_t serv
 	/* What all workers know together is said once. */
 	json_put_number(line, "ping_ms", state.ping_rtt_ms);
 	json_put_number(line, "calls", state.calls);
+	struct trunk_state trunk;
+	if (server == 0 && trunks_state(core->trunks, peer, &trunk)) {
+		json_put_text(line, "registration", trunk.text);
+		json_put_number(line, "expires_in_s", trunk.expires_in_s);
+		json_put_number(line, "next_try_s", trunk.next_try_s);
+		json_put_number(line, "answer", trunk.status);
+		json_put_number(line, "registered", trunk.registered);
+		json_put_number(line, "register_failures", trunk.failures);
+	}
 	if (state.addr.family)
 		json_put(line, "address", json_addr(&state.addr));
 	return line;

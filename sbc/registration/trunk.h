@@ -1,0 +1,22 @@
+/* trunk.h - we as a subscriber of a peer (`register` of a peer, RFC 3261 10.2): registered,
+ * refreshed before it expires, tried again with growing patience. One worker does it for all; a
+ * trunk that fails disturbs nobody else. SPDX-License-Identifier: Apache-2.0 */
+#pragma once
+#include "sbc/route/peers.h"
+
+struct trunks;
+
+struct trunk_state {
+	const char *text; /* "registered", "registering", "refused", ... */
+	uint32_t expires_in_s;
+	uint32_t next_try_s;
+	unsigned int status; /* of the last answer; 0 = none came */
+	uint32_t registered; /* times */
+	uint32_t failures;
+};
+
+MUST_CHECK int trunks_create(struct worker *worker, struct peers *peers, struct trunks **out);
+void trunks_stop(struct trunks *trunks);    /* no more refreshes; what is registered expires */
+void trunks_destroy(struct trunks *trunks); /* NULL is fine */
+/* False: we do not register with this peer, or another worker does. */
+bool trunks_state(const struct trunks *trunks, uint32_t peer, struct trunk_state *out);
