@@ -14,6 +14,8 @@ enum {
 	SUBSCRIPTIONS_MAX = 65536, /* of one worker */
 	PASSINGS_MAX = 16384,
 	FORKS_MAX = 4, /* beside the first */
+	SHARES = 16384,
+	SHARE_MAX = 512, /* subscriptions of one phone */
 	BODY_MAX = 65536,
 };
 
@@ -36,6 +38,7 @@ struct subscription {
 	uint64_t root;       /* of a fork: the first one */
 	uint64_t forks[FORKS_MAX];
 	uint32_t fork_count;
+	uint16_t *share;  /* of its subscriber; NULL = a peer's, or a fork */
 	bool is_up;       /* the notifier's dialog is there */
 	uint32_t asked_s; /* Expires of the last SUBSCRIBE */
 	uint64_t created_ms;
@@ -76,7 +79,8 @@ struct subscriptions {
 	struct table passings;
 	uint64_t next_number;
 	uint64_t next_passing;
-	uint64_t secret[2]; /* of the Call-IDs and tags of requests without a dialog */
+	uint16_t shares[SHARES]; /* subscriptions of a phone, by the hash of its name */
+	uint64_t secret[2];      /* of the Call-IDs and tags of requests without a dialog */
 	struct subscription_counters counters;
 };
 
@@ -119,6 +123,8 @@ void passing_copy_routes(const struct message *request, struct buf *out);
 struct subscription *subscription_find(const struct subscriptions *all, uint64_t number);
 void subscription_end(struct subscription *subscription);
 MUST_CHECK int subscription_create(struct subscriptions *all, struct subscription **out);
+/* One more of a phone's: -ERR_TOO_MANY, it has its share. */
+MUST_CHECK int subscription_share(struct subscription *subscription, struct slice subscriber);
 void subscription_refuse(struct subscriptions *all, struct transaction_handle handle,
 			 const struct message *request, const struct transport_path *path,
 			 unsigned int status, struct slice headers);

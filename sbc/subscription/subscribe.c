@@ -223,7 +223,10 @@ static int begin(struct subscription *subscription, struct transaction_handle ha
 	struct subscriptions *all = subscription->all;
 	struct passing *passing;
 
-	int err = make_subscriber(subscription, request, path, way->from_peer);
+	int err = way->from_peer < 0 ? subscription_share(subscription, message_from(request)->uri)
+				     : 0;
+	if (!err)
+		err = make_subscriber(subscription, request, path, way->from_peer);
 	if (err)
 		return err;
 	subscription->sides[NOTIFIER].interface = way->interface;

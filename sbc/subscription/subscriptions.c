@@ -29,10 +29,24 @@ int subscriptions_create(const struct subscriptions_config *config, struct subsc
 	return 0;
 }
 
+int subscription_share(struct subscription *subscription, struct slice subscriber)
+{
+	struct subscriptions *all = subscription->all;
+	uint16_t *share = &all->shares[uri_hash(subscriber, all->secret) % SHARES];
+
+	if (*share >= SHARE_MAX)
+		return -ERR_TOO_MANY;
+	++*share;
+	subscription->share = share;
+	return 0;
+}
+
 static void destroy(struct subscription *subscription)
 {
 	struct subscriptions *all = subscription->all;
 
+	if (subscription->share)
+		--*subscription->share;
 	wheel_cancel(all->worker->wheel, &subscription->expiry);
 	table_remove(&all->by_number, &subscription->by_number);
 	for (int side = 0; side < 2; side++)
@@ -215,8 +229,13 @@ static void receive_outside(struct subscriptions *all, struct transaction_handle
 	if (!way.status && method == METHOD_NOTIFY &&
 	    !all->worker->config->interfaces[path->interface].trusted)
 		way.status = 481;
+	/* A method that nobody here knows, and nobody beyond is there for. */
+	if (way.status && method == METHOD_UNKNOWN)
+		way.status = 501;
 	if (way.status)
-		subscription_refuse(all, handle, request, path, way.status, SLICE_NONE);
+		subscription_refuse(all, handle, request, path, way.status,
+				    way.status == 501 ? SLICE("Allow: " ALLOWED_METHODS "\r\n")
+						      : SLICE_NONE);
 	else if (method == METHOD_SUBSCRIBE || method == METHOD_REFER)
 		subscribe_receive(all, handle, request, path, &way);
 	else
@@ -253,13 +272,17 @@ static void receive_inside(struct subscriptions *all, uint64_t id, struct transa
 		subscription_receive(subscription, from, handle, request, path);
 }
 
-/* Somebody beyond is asked; without a user it is us (RFC 3261 11). */
-static bool is_for_beyond(const struct subscriptions *all, const struct message *request)
+/* Somebody beyond is asked; without a user, or a way to him, it is us (RFC 3261 11). */
+static bool is_for_beyond(struct subscriptions *all, const struct message *request,
+			  const struct transport_path *path)
 {
 	struct uri uri;
+	struct way way;
 
-	return uri_parse(message_request_uri(request), &uri) == 0 && uri.user.len > 0 &&
-	       uri.scheme != URI_OTHER && all->worker->config->route_count > 0;
+	if (uri_parse(message_request_uri(request), &uri) != 0 || uri.user.len == 0)
+		return false;
+	way_find(all, request, path, &way);
+	return way.status == 0;
 }
 
 bool subscriptions_receive(struct subscriptions *all, struct transaction_handle handle,
@@ -283,7 +306,7 @@ bool subscriptions_receive(struct subscriptions *all, struct transaction_handle 
 	case METHOD_UNKNOWN:
 		break;
 	case METHOD_OPTIONS:
-		if (is_for_beyond(all, request))
+		if (is_for_beyond(all, request, path))
 			break;
 		return false;
 	default:

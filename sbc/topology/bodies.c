@@ -132,8 +132,8 @@ static bool is_frag_start(struct slice line)
 		return true;
 	return slice_next_word(&line, &method) && slice_next_word(&line, &uri) &&
 	       slice_next_word(&line, &version) && slice_trim(line).len == 0 &&
-	       slice_equal(version, SLICE("SIP/2.0")) &&
-	       slice_find(method, ':') == method.len && slice_find(uri, ':') > 0;
+	       slice_equal(version, SLICE("SIP/2.0")) && slice_find(method, ':') == method.len &&
+	       slice_find(uri, ':') > 0;
 }
 
 /* RFC 3420: start line and headers, each of which may be missing. What would cross in a message of
