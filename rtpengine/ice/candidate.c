@@ -55,7 +55,8 @@ int ice_candidate_read(struct slice text, struct ice_candidate *out)
 		return -ERR_MALFORMED;
 	if (component > 2 || !slice_equal_nocase(word[2], SLICE("UDP")) || !port ||
 	    addr_parse_ip(word[4], &candidate.addr) != 0 || addr_is_any(&candidate.addr) ||
-	    addr_is_multicast(&candidate.addr))
+	    addr_is_multicast(&candidate.addr) ||
+	    (candidate.addr.family == AF_INET && candidate.addr.v4.s_addr == INADDR_BROADCAST))
 		return -ERR_UNSUPPORTED;
 	candidate.component = (uint8_t)component;
 	candidate.addr.port = (uint16_t)port;

@@ -234,7 +234,7 @@ int peering_trickle(struct stream *stream, int side, const struct peering_sdp *m
 		if (said->candidate_count < ICE_PAIRS_MAX)
 			said->candidates[said->candidate_count++] = more->candidates[i];
 		if (ice && !peering->is_offered)
-			ice_add_candidate(ice, &more->candidates[i], now_ms);
+			peering_ice_candidate(peering, ice, &more->candidates[i], now_ms);
 	}
 	said->is_ended = said->is_ended || more->is_ended;
 	if (more->is_ended && ice && !peering->is_offered)

@@ -197,13 +197,27 @@ static void keep_early(struct peering *peering, unsigned component, const struct
 	memcpy(early->data, data, len);
 }
 
+/* Somebody at the peer's address, behind the same NAT, was faster and had no right certificate: the
+ * peer itself may still come. NULL: not any more. */
+static struct dtls *begin_again(struct peering *peering, unsigned component, uint64_t now_ms)
+{
+	struct dtls_slot *slot = &peering->dtls[component - 1];
+
+	if (peering->role != DTLS_SERVER || slot->failures++ >= DTLS_FAILURES_MAX)
+		return NULL;
+	close_slot(slot);
+	return open_slot(peering, slot, now_ms) == 0 ? slot->dtls : NULL;
+}
+
 void peering_dtls_receive(struct peering *peering, unsigned component, const struct addr *from,
 			  const uint8_t *data, size_t len, uint64_t now_ms)
 {
 	struct dtls *dtls = peering->dtls[component - 1].dtls;
 	bool is_known = peering->uses_dtls && dtls && is_peer(peering, component, from);
 
-	if (is_known)
+	if (is_known && dtls_state(dtls) == DTLS_FAILED)
+		dtls = begin_again(peering, component, now_ms);
+	if (is_known && dtls)
 		dtls_receive(dtls, from, data, len, now_ms);
 	else if (peering->told_dtls && (!dtls || dtls_state(dtls) == DTLS_WAITING))
 		keep_early(peering, component, from, data, len);

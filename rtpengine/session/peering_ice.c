@@ -143,6 +143,20 @@ void peering_ice_close(struct peering *peering)
 	peering->uses_ice = false;
 }
 
+/* A full agent sends checks to where its peer says. Not into our own networks for one that is
+ * outside of them, and not to another family than its flow speaks; where such a peer really is its
+ * own checks show. */
+void peering_ice_candidate(struct peering *peering, struct ice *ice,
+			   const struct ice_candidate *candidate, uint64_t now_ms)
+{
+	struct addr local = *port_range_address(peering_side(peering)->range);
+
+	if (candidate->addr.family != local.family ||
+	    (addr_is_private(&candidate->addr) && !addr_is_private(&local)))
+		return;
+	ice_add_candidate(ice, candidate, now_ms);
+}
+
 /* The peer of this session, new or as before. */
 static int meet(struct peering *peering, struct ice *ice, uint64_t now_ms)
 {
@@ -157,7 +171,7 @@ static int meet(struct peering *peering, struct ice *ice, uint64_t now_ms)
 		err = ice_set_remote(ice, ufrag, pwd, said->is_lite, now_ms);
 	}
 	for (unsigned i = 0; i < said->candidate_count && !err; i++)
-		ice_add_candidate(ice, &said->candidates[i], now_ms);
+		peering_ice_candidate(peering, ice, &said->candidates[i], now_ms);
 	if (!err && (said->is_ended || !said->is_trickle))
 		ice_end_of_candidates(ice, now_ms);
 	return err;

@@ -10,11 +10,13 @@ struct ice_slot {
 	struct ice *ice; /* NULL = none */
 };
 
+#define DTLS_FAILURES_MAX 16
 struct dtls_slot {
 	struct peering *peering;
 	uint8_t component;
 	struct dtls *dtls; /* NULL = none */
-	bool has_keys;     /* of this association, or of the one before while it is under way */
+	uint8_t failures;
+	bool has_keys; /* of this association, or of the one before while it is under way */
 	struct flow_srtp in, out;
 };
 
@@ -85,6 +87,8 @@ MUST_CHECK int peering_ensure(struct stream *stream, int side, struct peering **
 MUST_CHECK int peering_ice_create(struct peering *peering, bool is_controlling, uint64_t now_ms);
 void peering_ice_close(struct peering *peering);
 MUST_CHECK int peering_ice_apply(struct peering *peering, bool is_offerer, uint64_t now_ms);
+void peering_ice_candidate(struct peering *peering, struct ice *ice,
+			   const struct ice_candidate *candidate, uint64_t now_ms);
 bool peering_ice_selected(const struct peering *peering, unsigned component, struct addr *out);
 /* One a=candidate into `out`; `is_unknown`: it was passed over. */
 MUST_CHECK int peering_candidate_read(struct peering_sdp *out, struct slice text, bool *is_unknown);

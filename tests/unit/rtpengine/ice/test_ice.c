@@ -388,6 +388,7 @@ static void candidates_are_read_and_written(void **state)
 		{"1 3 UDP 1 192.0.2.1 9 typ host", -ERR_UNSUPPORTED},
 		{"1 1 UDP 1 0.0.0.0 9 typ host", -ERR_UNSUPPORTED},
 		{"1 1 UDP 1 224.0.0.1 9 typ host", -ERR_UNSUPPORTED},
+		{"1 1 UDP 1 255.255.255.255 9 typ host", -ERR_UNSUPPORTED},
 		{"1 1 UDP 1 192.0.2.1 9 typ other", -ERR_UNSUPPORTED},
 		{"1 0 UDP 1 192.0.2.1 9 typ host", -ERR_MALFORMED},
 		{"1 1 UDP 0 192.0.2.1 9 typ host", -ERR_MALFORMED},

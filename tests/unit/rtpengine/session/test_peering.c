@@ -416,6 +416,60 @@ static void without_ice_the_handshake_goes_by_the_sdp(void **state)
 	assert_true(addr_equal(&wan_flow(b)->locked, &b->at));
 }
 
+static void another_behind_the_same_nat_cannot_shut_the_peer_out(void **state)
+{
+	struct browser *b = *state;
+	struct fingerprint fingerprint;
+	struct buf text;
+	struct sdp *sdp;
+	struct sdp_error why;
+
+	assert_int_equal(dtls_identity_fingerprint(b->identity, FINGERPRINT_SHA256, &fingerprint),
+			 0);
+	buf_init(&text);
+	buf_add_text(&text, "a=rtcp-mux\r\na=setup:active\r\na=fingerprint:");
+	fingerprint_write(&fingerprint, &text);
+	buf_add_text(&text, "\r\n");
+	char *offer = bench_sdp(b->bench, "198.51.100.7", 5000, text.data);
+	char *at = strstr(offer, "RTP/AVP");
+	char *secure = arena_printf(b->bench->arena, "%.*sUDP/TLS/RTP/SAVP%s", (int)(at - offer),
+				    offer, at + 7);
+	buf_free(&text);
+	(void)bench_offer(b->bench, "c", "a", secure,
+			  DIRECTION "RTP/AVP ICE=remove rtcp-mux-demux");
+	const struct ng_value *reply =
+		bench_answer(b->bench, "c", "a b", bench_sdp(b->bench, PHONE, 4000, ""), "");
+	assert_int_equal(
+		sdp_parse(b->bench->arena, slice_from(bench_text(reply, "sdp")), &sdp, &why), 0);
+	assert_int_equal(sdp_media_rtp_addr(&sdp->media[0], &b->relay), 0);
+	assert_null(sdp_media_attribute(&sdp->media[0], "candidate"));
+	assert_string_equal(argument(sdp, "setup"), "passive");
+	struct dtls_identity *mine = b->identity, *other;
+	struct dtls_identities *others;
+	assert_int_equal(dtls_identities_create(b->bench->now_ms, &others), 0);
+	other = dtls_identity_get(others, b->bench->now_ms);
+	b->identity = other;
+	b->at.port = 7777;
+	open_dtls(b, sdp, DTLS_CLIENT);
+	dtls_start(b->dtls, &b->relay, b->bench->now_ms);
+	run(b, 300);
+	assert_int_equal(sessions_counters(b->bench->sessions)->dtls_failed, 1);
+	assert_int_equal(wan_flow(b)->rule.srtp_in.suite, FLOW_SRTP_NONE);
+	b->identity = mine;
+	b->at.port = 5000;
+	b->done = 0; /* the other one's own view */
+	dtls_identity_put(other);
+	dtls_identities_destroy(others);
+	open_dtls(b, sdp, DTLS_CLIENT);
+	dtls_start(b->dtls, &b->relay, b->bench->now_ms);
+	run(b, 1500);
+	assert_int_equal(b->done, 1);
+	const struct flow_rule *rule = &wan_flow(b)->rule;
+	assert_int_equal(rule->source.mode, FLOW_SOURCE_SECURE);
+	assert_memory_equal(rule->srtp_in.key, b->keys.our_key, 16);
+	assert_true(addr_equal(&wan_flow(b)->locked, &b->at));
+}
+
 static void a_restart_leaves_media_alone_until_it_is_through(void **state)
 {
 	struct browser *b = *state;
@@ -543,6 +597,7 @@ int main(void)
 		TEST(lite_and_passive_where_it_is_asked),
 		TEST(a_phone_calls_a_browser),
 		TEST(without_ice_the_handshake_goes_by_the_sdp),
+		TEST(another_behind_the_same_nat_cannot_shut_the_peer_out),
 		TEST(what_comes_before_the_answer_is_not_lost),
 		TEST(a_restart_leaves_media_alone_until_it_is_through),
 		TEST(no_consent_no_media),
