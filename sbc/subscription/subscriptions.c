@@ -217,7 +217,7 @@ static void receive_outside(struct subscriptions *all, struct transaction_handle
 
 	way_find(all, request, path, &way);
 	/* First who it is: a stranger who is told what is wrong knows that somebody is here. */
-	if (way.is_silent) {
+	if (way.is_silent && method != METHOD_UNKNOWN) {
 		counter_add(&all->counters.strangers, 1);
 		refuse_silently(all->worker, handle);
 		return;
