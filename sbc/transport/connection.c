@@ -48,17 +48,6 @@ static bool opened_for(const struct connection *connection, const struct transpo
 	       (connection->accepted || connection->name == path->name);
 }
 
-/* RFC 5923 4, 5.1: an alias is an address over TCP; over TLS it is who the peer has proven to be.
- */
-static bool is_alias_for(const struct connection *connection, const struct transport_path *path)
-{
-	if (!addr_equal(&connection->alias, &path->remote))
-		return false;
-	return connection->kind != SIP_TLS ||
-	       tls_peer_is(connection->tls, name_text(connection->transport, path->name),
-			   &path->remote);
-}
-
 struct connection *connection_find_remote(struct transport *transport,
 					  const struct transport_path *path)
 {
@@ -72,27 +61,10 @@ struct connection *connection_find_remote(struct transport *transport,
 	}
 	while ((link = table_find(&transport->by_alias, hash, link))) {
 		struct connection *connection = container_of(link, struct connection, by_alias);
-		if (may_carry(connection, path) && is_alias_for(connection, path))
+		if (may_carry(connection, path) && alias_is_for(connection, path))
 			return connection;
 	}
 	return NULL;
-}
-
-void transport_alias(struct transport *transport, const struct transport_path *path,
-		     const struct addr *address)
-{
-	struct connection *connection = connection_find(transport, path->connection);
-
-	if (!connection || sip_transport_is_websocket(connection->kind) ||
-	    addr_equal(&connection->remote, address) ||
-	    (addr_is_set(&connection->alias) && addr_equal(&connection->alias, address)))
-		return;
-	if (addr_is_set(&connection->alias))
-		table_remove(&transport->by_alias, &connection->by_alias);
-	connection->alias = *address;
-	connection->by_alias = (struct table_link){0};
-	table_insert(&transport->by_alias, &connection->by_alias,
-		     remote_hash(transport, connection->interface, address));
 }
 
 void transport_follow(struct transport *transport, uint64_t id, uint8_t worker)

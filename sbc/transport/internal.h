@@ -164,6 +164,7 @@ struct transport {
 	struct buf udp_bytes;
 
 	struct table by_id, by_remote, by_alias, sources;
+	struct table elsewhere; /* aliases of other workers' connections */
 	uint64_t last_connection;
 	struct order all;
 	struct connection *dirty, *dead;
@@ -214,6 +215,11 @@ void transport_failed(struct transport *transport, const struct transport_path *
 /* NULL for 0. */
 const char *name_text(const struct transport *transport, uint16_t name);
 void names_free(struct transport *transport);
+
+/* --- alias.c --- */
+bool alias_is_for(const struct connection *connection, const struct transport_path *path);
+/* The connection of another worker that serves this path; 0 = none. */
+uint64_t alias_elsewhere(const struct transport *transport, const struct transport_path *path);
 
 /* --- listen.c --- */
 MUST_CHECK int listener_open(struct transport *transport, uint16_t index,

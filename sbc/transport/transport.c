@@ -35,6 +35,8 @@ static int make_tables(struct transport *transport)
 	if (!err)
 		err = table_init(&transport->sources, 256);
 	if (!err)
+		err = table_init(&transport->elsewhere, 64);
+	if (!err)
 		err = table_init(&transport->name_table, 64);
 	return err;
 }
@@ -123,6 +125,8 @@ void transport_destroy(struct transport *transport)
 	tls_release(transport->tls);
 	tls_sessions_destroy(transport->sessions);
 	names_free(transport);
+	transport_forget_elsewhere(transport, 0);
+	table_free(&transport->elsewhere);
 	for (size_t i = 0; transport->listeners && i < transport->config.listener_count; i++) {
 		loop_io_remove(transport->listeners[i].io);
 		if (transport->listeners[i].fd >= 0)
@@ -190,6 +194,7 @@ static void reply_by_tcp(const struct transport *transport, struct transport_pat
 static int send_on_connection(struct transport *transport, const struct transport_path *path,
 			      struct slice bytes, uint64_t token)
 {
+	const struct transport_config *config = &transport->config;
 	struct connection *connection = NULL;
 
 	if (path->connection)
@@ -199,6 +204,13 @@ static int send_on_connection(struct transport *transport, const struct transpor
 	if (path->flow || sip_transport_is_websocket(path->transport))
 		return -ERR_CLOSED;
 	connection = connection_find_remote(transport, path);
+	uint64_t elsewhere = connection ? 0 : alias_elsewhere(transport, path);
+	if (elsewhere) {
+		struct transport_path there = *path;
+		there.connection = elsewhere;
+		there.flow = true;
+		return config->relay(config->owner, &there, bytes, token) ? 0 : -ERR_AGAIN;
+	}
 	if (!connection) {
 		int err = connection_open(transport, path, &connection);
 		if (err)

@@ -156,9 +156,14 @@ const struct transport_counters *transport_counters(const struct transport *tran
  * -ERR_TOO_MANY, -ERR_NO_MEMORY. */
 MUST_CHECK int transport_name(struct transport *transport, struct slice host, uint16_t *name);
 /* Let requests to `address` use this connection (RFC 5923 alias; the caller trusts the source. Over
- * TLS only requests to whom its certificate names). */
-void transport_alias(struct transport *transport, const struct transport_path *path,
+ * TLS only requests to whom its certificate names). True: other workers should know. */
+bool transport_alias(struct transport *transport, const struct transport_path *path,
 		     const struct addr *address);
+/* The same of another worker's connection, of which `path` tells; and that it has ended (0: all).
+ */
+void transport_alias_elsewhere(struct transport *transport, const struct transport_path *path,
+			       const struct addr *address);
+void transport_forget_elsewhere(struct transport *transport, uint64_t connection);
 /* This worker hears when the connection ends (on_closed). */
 void transport_follow(struct transport *transport, uint64_t connection, uint8_t worker);
 bool transport_connection_is_open(const struct transport *transport, uint64_t connection);

@@ -23,6 +23,7 @@ enum item_kind {
 	ITEM_SEND,
 	ITEM_ERROR,
 	ITEM_CLOSED, /* path.connection */
+	ITEM_ALIAS,  /* path: another worker's connection serves path.remote */
 	ITEM_COMMAND,
 	ITEM_RUN,
 	ITEM_BAN,

@@ -76,9 +76,9 @@ static enum shard_source source_of(const struct worker *worker, const struct tra
 
 /* RFC 5923: a peer that says `alias` takes our requests on the connection it opened (scenario N9).
  * Known peers only: a stranger could divert what is meant for another one behind his address. */
-static void note_alias(const struct worker_slot *slot, const struct transport_path *path)
+static void note_alias(struct worker_slot *slot, const struct transport_path *path)
 {
-	const struct worker *worker = &slot->worker;
+	struct worker *worker = &slot->worker;
 	const struct via *via = &slot->scan.via;
 	struct addr address = path->remote;
 	struct slice value;
@@ -89,7 +89,15 @@ static void note_alias(const struct worker_slot *slot, const struct transport_pa
 		return;
 	address.port =
 		via->port ? via->port : sip_transport_port((enum sip_transport)path->transport);
-	transport_alias(worker->transport, path, &address);
+	if (!transport_alias(worker->transport, path, &address))
+		return;
+	struct item item = {.kind = ITEM_ALIAS, .path = *path};
+	item.path.remote = address;
+	for (uint8_t i = 0; i < worker->count; i++) {
+		if (i == worker->index || !give(worker, i, &item, SLICE_NONE))
+			continue;
+		transport_follow(worker->transport, path->connection, i);
+	}
 }
 
 static void dispatch(struct worker_slot *slot, const struct transport_path *path)
@@ -284,7 +292,11 @@ static void taken(struct worker_slot *slot, struct item *item)
 	case ITEM_ERROR:
 		worker_on_error(worker, &item->path, item->token, item->err);
 		break;
+	case ITEM_ALIAS:
+		transport_alias_elsewhere(worker->transport, &item->path, &item->path.remote);
+		break;
 	case ITEM_CLOSED:
+		transport_forget_elsewhere(worker->transport, item->path.connection);
 		if (handlers->on_flow_closed)
 			handlers->on_flow_closed(worker->core, item->path.connection);
 		break;

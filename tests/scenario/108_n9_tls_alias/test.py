@@ -8,7 +8,7 @@ from lib.lab import LabError
 from lib.phone import Phone
 from lib.tls import Authority, FlowPhone
 
-WORKERS = [1, 2]
+WORKERS = [1, 2, 4]
 CONFIG = """interfaces:
   lan:
     role: trusted
