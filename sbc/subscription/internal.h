@@ -92,8 +92,10 @@ struct way {
 	int peer;            /* -1 = to a phone */
 	uint16_t interface;
 	struct transport_path path; /* to a phone */
-	struct slice target;        /* to a phone: its contact; belongs to the registrar */
+	struct buf target;          /* owned; to a phone: Request-URI */
+	struct buf headers;         /* owned; of the answer */
 };
+void way_free(struct way *way);
 void way_find(struct subscriptions *all, const struct message *request,
 	      const struct transport_path *path, struct way *out);
 bool way_believes(const struct subscriptions *all, int peer);

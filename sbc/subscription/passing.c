@@ -440,7 +440,7 @@ static int fill_dialog(struct passing *passing, const struct message *request,
 	if (!err)
 		err = passing_map_identity(&dialog->remote_uri, crossing, to->uri);
 	if (!err && way->peer < 0)
-		err = owned_set(&dialog->remote_target, way->target);
+		err = owned_set(&dialog->remote_target, buf_slice(&way->target));
 	dialog->local_cseq = message_cseq(request) - 1;
 	return err;
 }

@@ -203,7 +203,7 @@ static int make_notifier(struct subscription *subscription, const struct message
 	if (!err)
 		err = passing_map_identity(&dialog->remote_uri, crossing, to->uri);
 	if (!err && way->peer < 0)
-		err = owned_set(&dialog->remote_target, way->target);
+		err = owned_set(&dialog->remote_target, buf_slice(&way->target));
 	return err;
 }
 

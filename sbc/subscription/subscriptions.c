@@ -209,37 +209,56 @@ static bool is_good(struct subscriptions *all, struct transaction_handle handle,
 	return status == 0;
 }
 
-static void receive_outside(struct subscriptions *all, struct transaction_handle handle,
+/* 0, or what to say of a request whose way is known. */
+static unsigned int may_pass(const struct subscriptions *all, const struct way *way,
+			     enum method method, const struct transport_path *path)
+{
+	/* A method that nobody here knows, and nobody beyond is there for. */
+	if (way->status)
+		return method == METHOD_UNKNOWN ? 501 : way->status;
+	/* RFC 6665 knows none without a subscription; PBXs send them to phones (message-summary,
+	 * check-sync), and to phones alone: from outside it would be anybody's word. */
+	if (method == METHOD_NOTIFY && !all->worker->config->interfaces[path->interface].trusted)
+		return 481;
+	return 0;
+}
+
+static void pass(struct subscriptions *all, struct transaction_handle handle,
+		 const struct message *request, const struct transport_path *path,
+		 const struct way *way)
+{
+	enum method method = message_method(request);
+	unsigned int status = may_pass(all, way, method, path);
+
+	if (status == 501)
+		subscription_refuse(all, handle, request, path, status,
+				    SLICE("Allow: " ALLOWED_METHODS "\r\n"));
+	else if (status)
+		subscription_refuse(all, handle, request, path, status, buf_slice(&way->headers));
+	else if (method == METHOD_SUBSCRIBE || method == METHOD_REFER)
+		subscribe_receive(all, handle, request, path, way);
+	else
+		passing_outside(all, handle, request, path, way);
+}
+
+/* False: an OPTIONS that leads to nobody beyond is for us (RFC 3261 11). */
+static bool receive_outside(struct subscriptions *all, struct transaction_handle handle,
 			    const struct message *request, const struct transport_path *path)
 {
 	enum method method = message_method(request);
 	struct way way;
 
 	way_find(all, request, path, &way);
+	bool is_ours = method == METHOD_OPTIONS && way.status;
 	/* First who it is: a stranger who is told what is wrong knows that somebody is here. */
-	if (way.is_silent && method != METHOD_UNKNOWN) {
+	if (!is_ours && way.is_silent && method != METHOD_UNKNOWN) {
 		counter_add(&all->counters.strangers, 1);
 		refuse_silently(all->worker, handle);
-		return;
+	} else if (!is_ours && is_good(all, handle, request, path)) {
+		pass(all, handle, request, path, &way);
 	}
-	if (!is_good(all, handle, request, path))
-		return;
-	/* RFC 6665 knows none without a subscription; PBXs send them to phones (message-summary,
-	 * check-sync), and to phones alone: from outside it would be anybody's word. */
-	if (!way.status && method == METHOD_NOTIFY &&
-	    !all->worker->config->interfaces[path->interface].trusted)
-		way.status = 481;
-	/* A method that nobody here knows, and nobody beyond is there for. */
-	if (way.status && method == METHOD_UNKNOWN)
-		way.status = 501;
-	if (way.status)
-		subscription_refuse(all, handle, request, path, way.status,
-				    way.status == 501 ? SLICE("Allow: " ALLOWED_METHODS "\r\n")
-						      : SLICE_NONE);
-	else if (method == METHOD_SUBSCRIBE || method == METHOD_REFER)
-		subscribe_receive(all, handle, request, path, &way);
-	else
-		passing_outside(all, handle, request, path, &way);
+	way_free(&way);
+	return !is_ours;
 }
 
 static bool is_token(const struct subscriptions *all, struct slice text, struct token *out)
@@ -272,17 +291,10 @@ static void receive_inside(struct subscriptions *all, uint64_t id, struct transa
 		subscription_receive(subscription, from, handle, request, path);
 }
 
-/* Somebody beyond is asked; without a user, or a way to him, it is us (RFC 3261 11). */
-static bool is_for_beyond(struct subscriptions *all, const struct message *request,
-			  const struct transport_path *path)
+static bool has_user(const struct message *request)
 {
 	struct uri uri;
-	struct way way;
-
-	if (uri_parse(message_request_uri(request), &uri) != 0 || uri.user.len == 0)
-		return false;
-	way_find(all, request, path, &way);
-	return way.status == 0;
+	return uri_parse(message_request_uri(request), &uri) == 0 && uri.user.len > 0;
 }
 
 bool subscriptions_receive(struct subscriptions *all, struct transaction_handle handle,
@@ -304,16 +316,12 @@ bool subscriptions_receive(struct subscriptions *all, struct transaction_handle 
 	case METHOD_MESSAGE:
 	case METHOD_PUBLISH:
 	case METHOD_UNKNOWN:
-		break;
+		return receive_outside(all, handle, request, path);
 	case METHOD_OPTIONS:
-		if (is_for_beyond(all, request, path))
-			break;
-		return false;
+		return has_user(request) && receive_outside(all, handle, request, path);
 	default:
 		return false;
 	}
-	receive_outside(all, handle, request, path);
-	return true;
 }
 
 /* --- looking at it --- */
