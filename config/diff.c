@@ -143,7 +143,8 @@ static void section_diff(struct diff *diff, const struct elements *before,
 			 const struct elements *after)
 {
 	const struct schema_section *section = schema_section(before->id);
-	bool is_live = before->id != SCHEMA_INTERFACES;
+	/* Their indexes are everywhere, and nobody's place can be taken. */
+	bool is_live = before->id != SCHEMA_INTERFACES && before->id != SCHEMA_DOMAINS;
 
 	for (size_t i = 0; i < before->count; i++) {
 		const void *old = element_at(before, i);

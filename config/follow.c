@@ -71,14 +71,25 @@ static void order_peers(struct loaded *loaded, struct yaml_node *map)
 	map->count = count;
 }
 
+static const char *interface_name(const struct config *config, size_t i)
+{
+	return i < config->interface_count ? config->interfaces[i].name : NULL;
+}
+
+static const char *domain_name(const struct config *config, size_t i)
+{
+	return i < config->domain_count ? config->domains[i].name : NULL;
+}
+
 /* There are the same ones, or it would have been refused. */
-static void order_interfaces(struct loaded *loaded, struct yaml_node *map)
+static void order_names(struct loaded *loaded, struct yaml_node *map,
+			const char *(*name)(const struct config *config, size_t i))
 {
 	const struct config *before = &loaded->follow->before->file.public;
 	struct yaml_node *first = NULL, **link = &first;
 
-	for (size_t i = 0; i < before->interface_count; i++) {
-		*link = take_child(map, slice_from(before->interfaces[i].name));
+	for (size_t i = 0; name(before, i); i++) {
+		*link = take_child(map, slice_from(name(before, i)));
 		if (*link)
 			link = &(*link)->next;
 	}
@@ -100,8 +111,12 @@ void follow_order(struct loaded *loaded, struct yaml_node *root)
 	struct yaml_node *interfaces = child_of(root, "interfaces");
 	struct yaml_node *peers = child_of(root, "peers");
 
+	struct yaml_node *domains = child_of(root, "domains");
+
 	if (interfaces)
-		order_interfaces(loaded, interfaces);
+		order_names(loaded, interfaces, interface_name);
+	if (domains)
+		order_names(loaded, domains, domain_name);
 	if (!peers && loaded->follow->before->file.public.peer_count) {
 		peers = arena_zalloc(loaded->arena, sizeof(*peers));
 		if (!peers) {

@@ -24,6 +24,9 @@ static bool keeps_order(const struct config *before, const struct config *after)
 	for (size_t i = 0; i < before->interface_count; i++)
 		if (strcmp(before->interfaces[i].name, after->interfaces[i].name) != 0)
 			return false;
+	for (size_t i = 0; i < before->domain_count && i < after->domain_count; i++)
+		if (strcmp(before->domains[i].name, after->domains[i].name) != 0)
+			return false;
 	for (size_t i = 0; i < before->peer_count; i++)
 		if (!diff_is_same_peer(before, &before->peers[i], after, &after->peers[i]))
 			return false;

@@ -36,7 +36,6 @@ static const struct schema_key domain_keys[] = {
 	 .example = "local",
 	 .doc = "Who answers REGISTER for it."},
 	{.path = "keep",
-	 .is_live = true,
 	 .type = &type_choice,
 	 SCHEMA_FIELD(raw_domain, public.keep),
 	 .choices = keeps,

@@ -200,6 +200,7 @@ static void on_reload(void *owner)
 	struct core *core = owner;
 
 	peers_reload(core->peers);
+	trunks_reload(core->trunks);
 	if (leaks_reload(core->leaks, core->worker->config) != 0)
 		log_warn(core->worker->log, "reload.leaks",
 			 "effect=\"the leak guard looks for what it looked for before\"");

@@ -16,7 +16,7 @@ static bool identity_of(const struct call *call, int peer, struct auth_identity 
 	if (peer < 0)
 		return false;
 	const struct config_credentials *config =
-		&call->calls->worker->config->peers[peer].credentials;
+		&call_policies(call, peer)->peers[peer].credentials;
 	*out = (struct auth_identity){.user = slice_from(config->user),
 				      .password = slice_from(config->password),
 				      .realm = slice_from(config->realm)};

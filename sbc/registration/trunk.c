@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include "sbc/auth/client.h"
 #include "sbc/route/path.h"
+#include "sbc/route/shared.h"
 #include "sbc/topology/owned.h"
 
 enum {
@@ -47,36 +48,75 @@ static const struct config_peer *config_of(const struct trunk *trunk)
 	return &trunk->trunks->worker->config->peers[trunk->peer];
 }
 
+static bool is_wanted(const struct config_peer *peer)
+{
+	return !peer->retired && peer->registration.user;
+}
+
+/* Many trunks do not start in step. */
+static void begin(struct trunk *trunk)
+{
+	struct worker *worker = trunk->trunks->worker;
+
+	wheel_arm(worker->wheel, &trunk->timer,
+		  wheel_now_ms(worker->wheel) + 1 + random_u64(worker->random) % FIRST_TRY_MS,
+		  on_due);
+}
+
+static struct trunk *trunk_of(struct trunks *trunks, uint32_t peer)
+{
+	for (uint32_t i = 0; i < trunks->count; i++)
+		if (trunks->list[i].peer == peer)
+			return &trunks->list[i];
+	return NULL;
+}
+
+static void add_trunk(struct trunks *trunks, uint32_t peer)
+{
+	struct worker *worker = trunks->worker;
+	struct trunk *trunk = &trunks->list[trunks->count++];
+
+	*trunk = (struct trunk){.trunks = trunks, .peer = peer, .state = {.text = "registering"}};
+	trunk->expires_s = worker->config->peers[peer].registration.expires_ms / 1000;
+	random_text(worker->random, trunk->call_id, sizeof(trunk->call_id));
+	random_text(worker->random, trunk->tag, sizeof(trunk->tag));
+	begin(trunk);
+}
+
+void trunks_reload(struct trunks *trunks)
+{
+	const struct config *config = trunks->worker->config;
+
+	for (uint32_t i = 0; trunks->worker->index == 0 && i < config->peer_count; i++) {
+		struct trunk *trunk = trunk_of(trunks, i);
+		if (!trunk && is_wanted(&config->peers[i])) {
+			add_trunk(trunks, i);
+		} else if (trunk && !is_wanted(&config->peers[i])) {
+			wheel_cancel(trunks->worker->wheel, &trunk->timer); /* it expires */
+		} else if (trunk) {
+			trunk->expires_s = config->peers[i].registration.expires_ms / 1000;
+			/* What was wrong may be right now; what lasts is refreshed in time. */
+			if (!timer_is_armed(&trunk->timer) || trunk->in_row > 0)
+				begin(trunk);
+		}
+	}
+}
+
 int trunks_create(struct worker *worker, struct peers *peers, struct trunks **out)
 {
-	const struct config *config = worker->config;
 	struct trunks *trunks = calloc(1, sizeof(*trunks));
 	if (!trunks)
 		return -ERR_NO_MEMORY;
 
 	trunks->worker = worker;
 	trunks->peers = peers;
-	trunks->list = calloc(config->peer_count + 1, sizeof(*trunks->list));
+	/* Room for those that a reload adds: their timers and requests are under way. */
+	trunks->list = calloc(peers_shared(peers)->peer_room, sizeof(*trunks->list));
 	if (!trunks->list) {
 		free(trunks);
 		return -ERR_NO_MEMORY;
 	}
-	for (uint32_t i = 0; worker->index == 0 && i < config->peer_count; i++) {
-		struct trunk *trunk = &trunks->list[trunks->count];
-		if (!config->peers[i].registration.user)
-			continue;
-		trunks->count++;
-		*trunk = (struct trunk){
-			.trunks = trunks, .peer = i, .state = {.text = "registering"}};
-		trunk->expires_s = config->peers[i].registration.expires_ms / 1000;
-		random_text(worker->random, trunk->call_id, sizeof(trunk->call_id));
-		random_text(worker->random, trunk->tag, sizeof(trunk->tag));
-		/* Many trunks do not start in step. */
-		wheel_arm(worker->wheel, &trunk->timer,
-			  wheel_now_ms(worker->wheel) + 1 +
-				  random_u64(worker->random) % FIRST_TRY_MS,
-			  on_due);
-	}
+	trunks_reload(trunks);
 	*out = trunks;
 	return 0;
 }
@@ -210,6 +250,8 @@ static int send_to(struct trunk *trunk, const struct transport_path *path)
 					 .context = (uint64_t)(trunk - trunk->trunks->list)};
 	struct buf bytes;
 
+	if (!is_wanted(config_of(trunk)))
+		return -ERR_NOT_FOUND;
 	buf_init(&bytes);
 	int err = write_request(trunk, path, &bytes);
 	request.bytes = buf_slice(&bytes);
@@ -249,7 +291,7 @@ static void on_due(struct timer *timer, uint64_t now_ms)
 	struct trunk *trunk = container_of(timer, struct trunk, timer);
 	struct trunks *trunks = trunk->trunks;
 
-	if (config_of(trunk)->retired || !config_of(trunk)->registration.user)
+	if (!is_wanted(config_of(trunk)))
 		return; /* another configuration knows it no more */
 	if (trunk->until_ms <= now_ms && trunk->state.registered > 0 && trunk->in_row > 0)
 		trunk->state.text = "expired";
@@ -367,6 +409,11 @@ static void on_response(void *owner, uint64_t context, struct transaction_handle
 		return;
 	trunk->handle = TRANSACTION_NONE;
 	trunk->state.status = status;
+	if (!is_wanted(config_of(trunk))) { /* any more */
+		peers_end(trunks->peers, trunk->peer, &trunk->attempt);
+		trunk->attempt = (struct peers_try){0};
+		return;
+	}
 	if (status < 300)
 		on_accepted(trunk, response);
 	else
@@ -393,7 +440,7 @@ bool trunks_state(const struct trunks *trunks, uint32_t peer, struct trunk_state
 
 	for (uint32_t i = 0; i < trunks->count; i++) {
 		const struct trunk *trunk = &trunks->list[i];
-		if (trunk->peer != peer)
+		if (trunk->peer != peer || !is_wanted(config_of(trunk)))
 			continue;
 		*out = trunk->state;
 		out->expires_in_s =

@@ -16,6 +16,8 @@ struct trunk_state {
 };
 
 MUST_CHECK int trunks_create(struct worker *worker, struct peers *peers, struct trunks **out);
+/* worker->config is another one: new trunks begin, those that it knows no more end. */
+void trunks_reload(struct trunks *trunks);
 void trunks_stop(struct trunks *trunks);    /* no more refreshes; what is registered expires */
 void trunks_destroy(struct trunks *trunks); /* NULL is fine */
 /* False: we do not register with this peer, or another worker does. */

@@ -197,6 +197,24 @@ static void the_last_holder_frees_it(void **state)
 	config_release(config_hold(&by_hand));
 }
 
+static void domains_keep_their_places(void **state)
+{
+	struct loaded *before =
+		bench_fine(INTERFACES PEERS ROUTES "domains: {a.example: {}, b.example: {}}\n");
+
+	(void)state;
+	struct loaded *after = reload(before,
+				      INTERFACES PEERS ROUTES
+				      "domains: {b.example: {contacts: 3}, a.example: {}}\n",
+				      0, "~ domains.b.example.contacts: 10 -> 3\n");
+	assert_string_equal(after->file.public.domains[0].name, "a.example");
+	assert_int_equal(after->file.public.domains[1].contacts, 3);
+	assert_null(reload(after, INTERFACES PEERS ROUTES "domains: {a.example: {}}\n",
+			   -ERR_UNSUPPORTED, "- domains.b.example (needs a restart)\n"));
+	loaded_destroy(after);
+	loaded_destroy(before);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -207,6 +225,7 @@ int main(void)
 		cmocka_unit_test(what_needs_a_restart_is_not_taken_at_all),
 		cmocka_unit_test(a_wrong_file_changes_nothing),
 		cmocka_unit_test(the_last_holder_frees_it),
+		cmocka_unit_test(domains_keep_their_places),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
