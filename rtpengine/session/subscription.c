@@ -23,6 +23,7 @@ struct subscription {
 	struct subscription *next;
 	char *tag;
 	unsigned interface;
+	uint8_t family; /* one for all its streams: its c= */
 	unsigned count;
 	struct source sources[SDP_MAX_MEDIA];
 };
@@ -109,8 +110,8 @@ static int open_source(struct building *building, struct stream *stream, int sid
 
 	if (subscription->count == SDP_MAX_MEDIA)
 		return -ERR_TOO_MANY;
-	struct port_range *range = interface_range(sessions, subscription->interface,
-						   building->command->options.family, now_ms);
+	struct port_range *range =
+		interface_range(sessions, subscription->interface, subscription->family, now_ms);
 	if (!range)
 		return -ERR_NOT_FOUND;
 	struct source *source = &subscription->sources[subscription->count];
@@ -295,9 +296,15 @@ static int create(struct building *building)
 	building->session->subscriptions = subscription;
 	if (!subscription->tag)
 		return -ERR_NO_MEMORY;
-	return name.len && !interface_find(sessions, name, &subscription->interface)
-		       ? -ERR_NOT_FOUND
-		       : 0;
+	if (name.len && !interface_find(sessions, name, &subscription->interface))
+		return -ERR_NOT_FOUND;
+	subscription->family = command->options.family;
+	if (!subscription->family)
+		subscription->family =
+			interface_range(sessions, subscription->interface, AF_INET, command->now_ms)
+				? AF_INET
+				: AF_INET6;
+	return 0;
 }
 
 static int write_sdp(struct building *building)
@@ -306,7 +313,7 @@ static int write_sdp(struct building *building)
 	struct sessions *sessions = command->sessions;
 	const struct port_range *range =
 		interface_range(sessions, building->subscription->interface,
-				command->options.family, command->now_ms);
+				building->subscription->family, command->now_ms);
 	const struct local_interface *local =
 		&sessions->interfaces[building->subscription->interface];
 	struct sdp_origin origin = {
