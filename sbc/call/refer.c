@@ -278,9 +278,12 @@ void refer_receive(struct call *call, uint8_t early, uint8_t leg, struct transac
 		   const struct message *request, const struct transport_path *path)
 {
 	struct slice value = message_value(request, HEADER_REFER_TO);
+	struct name_addr address;
+	struct uri uri;
 	(void)path;
 
-	if (slice_is_empty(value)) {
+	if (slice_is_empty(value) || name_addr_parse(value, &address) != 0 ||
+	    uri_parse(address.uri, &uri) != 0) {
 		inside_answer(call, leg, handle, 400, SLICE_NONE);
 	} else if (leg_policy(call, leg)->transfer == CONFIG_TRANSFER_REFUSE) {
 		inside_answer(call, leg, handle, 603, SLICE_NONE);
