@@ -4,6 +4,7 @@
 LAN - veth - relay - veth - WAN, one namespace each. Threaded NAPI on all four ends: generator and its
 NAPI threads on CPU 0, relay and the relay-side NAPI threads on CPU 1, so that the cost of a relay is
 exactly its process plus those threads. user+sys alone would charge receive work to the sender."""
+import base64
 import json
 import os
 import re
@@ -76,9 +77,9 @@ def start_relay(lab, name):
     return process
 
 
-def sdp(ip, port):
-    return ("v=0\r\no=- 1 1 IN IP4 %s\r\ns=-\r\nc=IN IP4 %s\r\nt=0 0\r\nm=audio %d RTP/AVP 8\r\n"
-            "a=rtpmap:8 PCMA/8000\r\na=sendrecv\r\n" % (ip, ip, port))
+def sdp(ip, port, protocol="RTP/AVP", more=""):
+    return ("v=0\r\no=- 1 1 IN IP4 %s\r\ns=-\r\nc=IN IP4 %s\r\nt=0 0\r\nm=audio %d %s 8\r\n"
+            "a=rtpmap:8 PCMA/8000\r\na=sendrecv\r\n%s" % (ip, ip, port, protocol, more))
 
 
 def endpoint(reply):
@@ -86,7 +87,16 @@ def endpoint(reply):
     return re.search(r"(?m)^c=IN IP4 (\S+)", text)[1], int(re.search(r"(?m)^m=audio (\d+)", text)[1])
 
 
-def set_up(lab, calls, flows):
+SUITE = "AES_CM_128_HMAC_SHA1_80"
+
+
+def crypto(reply):
+    """Tag and key of the suite among the lines of an SDP."""
+    found = re.search(r"(?m)^a=crypto:(\d+) %s inline:([^|\s]+)" % SUITE, reply["sdp"].decode())
+    return found[1], base64.b64decode(found[2])
+
+
+def set_up(lab, calls, flows, sdes=False):
     """Offer and answer for every call; returns seconds taken."""
     ng = NG(lab.socket("relay", socket.AF_INET, socket.SOCK_DGRAM), "127.0.0.1")
     ng.must("ping")
@@ -95,9 +105,17 @@ def set_up(lab, calls, flows):
         for i in range(calls):
             port, common = 20000 + 2 * i, {"call-id": "bench-%d" % i, "from-tag": "f%d" % i, "ICE": "remove",
                                            "replace": ["origin"], "rtcp-mux": ["demux"]}
-            wan = endpoint(ng.must("offer", sdp=sdp("10.81.1.2", port), direction=["lan", "wan"], **common))
-            lan = endpoint(ng.must("answer", sdp=sdp("10.81.2.2", port), **common, **{"to-tag": "t%d" % i}))
-            out.write("%d 10.81.1.2 %d %s %d 10.81.2.2 %d %s %d\n" % (0x5bc00000 + i, port, *lan, port, *wan))
+            wanted = {"transport-protocol": "RTP/SAVP", "DTLS": "off"} if sdes else {}
+            reply = ng.must("offer", sdp=sdp("10.81.1.2", port), direction=["lan", "wan"], **common, **wanted)
+            wan, keys, body = endpoint(reply), "", sdp("10.81.2.2", port)
+            if sdes:
+                tag, from_relay = crypto(reply)
+                to_relay = os.urandom(30)
+                keys = " %s %s" % (to_relay.hex(), from_relay.hex())
+                body = sdp("10.81.2.2", port, "RTP/SAVP", "a=crypto:%s %s inline:%s\r\n" % (
+                    tag, SUITE, base64.b64encode(to_relay).decode()))
+            lan = endpoint(ng.must("answer", sdp=body, **common, **{"to-tag": "t%d" % i}))
+            out.write("%d 10.81.1.2 %d %s %d 10.81.2.2 %d %s %d%s\n" % (0x5bc00000 + i, port, *lan, port, *wan, keys))
     seconds = time.monotonic() - started
     ng.socket.close()
     return seconds
@@ -144,7 +162,7 @@ def run(options, tools):
         for turn in range(options.rounds):
             for name in rows:
                 relay = start_relay(lab, name)
-                seconds = set_up(lab, options.calls, flows)
+                seconds = set_up(lab, options.calls, flows, options.sdes)
                 row = load(lab, relay, flows, tools["rtpload"], options.pps, options.seconds)
                 row["setup_s"] = seconds
                 relay.stop()
@@ -156,8 +174,9 @@ def run(options, tools):
     ratios = [a["total"] / b["total"] for a, b in zip(rows["rtpengine"], rows["postern"])]
     ratio = sorted(ratios)[len(ratios) // 2]
     lost = sum(r["lost"] + r["bad"] for r in rows["postern"])
-    print("\n%s; %d calls, %d packets/s, %d rounds, alternating; medians" % (
-        measure.machine(), options.calls, options.pps, options.rounds))
+    print("\n%s; %s; %d calls, %d packets/s, %d rounds, alternating; medians" % (
+        measure.machine(), "RTP to SRTP (%s)" % SUITE if options.sdes else "RTP", options.calls, options.pps,
+        options.rounds))
     print(measure.table(["relay", "process", "NAPI", "CPU-s per million packets", "lost + bad", "p99 us",
                          "%d offers and answers, s" % options.calls],
                         [[n, "%.2f" % measure.median(r, "process"), "%.2f" % measure.median(r, "napi"),

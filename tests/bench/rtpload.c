@@ -6,8 +6,9 @@
  *
  * usage: rtpload FLOWS PPS SECONDS CPU  NS:DEVICE:RELAY-MAC (lan)  NS:DEVICE:RELAY-MAC (wan)
  * FLOWS: one call per line: ssrc lan-ip lan-port relay-ip relay-port wan-ip wan-port relay-ip
- * relay-port PPS is per direction. Prints START and STOP around the measured window, then one JSON
- * line. SPDX-License-Identifier: Apache-2.0 */
+ * relay-port [key-to-relay key-from-relay], the keys of an SRTP WAN side in hexadecimal
+ * (AES_CM_128_HMAC_SHA1_80, sealed and opened by libsrtp2). PPS is per direction. Prints START and
+ * STOP around the measured window, then one JSON line. SPDX-License-Identifier: Apache-2.0 */
 #include <arpa/inet.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -17,6 +18,7 @@
 #include <netinet/ip.h>
 #include <netinet/udp.h>
 #include <sched.h>
+#include <srtp2/srtp.h>
 #include <stdbool.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -33,7 +35,9 @@ enum {
 	PAYLOAD = 160,
 	RTP = 12,
 	HEADERS = 14 + 20 + 8,
-	FRAME = HEADERS + RTP + PAYLOAD
+	FRAME = HEADERS + RTP + PAYLOAD,
+	TAG = 10,
+	KEY = 30
 };
 enum { BLOCK = 1 << 18, BLOCKS = 128, LATENCIES = 1 << 22, FILL = 0xd5 };
 #define WARM_NS     1000000000ull
@@ -49,6 +53,7 @@ struct call {
 	uint32_t ssrc;
 	struct end end[2]; /* LAN, WAN */
 	uint16_t sequence[2];
+	srtp_t seal, open; /* of the WAN end; NULL = plain RTP */
 };
 
 struct side {
@@ -59,7 +64,7 @@ struct side {
 	uint64_t sent, received, bad, not_sent;
 	uint32_t *latency_ns; /* of packets received here */
 	size_t latencies;
-	uint8_t frames[BATCH][FRAME];
+	uint8_t frames[BATCH][FRAME + SRTP_MAX_TRAILER_LEN + 2];
 };
 
 struct load {
@@ -81,6 +86,33 @@ static uint64_t now_ns(void)
 	return (uint64_t)ts.tv_sec * 1000000000ull + (uint64_t)ts.tv_nsec;
 }
 
+static srtp_t make_session(const char *hex, srtp_ssrc_type_t direction)
+{
+	unsigned char key[KEY];
+	srtp_policy_t policy = {.ssrc = {.type = direction}, .key = key, .window_size = 1024};
+	srtp_t session;
+
+	for (int i = 0; i < KEY; i++)
+		if (sscanf(hex + 2 * i, "%2hhx", &key[i]) != 1)
+			die("key");
+	srtp_crypto_policy_set_aes_cm_128_hmac_sha1_80(&policy.rtp);
+	policy.rtcp = policy.rtp;
+	if (srtp_create(&session, &policy) != srtp_err_status_ok)
+		die("srtp_create");
+	return session;
+}
+
+/* The rest of the line. */
+static void read_keys(FILE *file, struct call *call)
+{
+	char line[256], to[64], from[64];
+
+	if (!fgets(line, sizeof(line), file) || sscanf(line, "%63s %63s", to, from) != 2)
+		return;
+	call->seal = make_session(to, ssrc_any_outbound);
+	call->open = make_session(from, ssrc_any_inbound);
+}
+
 static void read_calls(struct load *load, const char *path)
 {
 	FILE *file = fopen(path, "r");
@@ -96,6 +128,7 @@ static void read_calls(struct load *load, const char *path)
 			       &port[0], ip[1], &port[1], ip[2], &port[2], ip[3], &port[3]);
 		if (n != 9)
 			break;
+		read_keys(file, &call);
 		for (int d = 0; d < 2; d++)
 			call.end[d] =
 				(struct end){inet_addr(ip[d * 2]), inet_addr(ip[d * 2 + 1]),
@@ -191,6 +224,8 @@ static uint32_t sum16(const uint8_t *data, size_t len)
 	uint32_t sum = 0;
 	for (size_t i = 0; i + 1 < len; i += 2)
 		sum += (uint32_t)(data[i] << 8 | data[i + 1]);
+	if (len & 1)
+		sum += (uint32_t)data[len - 1] << 8;
 	return sum;
 }
 
@@ -201,30 +236,14 @@ static uint16_t fold(uint32_t sum)
 	return (uint16_t)~sum;
 }
 
-static void write_frame(uint8_t *frame, const struct side *side, const struct call *call, int d,
-			uint16_t sequence, uint64_t sent_ns)
+/* Returns its length. */
+static unsigned write_rtp(uint8_t *rtp, const struct call *call, int d, uint16_t sequence,
+			  uint64_t sent_ns)
 {
-	const struct end *end = &call->end[d];
-	uint8_t *rtp = frame + HEADERS;
 	uint32_t ssrc = htonl(call->ssrc + (d ? OTHER_SSRCS : 0)),
 		 stamp = htonl((uint32_t)sequence * PAYLOAD);
-	struct iphdr ip = {.version = 4,
-			   .ihl = 5,
-			   .tos = 0xb8,
-			   .tot_len = htons(FRAME - 14),
-			   .frag_off = htons(0x4000),
-			   .ttl = 64,
-			   .protocol = IPPROTO_UDP,
-			   .saddr = end->ip,
-			   .daddr = end->relay_ip};
-	struct udphdr udp = {.source = htons(end->port),
-			     .dest = htons(end->relay_port),
-			     .len = htons(8 + RTP + PAYLOAD)};
+	int len = RTP + PAYLOAD;
 
-	memcpy(frame, side->relay_mac, 6);
-	memcpy(frame + 6, side->source_mac, 6);
-	frame[12] = 0x08;
-	frame[13] = 0x00;
 	rtp[0] = 0x80;
 	rtp[1] = 8; /* PCMA */
 	rtp[2] = (uint8_t)(sequence >> 8);
@@ -233,14 +252,43 @@ static void write_frame(uint8_t *frame, const struct side *side, const struct ca
 	memcpy(rtp + 8, &ssrc, 4);
 	memcpy(rtp + 12, &sent_ns, 8);
 	memset(rtp + 20, FILL, PAYLOAD - 8);
+	if (d && call->seal && srtp_protect(call->seal, rtp, &len) != srtp_err_status_ok)
+		die("srtp_protect");
+	return (unsigned)len;
+}
+
+/* Returns its length. */
+static unsigned write_frame(uint8_t *frame, const struct side *side, const struct call *call, int d,
+			    uint16_t sequence, uint64_t sent_ns)
+{
+	const struct end *end = &call->end[d];
+	unsigned len = write_rtp(frame + HEADERS, call, d, sequence, sent_ns);
+	struct iphdr ip = {.version = 4,
+			   .ihl = 5,
+			   .tos = 0xb8,
+			   .tot_len = htons((uint16_t)(HEADERS - 14 + len)),
+			   .frag_off = htons(0x4000),
+			   .ttl = 64,
+			   .protocol = IPPROTO_UDP,
+			   .saddr = end->ip,
+			   .daddr = end->relay_ip};
+	struct udphdr udp = {.source = htons(end->port),
+			     .dest = htons(end->relay_port),
+			     .len = htons((uint16_t)(8 + len))};
+
+	memcpy(frame, side->relay_mac, 6);
+	memcpy(frame + 6, side->source_mac, 6);
+	frame[12] = 0x08;
+	frame[13] = 0x00;
 	memcpy(frame + 14, &ip, sizeof(ip));
 	ip.check = htons(fold(sum16(frame + 14, sizeof(ip))));
 	memcpy(frame + 14, &ip, sizeof(ip));
 	memcpy(frame + 34, &udp, sizeof(udp));
-	uint16_t check = fold(sum16(frame + 34, 8 + RTP + PAYLOAD) + sum16(frame + 26, 8) +
-			      IPPROTO_UDP + 8 + RTP + PAYLOAD);
+	uint16_t check =
+		fold(sum16(frame + 34, 8 + len) + sum16(frame + 26, 8) + IPPROTO_UDP + 8 + len);
 	udp.check = htons(check ? check : 0xffff);
 	memcpy(frame + 34, &udp, sizeof(udp));
+	return HEADERS + len;
 }
 
 static void send_batch(struct load *load, int d, unsigned n)
@@ -252,8 +300,9 @@ static void send_batch(struct load *load, int d, unsigned n)
 
 	for (unsigned i = 0; i < n; i++) {
 		struct call *call = &load->calls[side->next_call++ % load->count];
-		write_frame(side->frames[i], side, call, d, call->sequence[d]++, sent_ns);
-		vectors[i] = (struct iovec){side->frames[i], FRAME};
+		unsigned len =
+			write_frame(side->frames[i], side, call, d, call->sequence[d]++, sent_ns);
+		vectors[i] = (struct iovec){side->frames[i], len};
 		messages[i].msg_hdr.msg_iov = &vectors[i];
 		messages[i].msg_hdr.msg_iovlen = 1;
 	}
@@ -287,7 +336,16 @@ static void check_packet(struct load *load, int d, const struct tpacket3_hdr *he
 		return;
 	const struct end *end = &load->calls[index].end[d];
 	memcpy(ports, frame + 34, 4);
-	bool good = header->tp_snaplen == FRAME && ntohs(ports[0]) == end->relay_port &&
+	uint8_t opened[FRAME + SRTP_MAX_TRAILER_LEN];
+	srtp_t session = d ? load->calls[index].open : NULL;
+	int len = (int)header->tp_snaplen - HEADERS;
+	if (session && len <= RTP + PAYLOAD + TAG) {
+		memcpy(opened, rtp, (size_t)len);
+		rtp = opened;
+		if (srtp_unprotect(session, opened, &len) != srtp_err_status_ok)
+			len = 0;
+	}
+	bool good = len == RTP + PAYLOAD && ntohs(ports[0]) == end->relay_port &&
 		    ntohs(ports[1]) == end->port && memcmp(frame + 26, &end->relay_ip, 4) == 0 &&
 		    memcmp(frame + 30, &end->ip, 4) == 0;
 	for (int i = RTP + 8; good && i < RTP + PAYLOAD; i++)
@@ -399,6 +457,8 @@ int main(int argc, char **argv)
 	CPU_ZERO(&cpus);
 	CPU_SET(strtoul(argv[4], NULL, 10), &cpus);
 	sched_setaffinity(0, sizeof(cpus), &cpus);
+	if (srtp_init() != srtp_err_status_ok)
+		die("srtp_init");
 	read_calls(load, argv[1]);
 	open_side(&load->side[0], argv[5]);
 	open_side(&load->side[1], argv[6]);
