@@ -210,6 +210,9 @@ void admit(struct calls *calls, const struct message *request, const struct tran
 	if (!identify(calls, request, path, headers, out))
 		return;
 	unsigned int status = check_request(request, headers);
+	if (!status && check_is_secure(message_request_uri(request)) &&
+	    !sip_transport_is_secure((enum sip_transport)path->transport))
+		status = 416;
 	if (!status)
 		status = check_invite(request, headers);
 	if (!status)

@@ -16,6 +16,12 @@ static const struct slice known[] = {
 	{"pref", 4}, /* RFC 3840 */
 };
 
+bool check_is_secure(struct slice uri)
+{
+	struct slice scheme;
+	return uri_scheme_of(uri, &scheme) == URI_SIPS;
+}
+
 unsigned int check_request(const struct message *request, struct buf *headers)
 {
 	struct slice scheme;
@@ -25,9 +31,9 @@ unsigned int check_request(const struct message *request, struct buf *headers)
 		return 483;
 	switch (uri_scheme_of(message_request_uri(request), &scheme)) {
 	case URI_SIP:
+	case URI_SIPS:
 	case URI_TEL:
 		break;
-	case URI_SIPS: /* there is no TLS to keep its promise (RFC 3261 26.2.2) */
 	case URI_OTHER:
 		return 416;
 	}

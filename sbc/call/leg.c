@@ -2,6 +2,7 @@
  * SPDX-License-Identifier: Apache-2.0 */
 #include "sbc/call/leg.h"
 #include "sbc/call/credentials.h"
+#include "sbc/call/check.h"
 #include "sbc/call/verbs.h"
 #include "sbc/route/path.h"
 #include "sbc/route/refuse.h"
@@ -35,7 +36,12 @@ int leg_set_contact(struct call *call, uint8_t index, const struct transport_pat
 	worker_token(worker, TOKEN_CONTACT,
 		     call->number << 2 | (index == CALLER ? CONTACT_CALLER : CONTACT_CALLEE), user);
 	buf_init(&uri);
-	path_write_contact(worker, path->listener, (struct slice){user, TOKEN_LENGTH}, &uri);
+	if (check_is_secure(call->callee)) /* RFC 3261 8.1.1.8, 12.1.1 */
+		buf_printf(&uri, "sips:%.*s@%s", TOKEN_LENGTH, user,
+			   transport_listener(worker->transport, path->listener)->sent_by);
+	else
+		path_write_contact(worker, path->listener, (struct slice){user, TOKEN_LENGTH},
+				   &uri);
 	int err = buf_failed(&uri)
 			  ? -ERR_NO_MEMORY
 			  : owned_set(&call->legs[index].dialog.local_contact, buf_slice(&uri));

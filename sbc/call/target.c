@@ -1,6 +1,7 @@
 /* target.c - where the first INVITE goes: from one target to the next until one answers, or a
  * person decides (RFC 3261 16.6, 16.7). The targets are found by sbc/route/hunt.c; here leg B is
  * made for each of them anew, from nothing. SPDX-License-Identifier: Apache-2.0 */
+#include "sbc/call/check.h"
 #include "sbc/call/verbs.h"
 #include "sbc/route/numbers.h"
 #include "sbc/route/path.h"
@@ -226,6 +227,9 @@ static int aim(struct call *call, const struct message *invite, struct hunt_targ
 	const struct config *config = call->calls->worker->config;
 
 	int err = target->type == CONFIG_END_PHONES ? aim_at_phone(call, target) : 0;
+	if (!err && check_is_secure(call->callee) &&
+	    !sip_transport_is_secure((enum sip_transport)target->path.transport))
+		err = -ERR_NOT_FOUND;
 	if (err)
 		return err;
 	bool is_other = !call->has_target || leg->interface != target->interface ||
