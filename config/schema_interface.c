@@ -350,7 +350,6 @@ static const struct schema_key keys[] = {
 	 .type = &type_method,
 	 .max_values = 32,
 	 VALUES(public.security.methods, public.security.method_count),
-	 .is_later = true,
 	 .untrusted = "INVITE, ACK, CANCEL, BYE, PRACK, UPDATE, REGISTER, OPTIONS, INFO, REFER, "
 		      "SUBSCRIBE, NOTIFY, PUBLISH, MESSAGE",
 	 .example = "[INVITE, ACK, CANCEL, BYE, PRACK, UPDATE, REGISTER, OPTIONS]",

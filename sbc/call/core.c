@@ -4,6 +4,7 @@
 #include "control/state/memory.h"
 #include "control/state/redis.h"
 #include "sbc/registration/trunk.h"
+#include "sbc/route/refuse.h"
 #include "sbc/route/shared.h"
 
 static void on_empty(void *owner)
@@ -32,11 +33,61 @@ static bool may_register(const struct core *core, const struct message *request,
 						 wheel_now_ms(core->worker->wheel)) == 0;
 }
 
+static const struct config_security *rules_of_side(const struct core *core,
+						   const struct transport_path *path)
+{
+	return &core->worker->config->interfaces[path->interface].security;
+}
+
+/* security.methods of the side it came by. What we do not know is refused anyway. */
+static bool takes_method(const struct core *core, const struct message *request,
+			 const struct transport_path *path)
+{
+	const struct config_security *rules = rules_of_side(core, path);
+	enum method method = message_method(request);
+
+	if (rules->method_count == 0 || method == METHOD_UNKNOWN)
+		return true;
+	for (size_t i = 0; i < rules->method_count; i++)
+		if (slice_equal(method_text(method), slice_from(rules->methods[i])))
+			return true;
+	return false;
+}
+
+/* Who is not known gets no answer here either, but to what strangers may ask. */
+static void refuse_method(struct core *core, struct transaction_handle handle,
+			  const struct message *request, const struct transport_path *path)
+{
+	const struct config_security *rules = rules_of_side(core, path);
+	enum method method = message_method(request);
+	struct buf allow;
+
+	if (!core->worker->config->interfaces[path->interface].trusted &&
+	    method != METHOD_REGISTER && method != METHOD_OPTIONS &&
+	    worker_peer_of(core->worker, path) < 0 &&
+	    !registrar_caller(core->registrar, message_from(request)->uri, path)) {
+		refuse_silently(core->worker, handle);
+		return;
+	}
+	buf_init(&allow);
+	for (size_t i = 0; i < rules->method_count; i++)
+		buf_printf(&allow, "%s%s", i ? ", " : "Allow: ", rules->methods[i]);
+	buf_add_text(&allow, "\r\n");
+	refuse(core->worker, handle, request, path, 405,
+	       buf_failed(&allow) ? SLICE_NONE : buf_slice(&allow));
+	buf_free(&allow);
+}
+
 static void on_request(void *owner, struct transaction_handle handle, const struct message *request,
 		       const struct transport_path *path)
 {
 	struct core *core = owner;
 
+	/* An ACK has no transaction, and no answer. */
+	if (handle.id && !takes_method(core, request, path)) {
+		refuse_method(core, handle, request, path);
+		return;
+	}
 	if (subscriptions_receive(core->subscriptions, handle, request, path))
 		return;
 	if (message_method(request) != METHOD_REGISTER)
