@@ -218,11 +218,21 @@ class Ends:
         """How the PBX reaches the phone: the masked contact."""
         return self.pbx.contacts["home"]
 
+    def held(self):
+        """What Postern holds of ours: calls, subscriptions, registrations, requests under
+        way. Not what lingers, nor open files, which other scenarios count."""
+        now = self.postern.stats()["held"]
+        return {k: now[k] for k in ("calls", "subscriptions", "requests_pending", "registrations")}
+
+    def wait_idle(self):
+        from .lab import wait_until
+        wait_until(lambda: not any(self.held().values()), 10, lambda: "nothing is held: %s" % self.held())
+
     def finish(self, words=(), idle=True):
         from .edge import LAN, WAN, check_hiding
         self.home.ask("REGISTER", "sip:example.com", to="<sip:home@example.com>", headers="Expires: 0\r\n")
         if idle:
-            self.postern.check_idle(20, linger=False)
+            self.wait_idle()
         self.postern.stop()
         for end in self.ends:
             end.close()

@@ -61,4 +61,4 @@ def run(lab):
     except LabError:
         pass
     e.pbx.quiet("MESSAGE", 0.1)
-    e.finish(idle=False)
+    e.finish()

@@ -46,7 +46,7 @@ def run(lab):
     home.ask("REGISTER", "sip:example.com", to="<sip:twin@10.0.0.30>", call_id="a@10.0.0.30", cseq=2,
              headers="Expires: 0\r\n")
     e.home.ask("REGISTER", "sip:example.com", to="<sip:home@example.com>", headers="Expires: 0\r\n")
-    e.postern.check_idle(20, linger=False)
+    e.wait_idle()
     e.postern.stop()
     for end in e.ends:
         end.close()
