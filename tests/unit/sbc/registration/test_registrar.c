@@ -133,6 +133,118 @@ static void only_the_registered_address_calls(void **state)
 	bench_advance(&bench, 600000);
 }
 
+/* RFC 5626 6: the flow is what its instance and reg-id say, whatever its URI. */
+static void a_flow_is_known_by_its_instance(void **state)
+{
+	const char *more = "Supported: path, outbound\r\nPath: <sip:edge.example;lr;ob>\r\n";
+	char contacts[320], first[160];
+	(void)state;
+
+	const char *request = send_register(
+		1, "<sip:alice@192.168.7.10>;reg-id=1;+sip.instance=\"<urn:uuid:1>\"", more);
+	snprintf(first, sizeof(first), "%s", masked);
+	assert_null(strstr(request, "edge.example"));
+	snprintf(contacts, sizeof(contacts),
+		 "Contact: <%s>;expires=900\r\nService-Route: <sip:10.0.0.20;lr>\r\n", masked);
+	grant(request, contacts);
+	const char *ok = bench_next(&bench, PHONE, "SIP/2.0 200 ");
+	assert_non_null(strstr(ok, "Require: outbound\r\n"));
+	assert_non_null(strstr(ok, ";+sip.instance=\"<urn:uuid:1>\";reg-id=1\r\n"));
+	assert_string_equal(bench_header(ok, "Path"), "<sip:edge.example;lr;ob>");
+	assert_non_null(strstr(ok, "Service-Route: <sip:203.0.113.10;lr>\r\n"));
+	assert_null(strstr(ok, "10.0.0."));
+
+	request = send_register(
+		2, "<sip:alice@192.168.7.10:5070>;reg-id=1;+sip.instance=\"<urn:uuid:1>\"", more);
+	assert_string_equal(first, masked);
+	snprintf(contacts, sizeof(contacts), "Contact: <%s>;expires=900\r\n", masked);
+	grant(request, contacts);
+	bench_next(&bench, PHONE, "SIP/2.0 200 ");
+	assert_int_equal(registrar_bindings(bench.registrar)->ids.count, 1);
+	const struct binding *binding =
+		registrar_lookup(bench.registrar, SLICE("sip:alice@203.0.113.10"), NULL);
+	assert_true(slice_equal(binding->facts.contact, SLICE("sip:alice@192.168.7.10:5070")));
+	assert_true(slice_equal(binding->facts.path_set, SLICE("<sip:edge.example;lr;ob>")));
+}
+
+/* RFC 6140: a number in our bulk contact is a number in the phone's. */
+static void a_bulk_contact_takes_numbers(void **state)
+{
+	char contacts[320], called[200];
+	struct uri uri;
+	struct buf target;
+	(void)state;
+
+	const char *request = send_register(1, "<sip:192.168.7.10:5080;bnc>",
+					    "Require: gin\r\nProxy-Require: gin\r\n");
+	assert_non_null(strstr(request, "Require: gin\r\n"));
+	assert_non_null(strstr(masked, ";bnc;bnc-id="));
+	assert_null(strchr(masked, '@'));
+	snprintf(contacts, sizeof(contacts), "Contact: <%s>;expires=900\r\n", masked);
+	grant(request, contacts);
+	bench_next(&bench, PHONE, "SIP/2.0 200 ");
+	snprintf(called, sizeof(called), "sip:+33123@%s", masked + 4);
+	assert_int_equal(uri_parse(slice_from(called), &uri), 0);
+	const struct binding *binding = registrar_contact_uri(bench.registrar, &uri);
+	assert_non_null(binding);
+	buf_init(&target);
+	registrar_target(binding, slice_from(called), &target);
+	assert_string_equal(target.data, "sip:+33123@192.168.7.10:5080");
+	buf_free(&target);
+}
+
+static void what_we_do_not_know_is_refused(void **state)
+{
+	(void)state;
+	bench_receive(&bench, PHONE,
+		      "REGISTER sip:203.0.113.10 SIP/2.0\r\n"
+		      "Via: SIP/2.0/UDP 192.168.7.10;branch=z9hG4bKq;rport\r\n"
+		      "Max-Forwards: 70\r\nFrom: <sip:a@203.0.113.10>;tag=r\r\n"
+		      "To: <sip:a@203.0.113.10>\r\nCall-ID: q\r\nCSeq: 1 REGISTER\r\n"
+		      "Contact: <sip:a@1.2.3.4>\r\nRequire: teleport\r\nContent-Length: 0\r\n\r\n");
+	const struct registrar_counters *counters = registrar_counters(bench.registrar);
+	assert_int_equal(counter_get(&counters->refused_here), 1);
+	/* somebody between us and the phone that keeps no flow */
+	bench_receive(
+		&bench, PHONE,
+		"REGISTER sip:203.0.113.10 SIP/2.0\r\n"
+		"Via: SIP/2.0/UDP 192.168.7.10;branch=z9hG4bKr;rport, SIP/2.0/UDP 192.168.7.11\r\n"
+		"Max-Forwards: 70\r\nFrom: <sip:a@203.0.113.10>;tag=r\r\n"
+		"To: <sip:a@203.0.113.10>\r\nCall-ID: r\r\nCSeq: 1 REGISTER\r\n"
+		"Supported: outbound\r\n"
+		"Contact: <sip:a@1.2.3.4>;reg-id=1;+sip.instance=\"<urn:x>\"\r\n"
+		"Content-Length: 0\r\n\r\n");
+	assert_int_equal(counter_get(&counters->refused_here), 2);
+	assert_int_equal(registrar_pending(bench.registrar), 0);
+}
+
+static void a_refresh_is_absorbed_and_a_forgery_is_not(void **state)
+{
+	char contacts[320];
+	(void)state;
+
+	bench.phones.expires_device_ms = 60000;
+	const char *request = send_register(1, "<sip:alice@192.168.7.10>", "Expires: 600\r\n");
+	snprintf(contacts, sizeof(contacts), "Contact: <%s>;expires=3600\r\n", masked);
+	grant(request, contacts);
+	const char *ok = bench_next(&bench, PHONE, "SIP/2.0 200 ");
+	assert_string_equal(bench_header(ok, "Contact"), "<sip:alice@192.168.7.10>;expires=60");
+	bench_advance(&bench, 50000);
+	bench_receive(&bench, PHONE,
+		      "REGISTER sip:203.0.113.10 SIP/2.0\r\n"
+		      "Via: SIP/2.0/UDP 192.168.7.10;branch=z9hG4bKabs;rport\r\n"
+		      "Max-Forwards: 70\r\nFrom: <sip:alice@203.0.113.10>;tag=r\r\n"
+		      "To: <sip:alice@203.0.113.10>\r\nCall-ID: reg-a\r\nCSeq: 2 REGISTER\r\n"
+		      "Contact: <sip:alice@192.168.7.10>\r\nContent-Length: 0\r\n\r\n");
+	ok = bench_next(&bench, PHONE, "SIP/2.0 200 ");
+	assert_string_equal(bench_header(ok, "Contact"), "<sip:alice@192.168.7.10>;expires=60");
+	bench_nothing(&bench);
+	send_register(2, "<sip:alice@192.168.7.10>", "Expires: 600\r\n"); /* no later CSeq */
+	send_register(3, "<sip:alice@192.168.7.99>", "Expires: 600\r\n"); /* elsewhere */
+	bench_advance(&bench, 40000);
+	bench.seen = bench.sent;
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, open_bench, close_bench)
 
 int main(void)
@@ -142,6 +254,10 @@ int main(void)
 		TEST(a_challenge_passes_and_keeps_nothing),
 		TEST(a_phone_that_leaves_is_forgotten),
 		TEST(only_the_registered_address_calls),
+		TEST(a_flow_is_known_by_its_instance),
+		TEST(a_bulk_contact_takes_numbers),
+		TEST(what_we_do_not_know_is_refused),
+		TEST(a_refresh_is_absorbed_and_a_forgery_is_not),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
