@@ -92,11 +92,61 @@ static void the_other_side_is_offered_what_its_policy_says(void **state)
 	expect(&allow, &allow, SDES, (struct asked){"RTP/SAVP", "accept "});
 }
 
+static bool lists(const struct ng_value *dict, const char *key, const char *word)
+{
+	const struct ng_value *list = ng_dict_get(dict, key);
+	for (const struct ng_value *at = list ? ng_first(list) : NULL; at; at = at->next)
+		if (slice_equal(at->string, slice_from(word)))
+			return true;
+	return false;
+}
+
+static void browsers_get_what_they_need_and_the_lan_does_not(void **state)
+{
+	const struct config_media lan = media(CONFIG_SRTP_NEVER, dtls, 1);
+	struct config_media wan = media(CONFIG_SRTP_REQUIRE, dtls, 1);
+	struct arena *arena;
+	(void)state;
+	wan.ice = CONFIG_ICE_LITE;
+	wan.rtcp_mux = CONFIG_MUX_REQUIRE;
+	wan.bundle = CONFIG_MUX_OFFER;
+	assert_int_equal(arena_create(4096, 65536, &arena), 0);
+
+	struct ng_value *out = ng_dict_create(arena);
+	policy_offer(arena, out, &lan, &wan, PLAIN);
+	assert_true(slice_equal(ng_get_string(out, "ICE"), SLICE("force")));
+	assert_true(slice_equal(ng_get_string(out, "ICE-lite"), SLICE("forward")));
+	assert_true(lists(out, "rtcp-mux", "offer") && lists(out, "rtcp-mux", "require"));
+	assert_true(lists(out, "bundle", "offer"));
+	assert_true(policy_offers_bundle(&wan) && !policy_offers_bundle(&lan));
+
+	struct ng_value *in = ng_dict_create(arena);
+	policy_offer(arena, in, &wan, &lan, DTLS);
+	assert_true(slice_equal(ng_get_string(in, "ICE"), SLICE("remove")));
+	assert_true(slice_equal(ng_get_string(in, "ICE-lite"), SLICE("backward")));
+	assert_true(lists(in, "rtcp-mux", "demux") && !lists(in, "rtcp-mux", "offer"));
+	assert_null(ng_dict_get(in, "DTLS-reverse"));
+
+	struct ng_value *answer = ng_dict_create(arena);
+	policy_answer(arena, answer, &wan);
+	assert_null(ng_dict_get(answer, "ICE"));
+	policy_answer(arena, answer, &lan);
+	assert_true(slice_equal(ng_get_string(answer, "ICE"), SLICE("remove")));
+
+	wan.rtcp_mux = CONFIG_MUX_NEVER;
+	wan.bundle = CONFIG_MUX_NEVER;
+	in = ng_dict_create(arena);
+	policy_offer(arena, in, &wan, &lan, DTLS);
+	assert_true(lists(in, "rtcp-mux", "reject") && lists(in, "bundle", "reject"));
+	arena_destroy(arena);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(nothing_is_downgraded_in_silence),
 		cmocka_unit_test(the_other_side_is_offered_what_its_policy_says),
+		cmocka_unit_test(browsers_get_what_they_need_and_the_lan_does_not),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
