@@ -1,11 +1,14 @@
 # SPDX-License-Identifier: Apache-2.0
 """A browser behind a NAT (SIP over WSS, ICE, DTLS-SRTP, BUNDLE, rtcp-mux) and a plain phone on the LAN: whoever calls,
-they hear each other, measured by frequency; and either hangs up."""
+they hear each other, measured by frequency, after a hold too; and either hangs up."""
 import subprocess
+import time
 
 from lib.baresip import Baresip
 from lib.browser import Browser
+from lib.capture import Capture
 from lib.edge import Edge, WAN, expect
+from lib.tone import heard_on_wire
 
 WORKERS = [2]
 CONFIG = """interfaces:
@@ -52,6 +55,14 @@ def run(lab):
     browser.wait_state("confirmed")
     browser.wait_hears(1000)
     edge.desk.wait_heard(440, before + 1.0)
+    edge.desk.hold()  # a re-INVITE each: neither ICE nor DTLS begins anew
+    browser.wait("phone.session.isOnHold().remote")
+    edge.desk.resume()
+    browser.wait("!phone.session.isOnHold().remote")
+    browser.wait_hears(1000)
+    capture = Capture(lab, "desk", "eth0", "udp")
+    time.sleep(1.2)
+    expect(heard_on_wire(capture.stop().packets(), "10.0.0.30", 440) >= 0.8, "the phone hears the browser again")
     browser.run("hangup()")
     edge.wait_no_call()
 
