@@ -20,14 +20,6 @@ struct early *early_by_far_tag(const struct call *call, struct slice tag)
 	return NULL;
 }
 
-struct early *early_by_near_tag(const struct call *call, struct slice tag)
-{
-	for (struct early *early = call->early; early; early = early->next)
-		if (slice_equal_nocase(early->dialogs[CALLER].local_tag, tag))
-			return early;
-	return NULL;
-}
-
 static void early_free(struct early *early)
 {
 	for (uint8_t leg = 0; leg < LEGS; leg++)

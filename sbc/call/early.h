@@ -23,7 +23,6 @@ struct early {
 
 struct early *early_find(const struct call *call, uint8_t id);
 struct early *early_by_far_tag(const struct call *call, struct slice tag);
-struct early *early_by_near_tag(const struct call *call, struct slice tag);
 /* Of a response to the first INVITE: found, or made. -ERR_TOO_MANY: forks beyond EARLY_MAX. */
 MUST_CHECK int early_take(struct call *call, const struct message *response, struct early **out);
 /* Its dialogs and its session are the call's from now on; all early ones are gone. */

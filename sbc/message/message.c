@@ -55,11 +55,6 @@ unsigned int message_status(const struct message *message)
 	return message->scan->status;
 }
 
-struct slice message_reason(const struct message *message)
-{
-	return message->scan->reason;
-}
-
 struct slice message_call_id(const struct message *message)
 {
 	return message->scan->call_id;
@@ -168,12 +163,6 @@ bool message_contact(const struct message *message, size_t index, struct contact
 size_t message_contact_count(const struct message *message)
 {
 	return message_member_count(message, HEADER_CONTACT);
-}
-
-bool message_via(const struct message *message, size_t index, struct via *out)
-{
-	struct slice member;
-	return message_member(message, HEADER_VIA, index, &member) && !via_parse(member, out);
 }
 
 size_t message_via_count(const struct message *message)

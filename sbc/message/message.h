@@ -22,7 +22,6 @@ enum method message_method(const struct message *message); /* of CSeq in a respo
 struct slice message_method_text(const struct message *message);
 struct slice message_request_uri(const struct message *message);
 unsigned int message_status(const struct message *message);
-struct slice message_reason(const struct message *message);
 struct slice message_call_id(const struct message *message);
 uint32_t message_cseq(const struct message *message);
 const struct name_addr *message_from(const struct message *message);
@@ -41,11 +40,10 @@ struct contact {
 	bool has_expires;
 	uint32_t expires_s;
 };
-/* Contacts, Route, Record-Route, Via in order over all headers and list members; false = no more.
+/* Contacts in order over all headers and list members; false = no more.
  * `index` starts at 0. */
 bool message_contact(const struct message *message, size_t index, struct contact *out);
 size_t message_contact_count(const struct message *message);
-bool message_via(const struct message *message, size_t index, struct via *out);
 size_t message_via_count(const struct message *message);
 /* The raw members ("<sip:a;lr>;x") of a list header, in order: Route, Record-Route, Path, ... */
 bool message_member(const struct message *message, enum header_id id, size_t index,

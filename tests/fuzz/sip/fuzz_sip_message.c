@@ -32,7 +32,7 @@ static void ask_everything(const struct message *message, const char *data, size
 	}
 	check(message_via_count(message) > 0);
 	for (size_t i = 0; i < message_via_count(message); i++)
-		check(message_via(message, i, &via));
+		check(message_member(message, HEADER_VIA, i, &member) && !via_parse(member, &via));
 	for (size_t i = 0; i < message_contact_count(message); i++)
 		check(message_contact(message, i, &contact));
 	for (size_t i = 0; message_member(message, HEADER_ROUTE, i, &member); i++)
