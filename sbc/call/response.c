@@ -354,7 +354,10 @@ static void on_failure(void *owner, uint64_t context, struct transaction_handle 
 	if (exchange->is_initial && !call->has_provisional &&
 	    target_try_next(call, is_timeout ? "no answer to INVITE" : err_text(err), 0))
 		return;
-	unsigned int status = exchange->is_cancelled ? 487 : is_timeout ? 408 : 503;
+	/* A phone's connection that broke before we heard of it: 430 (RFC 5626 5.3) is for proxies.
+	 */
+	bool is_lost = err == -ERR_CLOSED && call->legs[other_leg(exchange->from)].peer < 0;
+	unsigned int status = exchange->is_cancelled ? 487 : is_timeout ? 408 : is_lost ? 480 : 503;
 	exchange_refuse(call, status, status == 503 ? SLICE("Retry-After: 10\r\n") : SLICE_NONE);
 	if (exchange->is_initial)
 		call_end(call, is_timeout ? CALL_NO_ANSWER : CALL_UNREACHABLE, status, -1,

@@ -75,11 +75,6 @@ void transport_follow(struct transport *transport, uint64_t id, uint8_t worker)
 		connection->followers |= 1ull << worker;
 }
 
-bool transport_connection_is_open(const struct transport *transport, uint64_t connection)
-{
-	return connection_find((struct transport *)(uintptr_t)transport, connection) != NULL;
-}
-
 /* --- the end --- */
 
 void connection_close(struct connection *connection, int err)

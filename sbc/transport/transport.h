@@ -166,7 +166,6 @@ void transport_alias_elsewhere(struct transport *transport, const struct transpo
 void transport_forget_elsewhere(struct transport *transport, uint64_t connection);
 /* This worker hears when the connection ends (on_closed). */
 void transport_follow(struct transport *transport, uint64_t connection, uint8_t worker);
-bool transport_connection_is_open(const struct transport *transport, uint64_t connection);
 /* Close once what is queued is out. */
 void transport_close(struct transport *transport, uint64_t connection);
 /* Take no new connections; what is open, and datagrams, go on. */

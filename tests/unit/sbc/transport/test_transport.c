@@ -270,7 +270,7 @@ static void peer_that_never_reads_is_cut(void **state)
 		bench_run(&b, 0);
 	}
 	assert_true(err != 0 || b.errors > 0);
-	assert_false(transport_connection_is_open(b.transport, b.path.connection));
+	assert_int_equal(COUNTER(&b, connections), 0);
 	close(fd);
 	bench_close(&b);
 }
