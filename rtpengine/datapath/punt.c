@@ -73,10 +73,12 @@ enum drop punt_check(struct lcore *lcore, const struct packet *packet)
 	bool is_peer = source_is_locked(state, &packet->source);
 	if (packet->kind == PACKET_STUN && !stun_is_ours(packet))
 		return DROP_STUN;
-	/* before the answer nobody is expected yet, and a peer may be quick */
-	if (packet->kind == PACKET_DTLS && !is_peer && flow->mode != FLOW_SOURCE_CLOSED &&
-	    !source_is_expected(packet))
-		return DROP_DTLS;
+	if (packet->kind == PACKET_DTLS && !is_peer) {
+		is_peer = source_is_expected(packet);
+		/* before the answer nobody is expected yet, and a peer may be quick */
+		if (!is_peer && flow->mode != FLOW_SOURCE_CLOSED)
+			return DROP_DTLS;
+	}
 	bool has_room = is_peer ? bucket_has(&state->punt_peer_ns, lcore->now_ns, PEER_INTERVAL_NS,
 					     PEER_BURST)
 				: bucket_has(&state->punt_stranger_ns, lcore->now_ns,
