@@ -5,6 +5,7 @@ import random
 import re
 
 from .edge import LAN, WAN, Edge, expect
+from .lab import wait_until
 from .phone import SDP, Phone
 
 CARRIER, PBX = "198.51.100.66", "10.0.0.20"
@@ -41,7 +42,18 @@ class Sides:
         callee.expect_request("ACK")
         call.wait_final(200)
         call.ack()
+        self.settled()
         return call, callee
+
+    def settled(self):
+        """The caller's ACK has come: until then a re-INVITE of the callee gets 491, and rightly."""
+        ask = self.edge.postern.ask
+
+        def heard(call):
+            shown = ask("show call " + call["id"])
+            return not shown or any(m["message"] == "ACK" and m["direction"] == "received"
+                                    for m in shown.get("messages", []))
+        wait_until(lambda: all(heard(c) for c in self.edge.live_calls()), 5, "the caller's ACK is here")
 
     def hang_up(self, call, callee):
         bye = call.begin("BYE")
