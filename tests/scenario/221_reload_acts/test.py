@@ -50,13 +50,13 @@ def run(lab):
 
     expect(ask("INVITE", "nobody") == 0, "a stranger's INVITE gets no answer")
     reload(CONFIG % ("", CARRIER + ROUTES))
-    for _ in range(8):
+    for _ in range(4):
         expect(ask("INVITE", "nobody") == 404, "a peer's, without a route, gets 404")
     reload(CONFIG % (", security: {methods: [INVITE, ACK, BYE, CANCEL]}", CARRIER + ROUTES))
     for _ in range(4):
         expect(ask("OPTIONS") == 405 and ask("INVITE", "nobody") == 404, "OPTIONS is none of the methods")
     reload(CONFIG % ("", ""))
-    for _ in range(5):
+    for _ in range(3):
         expect(ask("INVITE", "nobody") == 0, "a stranger's again")
 
     reload(CONFIG % (", limits: {per-source: {register-rate: 2/m}}", ""))
