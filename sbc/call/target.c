@@ -191,6 +191,7 @@ static void forget_replies(struct call *call)
 	for (uint8_t i = 0; i < exchange->waiting_count; i++)
 		draft_clear(&exchange->waiting[i]);
 	exchange->waiting_count = 0;
+	exchange->is_asked = false;
 	call->media_pending = false;
 	call->media_early = 0;
 	call->has_provisional = false;
@@ -282,6 +283,8 @@ bool target_try_next(struct call *call, const char *why, uint32_t rest_ms)
 	if (why)
 		hunt_failed(&call->calls->hunter, &call->hunt, why, rest_ms);
 	int err = target_go(call, NULL);
+	if (err && call->hunt.is_rejected && call->state != CALL_ENDING)
+		target_fail(call, err);
 	/* It may have ended meanwhile: no relay for another side. */
 	return err == 0 || call->state == CALL_ENDING;
 }

@@ -375,6 +375,7 @@ static int go(const struct hunter *hunter, struct hunt *hunt, struct slice calle
 		break;
 	}
 	hunt->code = hunt->at.end.code;
+	hunt->is_rejected = true;
 	return -ERR_DENIED;
 }
 

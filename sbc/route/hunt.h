@@ -53,6 +53,7 @@ struct hunt {                   /* zeroed = not begun */
 	bool is_counted;   /* the peer's calls count this one */
 	bool is_emergency; /* limits are not asked */
 	bool is_busy;      /* some limit was in the way */
+	bool is_rejected;  /* the route ended in a refusal, which is `code` */
 	bool is_waiting;   /* for DNS */
 	uint8_t sequence;  /* of that question */
 	uint8_t tries;
