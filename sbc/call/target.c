@@ -105,6 +105,24 @@ static int set_number(const struct call *call, const struct hunt_target *target,
 	return err;
 }
 
+/* RFC 3608 6.1: a phone's calls to its registrar go the way that the registrar asked for. What one
+ * target had is not the next one's. */
+static int set_service_route(struct call *call, const struct hunt_target *target)
+{
+	const struct leg *caller = &call->legs[CALLER];
+	const struct binding *binding = NULL;
+	struct slice list = SLICE_NONE;
+
+	if (target->type == CONFIG_END_PHONES) /* has its Path */
+		return 0;
+	if (target->type == CONFIG_END_PEER)
+		binding = registrar_caller(call->calls->registrar, caller->dialog.remote_uri,
+					   &caller->path);
+	if (binding && (int)binding->facts.registrar == target->peer)
+		list = binding->facts.service_route;
+	return dialog_preset_routes(&call->legs[CALLEE].dialog, list);
+}
+
 static int name_leg(struct call *call, const struct hunt_target *target)
 {
 	static const struct config_number_rules none;
@@ -241,6 +259,8 @@ static int aim(struct call *call, const struct message *invite, struct hunt_targ
 	leg->is_trusted = config->interfaces[leg->interface].trusted;
 	call->has_target = true;
 	err = name_leg(call, target);
+	if (!err)
+		err = set_service_route(call, target);
 	return err || !is_other ? err : cross_anew(call, invite, is_sent);
 }
 

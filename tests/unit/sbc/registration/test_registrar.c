@@ -154,6 +154,26 @@ static void a_flow_is_known_by_its_instance(void **state)
 	assert_non_null(strstr(ok, "Service-Route: <sip:203.0.113.10;lr>\r\n"));
 	assert_null(strstr(ok, "10.0.0."));
 
+	/* its calls to that registrar take this way, in the order given */
+	bench_receive(&bench, PHONE,
+		      "INVITE sip:100@203.0.113.10 SIP/2.0\r\n"
+		      "Via: SIP/2.0/UDP 192.168.7.10;branch=z9hG4bKcall;rport\r\n"
+		      "Max-Forwards: 70\r\nFrom: <sip:alice@203.0.113.10>;tag=r\r\n"
+		      "To: <sip:100@203.0.113.10>\r\nCall-ID: call\r\nCSeq: 1 INVITE\r\n"
+		      "Contact: <sip:alice@192.168.7.10>\r\nContent-Length: 0\r\n\r\n");
+	const char *invite = bench_next(&bench, PBX, "INVITE ");
+	assert_string_equal(bench_header(invite, "Route"), "<sip:10.0.0.20;lr>");
+	bench_reply(&bench, PBX, invite, "486 Busy Here", "p", NULL);
+	bench_next(&bench, PHONE, "SIP/2.0 100 ");
+	bench_next(&bench, PBX, "ACK ");
+	bench_next(&bench, PHONE, "SIP/2.0 486 ");
+	bench_receive(&bench, PHONE,
+		      "ACK sip:100@203.0.113.10 SIP/2.0\r\n"
+		      "Via: SIP/2.0/UDP 192.168.7.10;branch=z9hG4bKcall;rport\r\n"
+		      "Max-Forwards: 70\r\nFrom: <sip:alice@203.0.113.10>;tag=r\r\n"
+		      "To: <sip:100@203.0.113.10>\r\nCall-ID: call\r\nCSeq: 1 ACK\r\n"
+		      "Content-Length: 0\r\n\r\n");
+
 	request = send_register(
 		2, "<sip:alice@192.168.7.10:5070>;reg-id=1;+sip.instance=\"<urn:uuid:1>\"", more);
 	assert_string_equal(first, masked);
