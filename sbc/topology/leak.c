@@ -329,9 +329,7 @@ static size_t address_at(struct slice text, size_t start, bool is_v4, struct add
 		end--; /* of the sentence */
 	if (end < text.len && is_alnum(text.data[end]))
 		return 0;
-	if (addr_parse_ip(slice_sub(text, start, end - start), out) != 0)
-		return 0;
-	return end - start;
+	return addr_parse_ip(slice_sub(text, start, end - start), out) == 0 ? end - start : 0;
 }
 
 static bool on_found(void *owner, uint32_t id, struct slice text, size_t start)
