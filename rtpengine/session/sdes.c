@@ -281,7 +281,7 @@ int sdes_write(const struct sdes *sdes, struct sdp_media *media, bool is_answer)
 	return err;
 }
 
-bool sdes_is_used(const struct sdes *sdes)
+static bool sdes_is_used(const struct sdes *sdes)
 {
 	return sdes && sdes->is_used;
 }

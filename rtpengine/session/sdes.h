@@ -60,6 +60,5 @@ void sdes_apply(struct sdes *sdes, bool is_offerer, const struct options_sdes *o
 		struct random *random);
 /* a=crypto of our own; everything of that kind was taken out before. */
 MUST_CHECK int sdes_write(const struct sdes *sdes, struct sdp_media *media, bool is_answer);
-bool sdes_is_used(const struct sdes *sdes);
 const char *sdes_suite_text(const struct sdes *sdes); /* NULL = not used */
 void sdes_rule(const struct sdes *sdes, struct flow_rule *rule);

@@ -174,6 +174,7 @@ static json_t *show_side(const struct stream *stream, int side, uint64_t now_ms)
 		json_object_set_new(object, "rtcp_mux", json_boolean(at->mux));
 	set_text(object, "ice", peering_ice_text(at->peering));
 	set_text(object, "dtls", peering_dtls_text(at->peering));
+	set_text(object, "sdes", sdes_suite_text(at->sdes));
 	if (at->range) {
 		json_object_set_new(object, "rtp", show_flow(stream, side, false, now_ms));
 		if (stream->kind.is_rtp)
