@@ -98,6 +98,9 @@ struct way {
 void way_free(struct way *way);
 void way_find(struct subscriptions *all, const struct message *request,
 	      const struct transport_path *path, struct way *out);
+/* A REFER outside calls: 0, or the status to refuse it with. */
+unsigned int way_may_refer(const struct subscriptions *all, const struct message *refer,
+			   const struct transport_path *path, int from_peer);
 bool way_believes(const struct subscriptions *all, int peer);
 
 /* --- passing.c --- */

@@ -122,6 +122,25 @@ static int keep_body(struct passing *passing, const struct message *request,
 	return err ? err : second;
 }
 
+/* Without header fields in its URI: they are for who is in the dialog they speak of. */
+static void write_refer_to(const struct message *refer, const struct crossing *crossing,
+			   struct buf *out)
+{
+	struct name_addr address;
+	struct buf mapped;
+
+	if (name_addr_parse(message_value(refer, HEADER_REFER_TO), &address) != 0)
+		return;
+	struct slice uri = slice_sub(address.uri, 0, slice_find(address.uri, '?'));
+	buf_init(&mapped);
+	if (!hosts_map(&crossing->way, uri, &mapped))
+		buf_add(&mapped, uri);
+	builder_address(out, HEADER_REFER_TO, SLICE_NONE, buf_slice(&mapped), SLICE_NONE,
+			SLICE_NONE);
+	out->failed = out->failed || buf_failed(&mapped);
+	buf_free(&mapped);
+}
+
 static int keep_lines(struct passing *passing, const struct message *request,
 		      const struct crossing *crossing)
 {
@@ -135,6 +154,8 @@ static int keep_lines(struct passing *passing, const struct message *request,
 	headers_options(request, HEADER_REQUIRE, &lines);
 	if (state.len > 0)
 		builder_header(&lines, HEADER_SUBSCRIPTION_STATE, state);
+	if (passing->method == METHOD_REFER)
+		write_refer_to(request, crossing, &lines);
 	passing_copy_routes(request, &routes);
 	int err = keep(&passing->lines, &lines);
 	int second = keep(&passing->record_routes, &routes);

@@ -230,6 +230,8 @@ static void pass(struct subscriptions *all, struct transaction_handle handle,
 	enum method method = message_method(request);
 	unsigned int status = may_pass(all, way, method, path);
 
+	if (!status && method == METHOD_REFER)
+		status = way_may_refer(all, request, path, way->from_peer);
 	if (status == 501)
 		subscription_refuse(all, handle, request, path, status,
 				    SLICE("Allow: " ALLOWED_METHODS "\r\n"));

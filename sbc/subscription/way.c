@@ -137,6 +137,31 @@ void way_find(struct subscriptions *all, const struct message *request,
 	buf_free(&number);
 }
 
+unsigned int way_may_refer(const struct subscriptions *all, const struct message *refer,
+			   const struct transport_path *path, int from_peer)
+{
+	const struct config *config = all->worker->config;
+	const struct config_dialog *policy = from_peer >= 0
+						     ? &config->peers[from_peer].dialog
+						     : &config->interfaces[path->interface].dialog;
+	struct name_addr address;
+	struct uri uri;
+
+	if (name_addr_parse(message_value(refer, HEADER_REFER_TO), &address) != 0 ||
+	    uri_parse(address.uri, &uri) != 0)
+		return 400;
+	if (policy->transfer == CONFIG_TRANSFER_REFUSE)
+		return 603;
+	struct route_query query = {
+		.peer = from_peer,
+		.number = uri.user,
+		.domain = uri.host,
+		.is_registered = registrar_lookup(all->config.registrar, address.uri, NULL) != NULL,
+		.now = time(NULL)};
+	/* What nobody outside may call he may not have called either. */
+	return config->interfaces[path->interface].trusted || route_find(config, &query) ? 0 : 403;
+}
+
 void way_free(struct way *way)
 {
 	buf_free(&way->target);

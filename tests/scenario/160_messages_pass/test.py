@@ -52,6 +52,13 @@ def run(lab):
     expect(e.home.ask("MESSAGE", "sip:desk@example.com", headers="Require: telepathy\r\n").get("Unsupported") ==
            "telepathy", "420 names what is required")
     expect(e.home.ask("NOTIFY", "sip:desk@example.com", headers="Event: x\r\n").code == 481, "no NOTIFY from outside")
+    # REFER outside a call
+    sent = e.home.send("REFER", "sip:desk@example.com", headers="Refer-To: <sip:boss@192.168.0.19?X=y>\r\n")
+    refer = e.pbx.request("REFER")
+    expect(refer.get("Refer-To") == "<sip:boss@10.0.0.20>", "by the PBX's names: %s" % refer.get("Refer-To"))
+    e.pbx.reply(refer, 603, contact=False)
+    expect(e.home.answer(sent).code == 603, "603 comes back")
+    expect(e.home.ask("REFER", "sip:desk@example.com").code == 400, "REFER says to whom")
     # a stranger hears nothing
     stranger = e.add(End(lab, "stranger", "home", "198.51.100.66", "203.0.113.10", 5080))
     sent = stranger.send("MESSAGE", "sip:desk@example.com", body="spam")
