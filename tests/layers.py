@@ -40,6 +40,7 @@ LIBRARIES = [
     (r"jansson\.h", ["control/ng/json.c", "control/stats/", "control/cli/"]),
     (r"rte_.*", ["rtpengine/"]),
     (r"(bpf|xdp)/.*", ["rtpengine/datapath/"]),
+    (r"emmintrin\.h", ["rtpengine/datapath/checksum.h"]),
     (r"intel-ipsec-mb\.h", ["rtpengine/datapath/srtp_crypto.c"]),
     (r"libmnl/.*", ["rtpengine/datapath/"]),
     (r"microhttpd\.h", ["control/ng/server_http.c"]),
