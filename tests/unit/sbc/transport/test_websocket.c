@@ -373,7 +373,7 @@ static void bad_input_gets_its_status_and_the_end(void **state)
 	close(fd);
 	fd = bench_connect_to(&b.ws);
 	for (size_t i = 0; i < strlen(REQUEST) - 1; i++) {
-		assert_int_equal(write(fd, REQUEST + i, 1), 1);
+		assert_int_equal(write(fd, &(REQUEST)[i], 1), 1);
 		bench_run(&b, 0);
 	}
 	bench_write(fd, "\n");
