@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include "bench.h"
 #include "rtpengine/datapath/control.h"
+#include "rtpengine/datapath/srtp.h"
 
 #define MAX 4
 
@@ -269,6 +270,57 @@ static void a_named_source_lasts_as_long_as_its_epoch(void **state)
 	assert_int_equal(flow->named_count, count);
 }
 
+static void keys_go_on_until_another_comes_and_may_come_back(void **state)
+{
+	struct rig *rig = *state;
+	struct flow_id id = open_port(rig, 30000);
+	struct flow_rule rule = {.srtp_in = {.suite = FLOW_SRTP_AES_CM_128_HMAC_SHA1_80},
+				 .srtp_out = {.suite = FLOW_SRTP_AEAD_AES_128_GCM}};
+	struct flow_srtp_index index;
+	assert_int_equal(srtp_crypto_create(&rig->flows.crypto), 0);
+	assert_int_equal(flows_set(&rig->flows, id, &rule, 1), 0);
+	const struct flow *flow = atomic_load(&rig->endpoint.ports[0]);
+	struct srtp_context *in = flow->srtp_in, *out = flow->srtp_out;
+	assert_true(flow->has_srtp && in && out && in != out);
+	assert_null(flow->srtp_before);
+	assert_non_null(srtp_stream_add(out, 7));
+	assert_int_equal(flows_srtp(&rig->flows, id, true, &index, 1), 1);
+	assert_int_equal(index.ssrc, 7);
+	assert_int_equal(flows_srtp(&rig->flows, id, false, &index, 1), 0);
+
+	rule.dscp = 46;
+	assert_int_equal(flows_set(&rig->flows, id, &rule, 2), 0);
+	flow = atomic_load(&rig->endpoint.ports[0]);
+	assert_ptr_equal(flow->srtp_in, in);
+	assert_ptr_equal(flow->srtp_out, out);
+	rule.srtp_in.key[0] = rule.srtp_out.key[0] = 1;
+	assert_int_equal(flows_set(&rig->flows, id, &rule, 3), 0);
+	flow = atomic_load(&rig->endpoint.ports[0]);
+	assert_ptr_not_equal(flow->srtp_in, in);
+	assert_ptr_equal(flow->srtp_before, in);
+	assert_int_equal(flow->srtp_before_until_ns, 3 + 5000000000);
+	assert_ptr_not_equal(flow->srtp_out, out);
+	struct addr source = bench_addr("10.0.0.77:4004");
+	assert_int_equal(flows_lock(&rig->flows, id, &source), 0);
+	rule.srtp_in.key[0] = rule.srtp_out.key[0] = 0; /* the re-offer was refused */
+	assert_int_equal(flows_set(&rig->flows, id, &rule, 4), 0);
+	flow = atomic_load(&rig->endpoint.ports[0]);
+	assert_ptr_equal(flow->srtp_in, in);
+	assert_ptr_equal(flow->srtp_out, out);
+	assert_int_equal(flows_srtp(&rig->flows, id, true, &index, 1), 1);
+
+	rule.kind = FLOW_OTHER;
+	assert_int_equal(flows_set(&rig->flows, id, &rule, 5), -ERR_INVALID);
+	rule = (struct flow_rule){.source.mode = FLOW_SOURCE_SECURE};
+	assert_int_equal(flows_set(&rig->flows, id, &rule, 6), -ERR_INVALID);
+	rule.needs_srtp = true;
+	assert_int_equal(flows_set(&rig->flows, id, &rule, 7), 0);
+	flows_close(&rig->flows, id);
+	retire_all(&rig->retired);
+	srtp_crypto_destroy(rig->flows.crypto);
+	rig->flows.crypto = NULL;
+}
+
 static void a_new_tenant_finds_clean_numbers(void **state)
 {
 	struct rig *rig = *state;
@@ -295,6 +347,7 @@ int main(void)
 		T(nothing_goes_before_the_lcores_are_done),
 		T(a_locked_source_is_read_back_for_its_epoch_only),
 		T(a_named_source_lasts_as_long_as_its_epoch),
+		T(keys_go_on_until_another_comes_and_may_come_back),
 		T(a_new_tenant_finds_clean_numbers),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
