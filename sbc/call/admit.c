@@ -50,7 +50,8 @@ static bool identify(struct calls *calls, const struct message *request,
 		return status == 0;
 	}
 	counter_add(&calls->counters.unknown_caller, 1);
-	out->is_silent = policy == CONFIG_UNKNOWN_DROP;
+	out->is_silent = policy == CONFIG_UNKNOWN_DROP ||
+			 (may_challenge && !config->interfaces[path->interface].trusted);
 	refuse_with(out, 403, SLICE_NONE);
 	return false;
 }

@@ -184,6 +184,7 @@ void bye_receive(struct call *call, uint8_t early, uint8_t leg, struct transacti
 	call->legs[leg].bye_after_ack = false;
 	buf_init(&lines);
 	headers_copy(request, &crossing, &lines);
+	registrar_drop_credentials(call->calls->registrar, &lines);
 	call_end(call, call->answered_ms ? CALL_HUNG_UP : CALL_CANCELLED, 487, leg,
 		 buf_failed(&lines) ? SLICE_NONE : buf_slice(&lines));
 	buf_free(&lines);

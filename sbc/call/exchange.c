@@ -97,6 +97,7 @@ int exchange_keep_headers(struct call *call, const struct message *request)
 	buf_init(&own);
 	buf_init(&routes);
 	headers_copy(request, &crossing, &headers);
+	registrar_drop_credentials(call->calls->registrar, &headers);
 	write_extensions(call, request, &own);
 	write_breadth(request, &own);
 	headers_options(request, HEADER_SUPPORTED, &own);

@@ -277,6 +277,7 @@ static int fill(struct call *call, struct relayed *relayed, const struct message
 	crossing.own = own;
 	buf_add(&lines, own);
 	headers_copy(request, &crossing, &lines);
+	registrar_drop_credentials(call->calls->registrar, &lines);
 	headers_options(request, HEADER_SUPPORTED, &lines);
 	headers_options(request, HEADER_REQUIRE, &lines);
 	int err = buf_failed(&lines) ? -ERR_NO_MEMORY

@@ -1,5 +1,6 @@
 /* lookup.c - who is calling, and where the called one is.
  * SPDX-License-Identifier: Apache-2.0 */
+#include "sbc/auth/header.h"
 #include "sbc/registration/registering.h"
 
 enum { LOCATIONS_MAX = 16 };
@@ -178,4 +179,33 @@ unsigned int registrar_authenticate(struct registrar *registrar, const struct me
 		registrar_login_failed(registrar, path);
 	auth_server_challenge(&registrar->auth, &question, verdict == AUTH_STALE, now, headers);
 	return 407;
+}
+
+static bool is_for_us(const struct registrar *registrar, struct slice line)
+{
+	struct auth_fields fields;
+	enum header_id id = header_parse(slice_trim(slice_cut(&line, ':')));
+
+	return (id == HEADER_AUTHORIZATION || id == HEADER_PROXY_AUTHORIZATION) &&
+	       auth_fields_parse(line, &fields) == 0 &&
+	       registrar_domain(registrar, fields.realm) >= 0;
+}
+
+void registrar_drop_credentials(const struct registrar *registrar, struct buf *lines)
+{
+	size_t at = 0;
+
+	while (!buf_failed(lines) && at < lines->len) {
+		struct slice rest = slice_sub(buf_slice(lines), at, lines->len), line;
+		size_t before = rest.len;
+		if (!slice_next_line(&rest, &line))
+			break;
+		size_t len = before - rest.len;
+		if (!is_for_us(registrar, line)) {
+			at += len;
+			continue;
+		}
+		memmove(lines->data + at, lines->data + at + len, lines->len - at - len);
+		lines->len -= len;
+	}
 }

@@ -78,6 +78,8 @@ unsigned int registrar_authenticate(struct registrar *registrar, const struct me
 				    const struct transport_path *path, struct buf *headers);
 /* How long its NAT is known to bear silence; 0 = nothing is sent. */
 uint32_t registrar_keepalive_ms(const struct registrar *registrar, const struct binding *binding);
+/* Credentials for a domain of ours are for us alone: their lines are taken out of `lines`. */
+void registrar_drop_credentials(const struct registrar *registrar, struct buf *lines);
 const struct binding_table *registrar_bindings(const struct registrar *registrar);
 const struct registrar_counters *registrar_counters(const struct registrar *registrar);
 uint32_t registrar_pending(const struct registrar *registrar);

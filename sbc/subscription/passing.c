@@ -150,6 +150,7 @@ static int keep_lines(struct passing *passing, const struct message *request,
 	buf_init(&lines);
 	buf_init(&routes);
 	headers_copy(request, crossing, &lines);
+	registrar_drop_credentials(passing->all->config.registrar, &lines);
 	headers_options(request, HEADER_SUPPORTED, &lines);
 	headers_options(request, HEADER_REQUIRE, &lines);
 	if (state.len > 0)
