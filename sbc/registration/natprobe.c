@@ -46,10 +46,29 @@ struct natprobes {
 };
 
 static void on_readable(void *owner, int events);
+static int open_side(struct natprobes *probes, const struct transport_path *path);
 
 static const struct config_nat *rules_of(const struct natprobes *probes, uint16_t interface)
 {
 	return &probes->worker->config->interfaces[interface].nat;
+}
+
+/* From the start, so that a worker holds as many descriptors as it ever will. What cannot be opened
+ * now is tried again with the first phone. */
+static void open_sides(struct natprobes *probes)
+{
+	static const uint8_t families[] = {AF_INET, AF_INET6};
+
+	for (uint16_t i = 0; i < probes->side_count; i++) {
+		struct transport_path path = {.interface = i};
+
+		if (rules_of(probes, i)->keepalive.mode != CONFIG_KEEPALIVE_ADAPTIVE)
+			continue;
+		for (size_t f = 0; f < 2 && probes->sides[i].fd < 0; f++)
+			if (transport_listener_for(probes->worker->transport, i, SIP_UDP,
+						   families[f], &path.listener) == 0)
+				(void)open_side(probes, &path);
+	}
 }
 
 int natprobes_create(struct worker *worker, struct natprobes **out)
@@ -69,6 +88,7 @@ int natprobes_create(struct worker *worker, struct natprobes **out)
 		natprobes_destroy(probes);
 		return -ERR_NO_MEMORY;
 	}
+	open_sides(probes);
 	*out = probes;
 	return 0;
 }

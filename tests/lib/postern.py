@@ -141,7 +141,12 @@ class Postern:
         try:
             wait_until(idle, seconds, "nothing is left behind", step=0.3)
         except LabError:
-            raise LabError("left behind after %d s: %s" % (seconds, "; ".join(self.difference)))
+            raise LabError("left behind after %d s: %s\n%s" % (seconds, "; ".join(self.difference), self.open_files()))
+
+    def open_files(self):
+        return "\n".join("%s: %s" % (name, " ".join(sorted(
+            os.readlink("/proc/%d/fd/%s" % (pid, fd)) for fd in os.listdir("/proc/%d/fd" % pid))))
+            for name, pid in self.pids().items() if name.startswith("postern-"))
 
     def stop(self, expect=0):
         status = self.process.stop(seconds=15)

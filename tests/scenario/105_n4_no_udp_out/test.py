@@ -5,6 +5,7 @@ import socket
 import time
 
 from lib.baresip import Baresip
+from lib.lab import LabError
 from lib.edge import Edge, expect
 from lib.phone import parse
 
@@ -30,14 +31,21 @@ def reply_by_tcp(lab, source_port, via_port):
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     listener.bind(("10.0.0.30", via_port))
     listener.listen(4)
-    listener.settimeout(5)
+    listener.settimeout(1)
     udp = lab.socket("desk", socket.AF_INET, socket.SOCK_DGRAM)
     udp.bind(("10.0.0.30", source_port))
-    udp.sendto(("OPTIONS sip:10.0.0.1 SIP/2.0\r\nVia: SIP/2.0/UDP 10.0.0.30:%d;branch=z9hG4bK%x;rport\r\n"
-                "Max-Forwards: 70\r\nFrom: <sip:a@example.com>;tag=1\r\nTo: <sip:10.0.0.1>\r\nCall-ID: %x\r\n"
-                "CSeq: 1 OPTIONS\r\nContent-Length: 0\r\n\r\n" % (via_port, time.monotonic_ns(), time.monotonic_ns())
-                ).encode(), ("10.0.0.1", 5060))
-    connection, source = listener.accept()
+    request = ("OPTIONS sip:10.0.0.1 SIP/2.0\r\nVia: SIP/2.0/UDP 10.0.0.30:%d;branch=z9hG4bK%x;rport\r\n"
+               "Max-Forwards: 70\r\nFrom: <sip:a@example.com>;tag=1\r\nTo: <sip:10.0.0.1>\r\nCall-ID: %x\r\n"
+               "CSeq: 1 OPTIONS\r\nContent-Length: 0\r\n\r\n" % (via_port, time.monotonic_ns(), time.monotonic_ns())).encode()
+    for _ in range(5):  # a connection of before may break under the first reply: over UDP one asks again
+        udp.sendto(request, ("10.0.0.1", 5060))
+        try:
+            connection, source = listener.accept()
+            break
+        except socket.timeout:
+            continue
+    else:
+        raise LabError("no reply by TCP")
     connection.settimeout(5)
     message = parse(connection.recv(65536))
     expect(source[0] == "10.0.0.1" and message.code >= 200 and message.method == "OPTIONS", message.first_line)
