@@ -4,6 +4,7 @@ subscriptions; and NG over TCP in JSON, HTTP and WebSocket."""
 import base64
 import json
 import os
+import re
 import socket
 import struct
 import time
@@ -99,9 +100,8 @@ def recording(bench, lab):
     path = os.path.join(lab.dir, "recordings", "one.pcapng")
 
     def count():
-        out = lab.run("desk", "tshark", "-r", path, "-d", "udp.port==20000-20199,rtp", "-T", "fields", "-e",
-                      "ip.src", "-e", "udp.length")
-        return sorted(line.split()[0] for line in out.splitlines() if line[:1].isdigit())
+        out = lab.run("desk", "tcpdump", "-nr", path)
+        return sorted(re.findall(r" IP (\d+\.\d+\.\d+\.\d+)\.\d+ > ", out))
     wait_until(lambda: os.path.getsize(path) > 2000, 3, "the file is written")
     time.sleep(0.2)
     expect(count() == ["10.0.0.30"] * 7 + ["203.0.113.1"] * 5, "what was said while recording: %s" % count())
