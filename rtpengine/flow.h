@@ -178,8 +178,8 @@ struct flow_rule {
 	struct flow_id rtp_of;  /* FLOW_RTCP: the flow with the RTP of the same peer, if any */
 	struct flow_alter alter;
 	/* STUN that names a session of `ice`, and DTLS records from the locked source or an
-	 * expected address (in mode CLOSED: from anybody), are given to the control thread, within a
-	 * rate (RFC 7983; not with FLOW_OTHER). Other STUN and DTLS is dropped. */
+	 * expected address (in mode CLOSED: from anybody), are given to the control thread, within
+	 * a rate (RFC 7983; not with FLOW_OTHER). Other STUN and DTLS is dropped. */
 	bool has_ice;
 	bool has_dtls;
 	struct flow_ice ice;

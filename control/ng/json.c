@@ -61,7 +61,9 @@ static int read_value(struct reader *reader, const json_t *json, unsigned depth,
 
 	if (json_is_null(json))
 		return 0;
-	if (depth > NG_MAX_DEPTH || ++reader->values > NG_MAX_VALUES)
+	/* As bencode has it, a text in the innermost list is no further level. */
+	if ((depth > NG_MAX_DEPTH && (json_is_array(json) || json_is_object(json))) ||
+	    ++reader->values > NG_MAX_VALUES)
 		return -ERR_TOO_LARGE;
 	value = arena_zalloc(reader->arena, sizeof(*value));
 	if (!value)

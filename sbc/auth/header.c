@@ -155,9 +155,11 @@ bool auth_is_quotable(struct slice value)
 		unsigned char c = (unsigned char)value.data[i];
 		if (c < ' ' || c == 0x7f)
 			return false;
-		if (c == '\\' && ++i == value.len)
-			return false;
 		if (c == '"')
+			return false;
+		if (c != '\\')
+			continue;
+		if (++i == value.len || (unsigned char)value.data[i] < ' ' || value.data[i] == 0x7f)
 			return false;
 	}
 	return true;

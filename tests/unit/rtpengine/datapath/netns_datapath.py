@@ -364,7 +364,7 @@ def main():
             except BaseException as e:  # noqa: one failed test must not hide the next
                 failed += 1
                 print("not ok %d - %s\n# %s: %s" % (i, name, type(e).__name__, str(e)[:600]), flush=True)
-                print("# " + open("/tmp/%s.log" % PREFIX).read()[-600:].replace("\n", "\n# "), flush=True)
+                print("# " + open("/tmp/%s.log" % PREFIX).read()[-6000:].replace("\n", "\n# "), flush=True)
     finally:
         clean()
         if os.path.exists("/tmp/%s.log" % PREFIX):

@@ -138,7 +138,14 @@ static void command_totals(struct relay *relay, char **words)
 static void command_events(struct relay *relay, char **words)
 {
 	(void)words;
-	static const char *const names[] = {"locked", "moved", "hijack"};
+	static const char *const names[] = {
+		[DATAPATH_SOURCE_LOCKED] = "locked",
+		[DATAPATH_SOURCE_MOVED] = "moved",
+		[DATAPATH_SOURCE_ROAMED] = "roamed",
+		[DATAPATH_HIJACK] = "hijack",
+		[DATAPATH_DTMF] = "dtmf",
+		[DATAPATH_PLAYED] = "played",
+	};
 	struct datapath_event events[64];
 	size_t n = datapath_events(relay->datapath, events, 64);
 	printf("events=%zu", n);
