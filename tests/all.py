@@ -68,7 +68,7 @@ def formatting():
 def fuzz(seconds):
     say("each fuzz target for %d s" % seconds)
     result = subprocess.run([sys.executable, os.path.join(TOP, "tests/fuzz/fuzz.py"), "--build",
-                             os.path.join(TOP, "build/fuzz"), "--seconds", str(seconds), "--count"],
+                             os.path.join(TOP, "build/fuzz"), "--seconds", str(seconds), "--seed", "1", "--count"],
                             cwd=TOP, stdout=subprocess.PIPE, text=True)
     for line in result.stdout.splitlines():
         print(line, flush=True)
@@ -80,7 +80,7 @@ def fuzz(seconds):
 def main():
     parser = argparse.ArgumentParser(prog="./run tests")
     parser.add_argument("names", nargs="*", help="only scenarios whose folder holds one of these words")
-    parser.add_argument("--fuzz-seconds", type=int, default=8)
+    parser.add_argument("--fuzz-seconds", type=int, default=5)
     options = parser.parse_args()
     if options.names:
         if build("asan"):

@@ -26,6 +26,7 @@ def main():
     parser.add_argument("target", nargs="?")
     parser.add_argument("--build", required=True)
     parser.add_argument("--seconds", type=int, default=60)
+    parser.add_argument("--seed", type=int, default=0, help="the same inputs again; 0 = others each time")
     parser.add_argument("--count", action="store_true", help="one line per target only")
     options = parser.parse_args()
     found = [(n, p) for n, p in targets(options.build) if options.target in (None, n)]
@@ -39,7 +40,7 @@ def main():
         name, path = item
         corpus = os.path.join(TOP, "tests/fuzz/corpus", name)
         with tempfile.TemporaryDirectory() as scratch:
-            command = [path, "-max_total_time=%d" % options.seconds, "-timeout=10", "-rss_limit_mb=2048",
+            command = [path, "-max_total_time=%d" % options.seconds, "-seed=%d" % options.seed, "-timeout=10", "-rss_limit_mb=2048",
                        "-artifact_prefix=%s/%s-" % (findings, name), "-print_final_stats=1", scratch]
             if os.path.isdir(corpus):
                 command.append(corpus)
