@@ -77,6 +77,7 @@ def main():
     parser.add_argument("--logs")
     parser.add_argument("--workers", type=int, help="only this worker count")
     options = parser.parse_args()
+    options.build = os.path.abspath(options.build)
     folders = [os.path.abspath(f) for f in options.folder or [HERE, os.path.join(TESTS, "interop")]]
     cases = discover(folders, options.names)
     if options.workers:
