@@ -17,6 +17,7 @@
 #include "sbc/call/core.h"
 #include "sbc/registration/registry.h"
 #include "sbc/route/shared.h"
+#include "sbc/sandbox.h"
 #include "sbc/show/show.h"
 
 enum { EXIT_USAGE = 2 };
@@ -149,6 +150,9 @@ static int drop_privileges(struct program *program)
 	if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0)
 		log_warn(&program->log, "start.no_new_privileges", "reason=\"%s\"",
 			 strerror(errno));
+	char why[128];
+	if (sandbox_enter(why, sizeof(why)) != 0)
+		log_warn(&program->log, "start.no_sandbox", "reason=\"%s\"", why);
 	return 0;
 }
 

@@ -45,6 +45,7 @@ LIBRARIES = [
     (r"libmnl/.*", ["rtpengine/datapath/"]),
     (r"emmintrin\.h", ["rtpengine/datapath/checksum.h"]),  # SSE2: part of every x86-64
     (r"microhttpd\.h", ["control/ng/server_http.c"]),
+    (r"seccomp\.h", ["sbc/sandbox.c"]),
     (r"wslay/.*", ["control/ng/server_ws.c", "sbc/transport/websocket.c"]),
     (r"openssl/.*", ["config/certificate.c", "control/base/digest.c", "control/ng/server_http.c", "rtpengine/ice/hmac.c", "rtpengine/dtls/",
                      "sbc/transport/tls_private.h", "sbc/transport/tls_verify.c"]),
