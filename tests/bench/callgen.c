@@ -2,8 +2,10 @@
  * retransmissions (T1 0.5 s), done and counted. Receive times are the kernel's.
  *
  * usage: callgen EDGE-IP PHONE-IP PBX-IP RATE CALLS HOLD-MS RING-MS
- * INVITE with SDP, 180, 200 after RING-MS, ACK, BYE after HOLD-MS, 200. One JSON line at the end;
- * exit 0 when no call failed. The phone claims a private address (192.168.7.10), as behind a NAT.
+ *        callgen EDGE-IP PHONE-IP PBX-IP RATE PHONES register
+ * INVITE with SDP, 180, 200 after RING-MS, ACK, BYE after HOLD-MS, 200; or one REGISTER of each
+ * phone, answered 200 by the PBX. One JSON line at the end; exit 0 when none failed. The phone
+ * claims a private address (192.168.7.10), as behind a NAT.
  * SPDX-License-Identifier: Apache-2.0 */
 #include <arpa/inet.h>
 #include <errno.h>
@@ -65,6 +67,8 @@ struct generator {
 	int *bucket;
 	unsigned legs, mask, started, live, live_max, ok, failed;
 	unsigned again_invite, again_bye, again_ok, repeats_seen, strays;
+	unsigned reordered; /* 180 behind its 200 */
+	bool registers;     /* no calls, REGISTERs */
 };
 
 static uint64_t now_ns(void)
@@ -151,6 +155,26 @@ static void send_invite(struct generator *g, unsigned i)
 	transmit(g->phone_fd, out, (size_t)n, &g->edge_addr);
 }
 
+static void send_register(struct generator *g, unsigned i)
+{
+	char out[1024];
+	int n = snprintf(
+		out, sizeof(out),
+		"REGISTER sip:example.net SIP/2.0\r\n"
+		"Via: SIP/2.0/UDP 192.168.7.10:5060;branch=z9hG4bKg%ux1r%u;rport\r\n"
+		"Max-Forwards: 70\r\nFrom: <sip:u%u@example.net>;tag=%ua%u\r\n"
+		"To: <sip:u%u@example.net>\r\nCall-ID: r%u-%u@bench\r\n"
+		"CSeq: 1 REGISTER\r\nContact: <sip:u%u@192.168.7.10:5060;transport=udp>\r\n"
+		"Expires: 600\r\nContent-Length: 0\r\n\r\n",
+		i, g->run, i, g->run, i, i, i, g->run, i);
+	transmit(g->phone_fd, out, (size_t)n, &g->edge_addr);
+}
+
+static void send_first(struct generator *g, unsigned i)
+{
+	g->registers ? send_register(g, i) : send_invite(g, i);
+}
+
 static void send_in_dialog(struct generator *g, unsigned i, const char *method, unsigned cseq)
 {
 	const struct call *call = &g->call[i];
@@ -220,6 +244,7 @@ static void on_invite_reply(struct generator *g, unsigned i, int code, const cha
 	if (code < 200) {
 		if (call->state == CALL_INVITED)
 			call->state = CALL_RINGING;
+		g->reordered += call->state == CALL_TALKING;
 	} else if (code < 300) {
 		if (call->state < CALL_TALKING) {
 			call->answered = at;
@@ -254,7 +279,12 @@ static void phone_receive(struct generator *g, const char *message, uint64_t at)
 	    i >= g->calls)
 		return;
 	struct call *call = &g->call[i];
-	if (step == 1) {
+	if (step == 1 && g->registers) {
+		if (code < 200 || call->state != CALL_INVITED)
+			return;
+		call->answered = at;
+		finish(g, i, code < 300);
+	} else if (step == 1) {
 		on_invite_reply(g, i, code, message, at);
 	} else if (step == 3 && code >= 200 && call->state == CALL_ENDING) {
 		call->ended = at;
@@ -284,8 +314,12 @@ static size_t write_reply(const struct generator *g, char *out, size_t size, con
 		if (!memmem(value, (size_t)len, "tag=", 4))
 			n += (size_t)snprintf(out + n, size - n, ";tag=%ub%u", g->run, tag);
 	}
-	n += (size_t)snprintf(out + n, size - n, "\r\nContact: <sip:pbx@%s:5060;transport=udp>\r\n",
-			      g->pbx);
+	if (g->registers && header(request, "Contact", NULL, &value, &len, NULL))
+		n += (size_t)snprintf(out + n, size - n, "\r\nContact: %.*s;expires=600\r\n", len,
+				      value);
+	else
+		n += (size_t)snprintf(out + n, size - n,
+				      "\r\nContact: <sip:pbx@%s:5060;transport=udp>\r\n", g->pbx);
 	if (body)
 		n += (size_t)snprintf(out + n, size - n, "Content-Type: application/sdp\r\n");
 	n += (size_t)snprintf(out + n, size - n, "Content-Length: %zu\r\n\r\n%s",
@@ -347,7 +381,8 @@ static void pbx_receive(struct generator *g, const char *message, uint64_t at,
 				  : NULL;
 	unsigned k = tag ? (unsigned)strtoul(tag + n, NULL, 10) : g->legs;
 	if (k >= g->legs) {
-		if (strncmp(message, "OPTIONS ", 8) == 0) /* health checks of the edge */
+		if (strncmp(message, "OPTIONS ", 8) == 0 || /* health checks of the edge */
+		    (g->registers && strncmp(message, "REGISTER ", 9) == 0))
 			transmit(g->pbx_fd, out,
 				 write_reply(g, out, sizeof(out), message, "200 OK", 0, NULL),
 				 from);
@@ -398,7 +433,7 @@ static void phone_timers(struct generator *g, unsigned i, uint64_t now)
 							   : backoff(call->retransmissions));
 		if (call->state == CALL_INVITED) {
 			g->again_invite++;
-			send_invite(g, i);
+			send_first(g, i);
 		} else {
 			g->again_bye++;
 			send_in_dialog(g, i, "BYE", 2);
@@ -484,7 +519,7 @@ static void run(struct generator *g)
 			call->state = CALL_INVITED;
 			call->invited = now_ns();
 			call->retransmit_at = call->invited + T1;
-			send_invite(g, g->started++);
+			send_first(g, g->started++);
 			if (++g->live > g->live_max)
 				g->live_max = g->live;
 		}
@@ -528,19 +563,22 @@ static void print_result(struct generator *g)
 	qsort(setup, n, sizeof(*setup), compare);
 	printf("{\"calls\": %u, \"ok\": %u, \"failed\": %u, \"live_max\": %u, \"again_invite\": "
 	       "%u, \"again_bye\": %u, "
-	       "\"again_ok\": %u, \"repeats_seen\": %u, \"strays\": %u, \"setup_p50_ms\": %.3f, "
+	       "\"again_ok\": %u, \"repeats_seen\": %u, \"reordered\": %u, \"strays\": %u, "
+	       "\"setup_p50_ms\": %.3f, "
 	       "\"setup_p99_ms\": %.3f}\n",
 	       g->calls, g->ok, g->failed, g->live_max, g->again_invite, g->again_bye, g->again_ok,
-	       g->repeats_seen, g->strays, n ? (double)setup[n / 2] / 1e6 : 0,
+	       g->repeats_seen, g->reordered, g->strays, n ? (double)setup[n / 2] / 1e6 : 0,
 	       n ? (double)setup[n * 99 / 100] / 1e6 : 0);
 	free(setup);
 }
 
 int main(int argc, char **argv)
 {
-	if (argc != 8) {
+	bool registers = argc == 7 && strcmp(argv[6], "register") == 0;
+	if (argc != 8 && !registers) {
 		fprintf(stderr,
-			"usage: callgen EDGE-IP PHONE-IP PBX-IP RATE CALLS HOLD-MS RING-MS\n");
+			"usage: callgen EDGE-IP PHONE-IP PBX-IP RATE CALLS HOLD-MS RING-MS\n"
+			"       callgen EDGE-IP PHONE-IP PBX-IP RATE PHONES register\n");
 		return 2;
 	}
 	struct generator g = {.edge = argv[1],
@@ -548,8 +586,9 @@ int main(int argc, char **argv)
 			      .pbx = argv[3],
 			      .rate = atof(argv[4]),
 			      .calls = (unsigned)atoi(argv[5]),
-			      .hold_ms = (unsigned)atoi(argv[6]),
-			      .ring_ms = (unsigned)atoi(argv[7]),
+			      .hold_ms = registers ? 0 : (unsigned)atoi(argv[6]),
+			      .ring_ms = registers ? 0 : (unsigned)atoi(argv[7]),
+			      .registers = registers,
 			      .run = (unsigned)(now_ns() / MS % 100000000)};
 	g.edge_addr = (struct sockaddr_in){.sin_family = AF_INET, .sin_port = htons(5060)};
 	inet_aton(g.edge, &g.edge_addr.sin_addr);
