@@ -72,7 +72,7 @@ def main():
     parser = argparse.ArgumentParser()
     parser.add_argument("names", nargs="*")
     parser.add_argument("--build", required=True)
-    parser.add_argument("--jobs", type=int, default=5)
+    parser.add_argument("--jobs", type=int, default=8)
     parser.add_argument("--folder", action="append")
     parser.add_argument("--logs")
     parser.add_argument("--workers", type=int, help="only this worker count")

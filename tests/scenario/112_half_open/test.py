@@ -11,7 +11,7 @@ from lib.edge import Edge, WAN, expect
 from lib.lab import wait_until
 from lib.tls import Authority, FlowPhone
 
-WORKERS = [1, 4]
+WORKERS = [4]
 TIMEOUT = 90
 ALONE = True
 COUNT, STARTED = 10000, 300

@@ -9,7 +9,7 @@ from lib.lab import wait_until
 from lib.redis import Redis
 from lib.sipp import Sipp
 
-WORKERS = [1, 2, 4]
+WORKERS = [2, 4]
 TIMEOUT = 200
 ALONE = True
 CALLS = 200
