@@ -120,6 +120,16 @@ static void count_end(struct call *call)
 	}
 }
 
+static void account(struct call *call)
+{
+	limits_leave(call->calls->limits, call->legs[CALLER].interface, call->legs[CALLER].peer,
+		     call->route && call->route->priority == CONFIG_PRIORITY_EMERGENCY);
+	count_end(call);
+	cdr_log(call);
+	if (!call->answered_ms || (call->cause != CALL_HUNG_UP && call->cause != CALL_STOPPED))
+		recent_keep(call);
+}
+
 void call_end(struct call *call, enum call_cause cause, unsigned int status, int by,
 	      struct slice reason)
 {
@@ -129,7 +139,9 @@ void call_end(struct call *call, enum call_cause cause, unsigned int status, int
 		return;
 	call->state = CALL_ENDING;
 	call->cause = cause;
-	call->status = call->answered_ms ? 200 : status;
+	call->status = call->answered_ms        ? 200
+		       : call->exchange.refused ? call->exchange.refused
+						: status;
 	call->ended_by = by;
 	call->ended_ms = call_now(call);
 	wheel_cancel(calls->worker->wheel, &call->upkeep);
@@ -148,12 +160,8 @@ void call_end(struct call *call, enum call_cause cause, unsigned int status, int
 		media_delete(calls->media, &call->media);
 	call->media_pending = false;
 	record_drop(call);
-	limits_leave(calls->limits, call->legs[CALLER].interface, call->legs[CALLER].peer,
-		     call->route && call->route->priority == CONFIG_PRIORITY_EMERGENCY);
-	count_end(call);
-	cdr_log(call);
-	if (!call->answered_ms || (cause != CALL_HUNG_UP && cause != CALL_STOPPED))
-		recent_keep(call);
+	if (!call->is_branch)
+		account(call);
 	call_release_if_done(call);
 }
 

@@ -2,6 +2,7 @@
 #include "sbc/call/call.h"
 #include <stdlib.h>
 #include <time.h>
+#include "sbc/call/fork.h"
 #include "sbc/call/verbs.h"
 #include "sbc/topology/owned.h"
 
@@ -138,6 +139,7 @@ static void call_free(struct call *call)
 {
 	struct calls *calls = call->calls;
 
+	fork_forget(call);
 	exchange_clear(call);
 	inside_free(call);
 	early_end_all(call);
@@ -257,7 +259,7 @@ struct call *calls_by_server(const struct calls *calls, struct transaction_handl
 
 	while ((link = table_find(&calls->by_server, spread(handle.id), link))) {
 		struct call *call = container_of(link, struct call, exchange.by_server);
-		if (call->exchange.server.id == handle.id)
+		if (call->exchange.server.id == handle.id && !call->is_branch)
 			return call;
 	}
 	return NULL;
@@ -324,6 +326,7 @@ void call_go_on(struct call *call)
 	exchange_go_on(call);
 	inside_go_on(call);
 	reply_go_on(call);
+	fork_go_on(call);
 }
 
 uint64_t call_now(const struct call *call)

@@ -56,6 +56,7 @@ const char *call_cause_text(enum call_cause cause);
 	X(reinvites, "re-INVITEs")                                                                 \
 	X(updates, "UPDATEs")                                                                      \
 	X(glare, "offers that crossed (491)")                                                      \
+	X(branches, "branches of calls to several phones")                                         \
 	X(forks, "second answers of a fork, ended")                                                \
 	X(unknown_dialog, "requests for no dialog of ours (481)")                                  \
 	X(foreign_source, "in-dialog requests from somebody else's address")                       \
@@ -118,6 +119,8 @@ struct call {
 	struct slice target;   /* owned; the number called, as its peer's rules make it */
 	struct slice invite;   /* owned; as it came, while there may be other targets */
 	struct hunt hunt;      /* what it may still be sent to */
+	struct fork *fork;     /* while it is one of several branches; NULL = it stands alone */
+	bool is_branch;        /* that has lost: another one counts, and speaks to the caller */
 	bool has_target;       /* leg B was made for one */
 	bool has_provisional;  /* of the target in hand */
 	uint64_t sent_ms;      /* when its INVITE went out */

@@ -2,6 +2,7 @@
  * The first INVITE and a re-INVITE go the same way; setup.c and reinvite.c are where they differ.
  * SPDX-License-Identifier: Apache-2.0 */
 #include "sbc/call/exchange.h"
+#include "sbc/call/fork.h"
 #include "sbc/call/verbs.h"
 #include "sbc/topology/headers.h"
 #include "sbc/topology/owned.h"
@@ -56,14 +57,16 @@ bool exchange_is_merged(const struct calls *calls, const struct message *request
 	return false;
 }
 
-/* RFC 5393 5.3.2: how far a request may still be forked is passed on. */
-static void write_breadth(const struct message *request, struct buf *out)
+/* RFC 5393 5.3.2: how far a request may still be forked is passed on, in equal parts. */
+static void write_breadth(const struct call *call, const struct message *request, struct buf *out)
 {
-	struct slice breadth;
+	struct slice value;
+	uint32_t breadth = 60;
 
-	builder_header_text(out, SLICE("Max-Breadth"),
-			    message_header(request, SLICE("Max-Breadth"), &breadth) ? breadth
-										    : SLICE("60"));
+	if (message_header(request, SLICE("Max-Breadth"), &value) &&
+	    slice_to_u32(slice_trim(value), UINT32_MAX, &breadth) != 0)
+		breadth = 1; /* admit() and reinvite.c have refused what is no number */
+	buf_printf(out, "Max-Breadth: %u\r\n", fork_breadth(call, breadth));
 }
 
 /* What of the extensions the other side may use. A late offer in a reliable provisional is answered
@@ -99,7 +102,7 @@ int exchange_keep_headers(struct call *call, const struct message *request)
 	headers_copy(request, &crossing, &headers);
 	registrar_drop_credentials(call->calls->registrar, &headers);
 	write_extensions(call, request, &own);
-	write_breadth(request, &own);
+	write_breadth(call, request, &own);
 	headers_options(request, HEADER_SUPPORTED, &own);
 	headers_options(request, HEADER_REQUIRE, &own);
 	if (exchange->is_initial)
@@ -288,10 +291,15 @@ void exchange_refuse(struct call *call, unsigned int status, struct slice header
 		return;
 	exchange->is_replied = true;
 	provisional_settle(call);
+	if (call->fork && !fork_refused(call, &reply.status, &reply.headers))
+		return; /* others may still answer */
+	exchange->refused = (uint16_t)reply.status;
+	status = reply.status;
 	call_note_sent(call, exchange->from, SLICE_NONE, status, exchange->server_cseq, false);
 	if (transaction_reply(call->calls->worker->transactions, exchange->server, &reply) != 0)
 		log_debug(call->calls->worker->log, "call.reply_not_sent", "call=%.*s status=%u",
 			  TOKEN_LENGTH, call->id, status);
+	fork_free(call);
 }
 
 void exchange_fail(struct call *call, enum call_cause cause, unsigned int status,

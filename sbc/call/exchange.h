@@ -60,6 +60,7 @@ struct exchange {
 	bool is_late;      /* INVITE without SDP: the other side offers */
 	bool is_cancelled; /* `from` sent CANCEL */
 	bool is_replied;   /* a final reply is out */
+	uint16_t refused;  /* with this status; 0 = not */
 	bool is_answered;  /* a 2xx came */
 	bool is_asked;     /* the relay has the offer, and does not finish something else first */
 	bool is_stale;     /* the relay has the answer of another early dialog than the 2xx's */

@@ -2,6 +2,7 @@
  * both sides have them, the caller's PRACK goes on to the callee with what it carries. When only
  * the callee has, we PRACK; when only the caller has, we repeat and hear the PRACK.
  * SPDX-License-Identifier: Apache-2.0 */
+#include "sbc/call/fork.h"
 #include "sbc/call/verbs.h"
 
 /* --- from the side that was called --- */
@@ -99,7 +100,7 @@ bool provisional_may_send(const struct call *call, const struct draft *draft)
 	const struct provisional *provisional = &call->provisional;
 
 	if (!provisional->is_waiting)
-		return true;
+		return !fork_holds(call);
 	/* RFC 3262 3: one at a time; a 2xx does not overtake an offer or answer. */
 	return draft->status >= 200 && !provisional->has_sdp;
 }

@@ -1,6 +1,7 @@
 /* receive.c - a request for the call layer: which dialog, which verb.
  * SPDX-License-Identifier: Apache-2.0 */
 #include "sbc/call/check.h"
+#include "sbc/call/fork.h"
 #include "sbc/call/verbs.h"
 #include "sbc/route/refuse.h"
 
@@ -190,6 +191,7 @@ void calls_cancelled(struct calls *calls, struct transaction_handle handle,
 	struct exchange *exchange = &call->exchange;
 	call_note(call, exchange->from, false, cancel);
 	exchange->is_cancelled = true;
+	fork_abandon(call);
 	if (exchange->is_initial) {
 		exchange_refuse(call, 487, SLICE_NONE);
 		call_end(call, CALL_CANCELLED, 487, exchange->from, SLICE_NONE);
@@ -209,6 +211,8 @@ void calls_server_failed(struct calls *calls, struct transaction_handle handle, 
 		return;
 	log_debug(calls->worker->log, "call.reply_lost", "call=%.*s reason=\"%s\"", TOKEN_LENGTH,
 		  call->id, err_text(err));
-	if (call->state != CALL_ENDING && call->exchange.is_initial && !call->exchange.is_replied)
-		call_end(call, CALL_UNREACHABLE, 0, -1, SLICE_NONE);
+	if (call->state == CALL_ENDING || !call->exchange.is_initial || call->exchange.is_replied)
+		return;
+	fork_abandon(call);
+	call_end(call, CALL_UNREACHABLE, 0, -1, SLICE_NONE);
 }

@@ -1,6 +1,7 @@
 /* response.c - what the side an INVITE went to says to it.
  * SPDX-License-Identifier: Apache-2.0 */
 #include "sbc/call/credentials.h"
+#include "sbc/call/fork.h"
 #include "sbc/call/verbs.h"
 #include "sbc/topology/headers.h"
 #include "sbc/topology/owned.h"
@@ -137,6 +138,7 @@ static void on_answer(struct call *call, const struct message *response,
 	transaction_set_context(call->calls->worker->transactions, exchange->client,
 				answer_context(call->calls, call->number, response));
 	exchange->is_answered = true;
+	fork_won(call);
 	exchange->client = TRANSACTION_NONE;
 	call->pending--;
 	int err = confirm(call, response, path);

@@ -95,8 +95,8 @@ static void say_begin(const struct call *call)
 		 SLICE_ARG(call->callee), call->route->name);
 }
 
-static int begin(struct call *call, struct transaction_handle handle, const struct message *request,
-		 const struct transport_path *path, const struct admission *admission)
+int setup_begin(struct call *call, struct transaction_handle handle, const struct message *request,
+		const struct transport_path *path, const struct admission *admission)
 {
 	call->route = admission->route;
 	call->parent = admission->parent;
@@ -132,7 +132,7 @@ void setup_receive(struct calls *calls, struct transaction_handle handle,
 		return;
 	}
 	counter_add(&calls->counters.attempts, 1);
-	int err = begin(call, handle, request, path, &admission);
+	int err = setup_begin(call, handle, request, path, &admission);
 	if (err) {
 		exchange_fail(call, CALL_FAILED, err == -ERR_NO_MEMORY ? 500 : 400, SLICE_NONE);
 		return;

@@ -2,6 +2,7 @@
  * person decides (RFC 3261 16.6, 16.7). The targets are found by sbc/route/hunt.c; here leg B is
  * made for each of them anew, from nothing. SPDX-License-Identifier: Apache-2.0 */
 #include "sbc/call/check.h"
+#include "sbc/call/fork.h"
 #include "sbc/call/verbs.h"
 #include "sbc/route/numbers.h"
 #include "sbc/route/path.h"
@@ -165,11 +166,13 @@ static const struct binding *binding_of(const struct call *call, struct slice te
 }
 
 /* The phone's own place. -ERR_NOT_FOUND: it is not registered. */
-static int aim_at_phone(struct call *call, struct hunt_target *target)
+static int aim_at_phone(struct call *call, const struct binding *binding,
+			struct hunt_target *target)
 {
 	struct slice callee = target->uri.len > 0 ? target->uri : call->target;
-	const struct binding *binding = binding_of(call, callee);
 
+	if (!binding)
+		binding = binding_of(call, callee);
 	if (!binding)
 		return -ERR_NOT_FOUND;
 	target->path = binding->path;
@@ -184,17 +187,16 @@ static int aim_at_phone(struct call *call, struct hunt_target *target)
 	return err ? err : dialog_preset_routes(dialog, binding->facts.path_set);
 }
 
-/* The INVITE as it came, to be read once more. In the scratch arena. */
-static const struct message *read_invite(struct call *call)
+const struct message *target_read(struct calls *calls, struct slice invite)
 {
 	const struct scan_limits limits = {.message_max = SIZE_MAX, .stream = true};
-	struct arena *scratch = call->calls->scratch;
+	struct arena *scratch = calls->scratch;
 	struct message *message;
 
 	arena_reset(scratch);
 	struct scan *scan = arena_alloc(scratch, sizeof(*scan));
 	if (!scan ||
-	    scan_message((char *)(uintptr_t)call->invite.data, call->invite.len, &limits, scan) !=
+	    scan_message((char *)(uintptr_t)invite.data, invite.len, &limits, scan) !=
 		    SCAN_ACCEPT ||
 	    message_parse(scan, scratch, &message) != 0)
 		return NULL;
@@ -222,7 +224,7 @@ static int cross_anew(struct call *call, const struct message *invite, bool *out
 	struct slice sdp;
 
 	if (!invite)
-		invite = read_invite(call);
+		invite = target_read(call->calls, call->invite);
 	if (!invite)
 		return -ERR_NO_MEMORY;
 	int err = exchange_keep_headers(call, invite);
@@ -239,13 +241,13 @@ static int cross_anew(struct call *call, const struct message *invite, bool *out
 	return 0;
 }
 
-static int aim(struct call *call, const struct message *invite, struct hunt_target *target,
-	       bool *is_sent)
+static int aim(struct call *call, const struct message *invite, const struct binding *contact,
+	       struct hunt_target *target, bool *is_sent)
 {
 	struct leg *leg = &call->legs[CALLEE];
 	const struct config *config = call->calls->worker->config;
 
-	int err = target->type == CONFIG_END_PHONES ? aim_at_phone(call, target) : 0;
+	int err = target->type == CONFIG_END_PHONES ? aim_at_phone(call, contact, target) : 0;
 	if (!err && check_is_secure(call->callee) &&
 	    !sip_transport_is_secure((enum sip_transport)target->path.transport))
 		err = -ERR_NOT_FOUND;
@@ -264,6 +266,18 @@ static int aim(struct call *call, const struct message *invite, struct hunt_targ
 	return err || !is_other ? err : cross_anew(call, invite, is_sent);
 }
 
+int target_aim(struct call *call, const struct message *invite, const struct hunt_target *target,
+	       const struct binding *contact)
+{
+	struct hunt_target copy = *target;
+	bool is_sent = false;
+
+	int err = aim(call, invite, contact, &copy, &is_sent);
+	if (err == -ERR_NOT_FOUND)
+		call->hunt.code = 480;
+	return err || is_sent ? err : setup_send(call);
+}
+
 /* --- from one to the next --- */
 
 static void stop_patience(struct call *call)
@@ -275,7 +289,6 @@ int target_go(struct call *call, const struct message *invite)
 {
 	const struct hunter *hunter = &call->calls->hunter;
 	struct hunt_target target;
-	bool is_sent = false;
 
 	stop_patience(call);
 	while (true) {
@@ -284,15 +297,11 @@ int target_go(struct call *call, const struct message *invite)
 			return 0;
 		if (err)
 			return err;
-		err = aim(call, invite, &target, &is_sent);
-		if (err == -ERR_NO_MEMORY)
-			return err;
-		if (err == -ERR_NOT_FOUND)
-			call->hunt.code = 480;
-		if (!err)
-			err = is_sent ? 0 : setup_send(call);
-		if (!err)
+		if (target.type == CONFIG_END_PHONES && fork_begin(call, invite, &target))
 			return 0;
+		err = target_aim(call, invite, &target, NULL);
+		if (!err || err == -ERR_NO_MEMORY)
+			return err;
 	}
 }
 

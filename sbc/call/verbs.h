@@ -46,8 +46,13 @@ MUST_CHECK int leg_write(const struct call *call, uint8_t leg, const struct dial
 MUST_CHECK int leg_set_contact(struct call *call, uint8_t leg, const struct transport_path *path);
 
 /* --- setup.c: the first INVITE --- */
+struct admission;
 void setup_receive(struct calls *calls, struct transaction_handle handle,
 		   const struct message *request, const struct transport_path *path);
+/* What a call is before it has a target. */
+MUST_CHECK int setup_begin(struct call *call, struct transaction_handle handle,
+			   const struct message *request, const struct transport_path *path,
+			   const struct admission *admission);
 /* The INVITE to where leg B points. */
 MUST_CHECK int setup_send(struct call *call);
 
@@ -57,6 +62,12 @@ MUST_CHECK int target_begin(struct call *call, const struct message *request);
 /* To the next target. 0 also when DNS is asked, or the call has ended. `invite`: as it came, NULL =
  * it is read again. */
 MUST_CHECK int target_go(struct call *call, const struct message *invite);
+/* To this one; `contact` (may be NULL): its phone, else the best is looked up. 0 also when the call
+ * has ended. */
+MUST_CHECK int target_aim(struct call *call, const struct message *invite,
+			  const struct hunt_target *target, const struct binding *contact);
+/* The INVITE as it came, to be read once more: in the scratch arena. NULL without memory. */
+const struct message *target_read(struct calls *calls, struct slice invite);
 /* There was none. */
 void target_fail(struct call *call, int err);
 /* The target in hand failed (`why`, NULL = not by its own fault): is another one tried? */

@@ -136,6 +136,19 @@ const struct binding *registrar_lookup(const struct registrar *registrar, struct
 	return binding;
 }
 
+size_t registrar_contacts(const struct registrar *registrar, struct slice uri, struct arena *arena,
+			  struct binding *out, size_t room)
+{
+	size_t count = 0;
+	struct buf aor;
+
+	buf_init(&aor);
+	if (own_aor(registrar, uri, &aor) >= 0)
+		count = registry_find(registrar->registry, buf_slice(&aor), arena, out, room);
+	buf_free(&aor);
+	return count;
+}
+
 bool registrar_is_local(const struct registrar *registrar, struct slice text)
 {
 	struct uri uri;

@@ -67,6 +67,9 @@ bool registrar_is_masked(const struct registrar *registrar, struct slice user);
  * arena. */
 const struct binding *registrar_lookup(const struct registrar *registrar, struct slice uri,
 				       const struct binding *after);
+/* All of an address-of-record of ours, copied to the arena; the best first. */
+size_t registrar_contacts(const struct registrar *registrar, struct slice uri, struct arena *arena,
+			  struct binding *out, size_t room);
 /* Is this of a domain that we answer for? */
 bool registrar_is_local(const struct registrar *registrar, struct slice uri);
 /* Is the source of this request the registered phone its From names? */

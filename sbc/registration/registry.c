@@ -11,7 +11,7 @@ enum { STRIPES = 64, SOURCES = 65536 };
 
 struct location {
 	struct table_link link;
-	struct slice aor, contact, path_set; /* owned */
+	struct slice aor, contact, path_set, parameters; /* owned */
 	uint64_t id;
 	uint64_t refreshed_ms;
 	struct transport_path path;
@@ -113,6 +113,7 @@ static void location_free(struct location *location)
 	owned_free(&location->aor);
 	owned_free(&location->contact);
 	owned_free(&location->path_set);
+	owned_free(&location->parameters);
 	free(location);
 }
 
@@ -171,6 +172,8 @@ static int fill(struct location *location, const struct binding *binding)
 	int err = owned_set(&location->contact, binding->facts.contact);
 	if (!err)
 		err = owned_set(&location->path_set, binding->facts.path_set);
+	if (!err)
+		err = owned_set(&location->parameters, binding->facts.parameters);
 	location->path = binding->path;
 	location->refreshed_ms = binding->refreshed_ms;
 	location->q = binding->facts.q;
@@ -228,6 +231,7 @@ static bool copy(const struct location *location, struct arena *arena, struct bi
 				.refreshed_ms = location->refreshed_ms,
 				.aor = arena_copy(arena, location->aor),
 				.facts = {.contact = arena_copy(arena, location->contact),
+					  .parameters = arena_copy(arena, location->parameters),
 					  .path_set = arena_copy(arena, location->path_set),
 					  .q = location->q,
 					  .registrar = BINDING_NO_PEER}};

@@ -399,6 +399,31 @@ int hunt_next(const struct hunter *hunter, struct hunt *hunt, struct slice calle
 
 /* --- the end --- */
 
+void hunt_clear(struct hunt *hunt)
+{
+	struct hunt_list *list = hunt->list;
+
+	while (list && list->step_count > 0)
+		owned_free(&list->steps[--list->step_count].uri);
+	hunt->code = 480;
+}
+
+int hunt_part(struct hunt *hunt, struct hunt *rest)
+{
+	struct hunt_list *list = calloc(1, sizeof(*list));
+	if (!list)
+		return -ERR_NO_MEMORY;
+
+	*rest = *hunt;
+	*hunt = (struct hunt){.list = list,
+			      .at = {.peer = -1, .depth = rest->at.depth},
+			      .peer = -1,
+			      .code = 480,
+			      .tries = rest->tries,
+			      .is_emergency = rest->is_emergency};
+	return 0;
+}
+
 void hunt_settle(struct hunt *hunt)
 {
 	if (!hunt->list)

@@ -72,6 +72,10 @@ struct hunt_target {
 
 /* The route's destinations, in order. */
 MUST_CHECK int hunt_begin(struct hunt *hunt, const struct config_route *route);
+/* Nothing but redirections from now on: 480 when there are none. */
+void hunt_clear(struct hunt *hunt);
+/* The same; what it may still go to is `rest`, with the step in hand. */
+MUST_CHECK int hunt_part(struct hunt *hunt, struct hunt *rest);
 /* The next target. -ERR_AGAIN: DNS is asked, hunter.fn follows with `context`. -ERR_UNREACHABLE:
  * there is none; `code` says what to answer. */
 MUST_CHECK int hunt_next(const struct hunter *hunter, struct hunt *hunt, struct slice callee,
