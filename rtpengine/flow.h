@@ -163,6 +163,24 @@ struct flow_alter {
 	struct flow_id copies[FLOW_COPIES_MAX];
 };
 
+/* Streams that share one transport (RFC 9143). What is admitted on its flow belongs to one of them,
+ * found by the mid in the header extension, an SSRC seen before, or the payload type (9.2); there
+ * the rule of the member's own flow goes on: limit, payload types, numbers, `alter`, `rtp_to`. What
+ * leaves for a member's peer leaves through the flow of the transport. A member's own port is
+ * closed, unless the member is the transport's flow itself. */
+#define FLOW_BUNDLE_MAX 16
+#define FLOW_MID_MAX    32
+struct flow_member {
+	struct flow_id flow;
+	uint64_t payload_types[2]; /* as in its own rule; all zero = not known */
+	char mid[FLOW_MID_MAX + 1];
+};
+struct flow_bundle {
+	unsigned count;
+	uint8_t mid_id; /* of the header extension (RFC 8285); 0 = not agreed */
+	struct flow_member members[FLOW_BUNDLE_MAX];
+};
+
 struct flow_rule {
 	enum flow_kind kind;
 	struct flow_source source;
@@ -192,6 +210,7 @@ struct flow_rule {
 	struct flow_limit limit; /* of what arrives here */
 	/* Payload types the SDP allows to arrive here, a bit each; all zero = any. */
 	uint64_t payload_types[2];
+	const struct flow_bundle *bundle; /* NULL = one stream; copied */
 };
 
 /* Why a packet was dropped: one reason each, in the order in which the stages look. */
@@ -222,6 +241,7 @@ struct flow_rule {
 	X(SRTP_AUTH, "srtp-auth", "SRTP authentication failed")                                    \
 	X(SRTP_REPLAY, "srtp-replay", "SRTP packet seen before, or too old")                       \
 	X(SRTP_SSRC, "srtp-ssrc", "more SSRCs than one SRTP key serves")                           \
+	X(BUNDLE, "bundle", "of no stream that shares this port")                                  \
 	X(PAYLOAD_TYPE, "payload-type", "RTP payload type that the SDP does not name")             \
 	X(PROBATION, "probation", "first packet of a source that is being learned")                \
 	X(BLOCKED, "blocked", "blocked by command")                                                \

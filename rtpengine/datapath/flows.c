@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <sys/mman.h>
 #include "control/base/wheel.h" /* container_of */
+#include "rtpengine/datapath/bundle.h"
 #include "rtpengine/datapath/srtp.h"
 
 #define INDEX_BITS     20
@@ -35,6 +36,7 @@ struct flow_control {
 	uint16_t named_count;
 	uint32_t epoch;
 	uint64_t learn_until_ns;
+	struct bundle_sources *sources; /* owned; made with the first bundle */
 	struct retired retired;
 	uint32_t index;
 };
@@ -72,6 +74,7 @@ static void free_entry(struct flow_entry *entry)
 	srtp_context_put(entry->flow.srtp_before);
 	srtp_context_put(entry->flow.srtp_out);
 	srtp_context_put(entry->out_before);
+	free(entry->flow.bundle);
 	free(entry);
 }
 
@@ -116,6 +119,8 @@ static void release_slot(struct retired *retired, void *owner)
 {
 	struct flows *flows = owner;
 	struct flow_control *control = container_of(retired, struct flow_control, retired);
+	free(control->sources);
+	control->sources = NULL;
 	flows->free[(flows->free_head + flows->free_count++) % flows->max] = control->index;
 }
 
@@ -214,6 +219,8 @@ static bool rule_is_valid(const struct flow_rule *rule, const struct addr *local
 			return false;
 	if (rule->remote.family && rule->remote.port && !address_is_usable(&rule->remote, local))
 		return false;
+	if (rule->bundle && rule->bundle->count > FLOW_BUNDLE_MAX)
+		return false;
 	return rule->dscp <= 63 && rule->kind <= FLOW_OTHER && source->mode <= FLOW_SOURCE_ICE &&
 	       srtp_is_valid(&rule->srtp_in) && srtp_is_valid(&rule->srtp_out) &&
 	       (rule->kind != FLOW_OTHER || (!rule->srtp_in.suite && !rule->srtp_out.suite)) &&
@@ -304,6 +311,24 @@ static int compile_srtp(const struct flows *flows, const struct flow_rule *rule,
 	return err;
 }
 
+static int compile_bundle(const struct flows *flows, const struct flow_rule *rule,
+			  struct flow_control *control, struct flow *flow)
+{
+	if (!rule->bundle)
+		return 0;
+	if (!control->sources)
+		control->sources = calloc(1, sizeof(*control->sources));
+	flow->bundle = bundle_create(rule->bundle, control->sources);
+	if (!control->sources || !flow->bundle)
+		return -ERR_NO_MEMORY;
+	flow->has_bundle = true;
+	int err = 0;
+	for (unsigned i = 0; i < rule->bundle->count && !err; i++)
+		err = compile_link(flows, flow, rule->bundle->members[i].flow,
+				   &flow->bundle->members[i].flow);
+	return err;
+}
+
 /* How to reach the addresses that the flow names. */
 static int compile_hops(const struct flows *flows, struct flow *flow)
 {
@@ -362,6 +387,8 @@ int flows_set(struct flows *flows, struct flow_id id, const struct flow_rule *ru
 	int err = compile(flows, rule, &entry->flow);
 	if (!err)
 		err = compile_srtp(flows, rule, control->entry, entry, now_ns);
+	if (!err)
+		err = compile_bundle(flows, rule, control, &entry->flow);
 	entry->flow.named_count = control->named_count;
 	if (!is_new)
 		entry->flow.named = control->named;
@@ -403,12 +430,15 @@ int flows_lock(struct flows *flows, struct flow_id id, const struct addr *source
 	srtp_context_get(old->srtp_before);
 	srtp_context_get(old->srtp_out);
 	entry->out_before = srtp_context_get(control->entry->out_before);
+	entry->flow.bundle = bundle_copy(old->bundle);
 	entry->flow.remote_hop = NULL;
 	memset(entry->flow.expected_hop, 0, sizeof(entry->flow.expected_hop));
 	entry->flow.named_hop = NULL;
 	entry->flow.named = *source;
 	entry->flow.named_count++;
-	int err = compile_hops(flows, &entry->flow);
+	int err = old->bundle && !entry->flow.bundle ? -ERR_NO_MEMORY : 0;
+	if (!err)
+		err = compile_hops(flows, &entry->flow);
 	if (err) {
 		free_entry(entry);
 		return err;

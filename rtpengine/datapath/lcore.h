@@ -36,6 +36,7 @@ struct endpoint {
 struct flow_slot;
 struct srtp_context;
 struct srtp_lcore;
+struct bundle;
 
 /* Another flow, found again only while it is the same one. */
 struct flow_link {
@@ -59,6 +60,7 @@ struct flow {
 	bool has_ice, has_dtls, needs_srtp, has_payload_types;
 	bool is_altered;
 	uint8_t event_types[FLOW_EVENT_TYPES];
+	bool has_bundle;
 	uint32_t packet_ns; /* what one packet, or byte (in 1/256 ns), costs of the limit */
 	uint32_t byte_ns_q8;
 	struct addr local __attribute__((aligned(64))); /* second: what a leaving one needs */
@@ -82,6 +84,7 @@ struct flow {
 	struct flow_ice ice; /* what punt.c compares */
 	struct flow_alter alter;
 	struct flow_link copies[FLOW_COPIES_MAX];
+	struct bundle *bundle; /* owned; NULL = one stream */
 } __attribute__((aligned(64)));
 
 /* Of a source: its address is flow->named. */

@@ -1,6 +1,6 @@
 /* police.c - what an admitted peer may send: no more than the session's limit, and only the payload
  * types of its SDP. SPDX-License-Identifier: Apache-2.0 */
-#include "rtpengine/datapath/lcore.h"
+#include "rtpengine/datapath/bundle.h"
 
 /* How far ahead of its rate a peer may be (flow.h: 1 s). */
 #define BURST_NS 1000000000ull
@@ -31,17 +31,27 @@ static bool is_negotiated(const struct flow *flow, const struct packet *packet)
 	return packet->kind != PACKET_RTP || flow->payload_types[type >> 6] >> (type & 63) & 1;
 }
 
+static enum drop police(const struct lcore *lcore, struct packet *packet)
+{
+	if (packet->flow->has_bundle) {
+		enum drop why = bundle_find(packet);
+		if (why != DROP_NONE)
+			return why;
+	}
+	const struct flow *flow = packet->flow;
+	if (flow->has_payload_types && !is_negotiated(flow, packet))
+		return DROP_PAYLOAD_TYPE;
+	if (flow->is_limited && !is_within_limit(flow, packet, lcore->now_ns))
+		return DROP_RATE;
+	return DROP_NONE;
+}
+
 uint16_t stage_police(struct lcore *lcore, struct packet *packets, uint16_t n)
 {
 	uint16_t kept = 0;
 	for (uint16_t i = 0; i < n; i++) {
 		struct packet *packet = &packets[i];
-		const struct flow *flow = packet->flow;
-		enum drop why = DROP_NONE;
-		if (flow->has_payload_types && !is_negotiated(flow, packet))
-			why = DROP_PAYLOAD_TYPE;
-		else if (flow->is_limited && !is_within_limit(flow, packet, lcore->now_ns))
-			why = DROP_RATE;
+		enum drop why = police(lcore, packet);
 		if (why != DROP_NONE) {
 			packet_drop(lcore, packet, why);
 			continue;

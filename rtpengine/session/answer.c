@@ -1,6 +1,7 @@
 /* answer.c - the answer completes the exchange: now both sides are known, and packets may flow.
  * `from-tag` is the offerer's and `to-tag` the answerer's, as in the SIP reply that carried it.
  * SPDX-License-Identifier: Apache-2.0 */
+#include "rtpengine/session/bundle.h"
 #include "rtpengine/session/session.h"
 
 struct answer {
@@ -73,7 +74,7 @@ static void agree_mux(struct side *offerer, struct side *answerer)
 {
 	answerer->mux = answerer->mux_told && answerer->now.has_mux;
 	offerer->mux = offerer->now.has_mux && offerer->mux_policy != MUX_REJECT &&
-		       (offerer->mux_policy == MUX_ACCEPT || answerer->mux);
+		       (offerer->mux_policy == MUX_ACCEPT || answerer->mux || offerer->is_bundled);
 }
 
 /* A source is learned again when its side moved, or begins to send: after a hold its NAT may have
@@ -87,7 +88,8 @@ static void relearn(struct side *side, const struct side_media *before, bool beg
 		side->epoch++;
 }
 
-static void apply(struct answer *answer, struct stream *stream, uint64_t now_ms)
+/* What both sides said is in effect. */
+static void settle(struct answer *answer, struct stream *stream)
 {
 	struct side *offerer = &stream->sides[answer->to];
 	struct side *answerer = &stream->sides[answer->from];
@@ -107,10 +109,16 @@ static void apply(struct answer *answer, struct stream *stream, uint64_t now_ms)
 		relearn(&stream->sides[side], &before[side],
 			was_rtp != stream->kind.is_rtp ||
 				(side_may_send(stream, side) && !sent[side]));
-	if (offerer->now.is_rejected) { /* taken off by its offerer: the ports are free */
-		side_close(stream, 0, now_ms);
-		side_close(stream, 1, now_ms);
-	}
+}
+
+static void apply(struct answer *answer, struct stream *stream, uint64_t now_ms)
+{
+	struct side *offerer = &stream->sides[answer->to];
+	struct side *answerer = &stream->sides[answer->from];
+
+	for (int side = 0; side < 2 && offerer->now.is_rejected; side++)
+		if (!bundle_first(stream, side)) /* taken off by its offerer: the ports are free */
+			side_close(stream, side, now_ms);
 	if (stream->kind.is_rtp)
 		agree_mux(offerer, answerer);
 	for (int side = 0; side < 2 && !answerer->now.is_rejected; side++) {
@@ -159,6 +167,10 @@ void command_answer(struct command *command)
 			      answer.sdp->media_count, dialog->stream_count);
 		return;
 	}
+	if (bundle_read(answer.sdp) != 0) {
+		command_error(command, "out of memory");
+		return;
+	}
 	for (unsigned i = 0; i < answer.sdp->media_count; i++) {
 		if (read_media(&answer, &answer.sdp->media[i]) != 0)
 			return;
@@ -171,6 +183,10 @@ void command_answer(struct command *command)
 		command_error(command, "out of memory");
 		return;
 	}
+	for (unsigned i = 0; i < dialog->stream_count; i++)
+		settle(&answer, dialog->streams[i]);
+	bundle_agree(dialog, answer.to, true, &command->options);
+	bundle_agree(dialog, answer.from, false, &command->options);
 	for (unsigned i = 0; i < dialog->stream_count; i++)
 		apply(&answer, dialog->streams[i], command->now_ms);
 	dialog->offerer = -1;

@@ -39,6 +39,8 @@ static void end_section(struct fragment *f)
 		bool is_placed = section->mid[0] || !f->media || i + 1 == f->media;
 		if (!is_placed || !stream_is_named(f, stream))
 			continue;
+		if (stream->sides[f->side].is_bundled)
+			stream = f->dialog->streams[stream->sides[f->side].carrier];
 		if (peering_trickle(stream, f->side, section, f->command->now_ms) == 0)
 			f->taken++;
 		break;

@@ -4,6 +4,7 @@
 #include "rtpengine/session/session.h"
 
 #include <stdlib.h>
+#include "rtpengine/session/bundle.h"
 
 struct offer {
 	struct command *command;
@@ -214,8 +215,10 @@ static int prepare(struct offer *offer, struct stream *stream, const struct sdp_
 	bool wants_ice =
 		is_rtp && !(bits & PEERING_ICE_REMOVE) && ((bits & PEERING_ICE_FORCE) || has_ice);
 	bool wants_dtls = is_rtp && is_tls(to) && !(bits & PEERING_DTLS_OFF);
-	int err = peering_prepare(stream, offer->to, wants_ice, wants_dtls, options,
-				  offer->command->now_ms);
+	int err = side_is_carried(stream, offer->to)
+			  ? 0
+			  : peering_prepare(stream, offer->to, wants_ice, wants_dtls, options,
+					    offer->command->now_ms);
 	if (!err && wants_sdes)
 		err = sdes_promise(&side->sdes, stream->sides[offer->from].sdes, &options->sdes,
 				   is_required, offer->command->sessions->random);
@@ -329,6 +332,8 @@ static int take_offer(struct offer *offer)
 	struct command *command = offer->command;
 	int err = set_parties(offer);
 
+	if (!err && !(command->options.peering.bits & PEERING_BUNDLE_REJECT))
+		err = bundle_read(offer->sdp);
 	for (unsigned i = 0; i < offer->sdp->media_count && !err; i++)
 		err = take_media(offer, &offer->sdp->media[i]);
 	if (err)

@@ -40,8 +40,6 @@ static const struct option_flag flags[] = {
 	{ "all", OPTION_ALL, OPTION_SETS },
 	{ "new-branch", OPTION_NEW_BRANCH, OPTION_SETS },
 	{ "recrypt", 0, OPTION_PASSED_OVER }, /* always done */
-	{ "bundle-require", 0, OPTION_REFUSED },
-	{ "bundle-strict", 0, OPTION_REFUSED },
 	{ "generate-rtcp", 0, OPTION_REFUSED },
 	{ "rtcp-mirror", 0, OPTION_REFUSED },
 	{ "allow-transcoding", 0, OPTION_PASSED_OVER },

@@ -34,6 +34,8 @@ static const struct {
 	{ "no-tls-id", PEERING_NO_TLS_ID },
 	{ "bundle-offer", PEERING_BUNDLE_OFFER },
 	{ "bundle-accept", PEERING_BUNDLE_ACCEPT },
+	{ "bundle-require", PEERING_BUNDLE_OFFER | PEERING_BUNDLE_REQUIRE },
+	{ "bundle-strict", PEERING_BUNDLE_OFFER }, /* a port each in a first offer: always so */
 	{ "bundle-reject", PEERING_BUNDLE_REJECT },
 	{ "generate-mid", PEERING_GENERATE_MID },
 	{ "strip-extmap", PEERING_STRIP_EXTMAP },

@@ -25,7 +25,8 @@ enum peering_bit {
 	PEERING_BUNDLE_REJECT = 1u << 17,
 	PEERING_GENERATE_MID = 1u << 18,
 	PEERING_STRIP_EXTMAP = 1u << 19,
-	PEERING_WEBRTC = 1u << 20, /* all that a browser wants */
+	PEERING_BUNDLE_REQUIRE = 1u << 21, /* all but the first are bundle-only */
+	PEERING_WEBRTC = 1u << 20,         /* all that a browser wants */
 };
 
 struct options_peering {

@@ -81,6 +81,20 @@ int peering_prepare(struct stream *stream, int side, bool wants_ice, bool wants_
 	return err;
 }
 
+/* Another stream's serves this one. What an offer of ours promised is kept: the next branch that
+ * answers it may not share. */
+static void rest(struct peering *peering, bool is_offerer)
+{
+	const struct ice *ice = peering_newest(peering);
+
+	if (is_offerer)
+		peering->told_ice = peering->told_dtls = false;
+	if (is_offerer || (ice && ice_has_remote(ice)))
+		peering_ice_close(peering);
+	peering_dtls_close(peering);
+	peering->uses_ice = peering->uses_dtls = false;
+}
+
 /* Without memory, or when OpenSSL refuses, the side stays shut: nothing goes out unprotected. */
 void peering_apply(struct stream *stream, int side, bool is_offerer, const struct options *options,
 		   uint64_t now_ms)
@@ -92,6 +106,10 @@ void peering_apply(struct stream *stream, int side, bool is_offerer, const struc
 	if (peering->is_offered) {
 		peering->said = peering->offered;
 		peering->is_offered = false;
+	}
+	if (side_is_carried(stream, side)) {
+		rest(peering, is_offerer);
+		return;
 	}
 	if (is_offerer) {
 		/* What its offer said of the way back, and its answer of the way on. */

@@ -28,7 +28,8 @@ struct peering_sdp {
 	char ufrag[ICE_TEXT_MAX + 1], pwd[ICE_TEXT_MAX + 1];
 	char tls_id[PEERING_TLS_ID_MAX + 1];
 	char mid[PEERING_MID_MAX + 1];
-	bool is_bundled; /* it offers to share a transport */
+	uint8_t group; /* the BUNDLE group of its SDP it is in, from 1; 0 = none */
+	uint8_t rank;  /* in that group, from 0 */
 	unsigned fingerprint_count;
 	struct fingerprint fingerprints[DTLS_FINGERPRINTS];
 	unsigned candidate_count;

@@ -1,5 +1,6 @@
 /* peering_sdp.c - ICE and DTLS attributes of SDP, read and written (RFC 8839, RFC 8842, RFC 9143).
  * SPDX-License-Identifier: Apache-2.0 */
+#include "rtpengine/session/bundle.h"
 #include "rtpengine/session/peering_private.h"
 
 /* RFC 8839 5.4: ice-char. */
@@ -136,18 +137,24 @@ static int read_dtls(const struct sdp_media *media, struct peering_sdp *out, con
 	return 0;
 }
 
-/* a=group:BUNDLE of the session names this mid (RFC 9143). */
-static bool is_bundled(const struct sdp *sdp, struct slice mid)
+/* Which a=group:BUNDLE of the session names this mid, and where (RFC 9143). */
+static void read_group(const struct sdp *sdp, struct slice mid, struct peering_sdp *out)
 {
 	const struct sdp_line *line = sdp_attribute(&sdp->section, "group");
+	struct slice word;
 
-	for (; line && !slice_is_empty(mid); line = sdp_attribute_next(line)) {
-		struct slice text = line->argument, semantics;
-		if (slice_next_word(&text, &semantics) && slice_equal(semantics, SLICE("BUNDLE")) &&
-		    has_word(text, mid))
-			return true;
+	for (uint8_t group = 1; line && mid.len; line = sdp_attribute_next(line), group++) {
+		struct slice text = line->argument;
+		if (!slice_next_word(&text, &word) || !slice_equal(word, SLICE("BUNDLE")))
+			continue;
+		for (uint8_t rank = 0; slice_next_word(&text, &word); rank++) {
+			if (!slice_equal(word, mid))
+				continue;
+			out->group = group;
+			out->rank = rank;
+			return;
+		}
 	}
-	return false;
 }
 
 int peering_sdp_read(const struct sdp_media *media, struct peering_sdp *out, const char **why)
@@ -157,16 +164,17 @@ int peering_sdp_read(const struct sdp_media *media, struct peering_sdp *out, con
 	memset(out, 0, sizeof(*out));
 	if (!sdp_media_is_rtp(media) || (media->port == 0 && sdp_media_is_rejected(media)))
 		return 0;
-	if (mid.len <= PEERING_MID_MAX)
+	if (mid.len <= PEERING_MID_MAX) {
 		slice_copy(mid, out->mid, sizeof(out->mid));
-	out->is_bundled = is_bundled(media->sdp, mid);
+		read_group(media->sdp, mid, out);
+	}
 	int err = read_ice(media, out, why);
 	return err ? err : read_dtls(media, out, why);
 }
 
 bool peering_sdp_matters(const struct peering_sdp *said)
 {
-	return said->has_ice || said->has_dtls;
+	return said->has_ice || said->has_dtls || said->group;
 }
 
 static int add(struct sdp_media *media, const char *name, const char *text)
@@ -265,10 +273,16 @@ int peering_write(const struct stream *stream, int side, struct sdp_media *media
 
 	if (!peering)
 		return 0;
-	int err = is_answer && (peering->told_ice || peering->told_dtls) ? write_mid(peering, media)
-									 : 0;
+	bool has_mid = peering->told_ice || peering->told_dtls || at->is_bundled;
+	int err = is_answer && has_mid ? write_mid(peering, media) : 0;
 	if (!err && is_answer && peering->said.is_mismatched)
 		err = sdp_attribute_add(media->sdp, &media->section, "ice-mismatch", SLICE_NONE);
+	if (at->is_bundled) { /* RFC 9143 7.1.3: said once, where the group begins */
+		if (err || !bundle_is_tagged(stream, side, media))
+			return err;
+		peering = side_transport(stream, side)->peering;
+		is_shared = true;
+	}
 	if (!err)
 		err = write_ice(peering, media, is_shared ? 1 : 2);
 	return err ? err : write_dtls(peering, media, options, is_answer);

@@ -69,7 +69,8 @@ static void send_packet(struct player *player)
 		rtp[RTP_HEADER + i] = player->is_alaw ? g711_alaw(sample) : g711_ulaw(sample);
 	}
 	int err = datapath_media_send(player->stream->dialog->session->all->datapath,
-				      player->stream->sides[player->side].rtp.id, rtp, sizeof(rtp));
+				      side_transport(player->stream, player->side)->rtp.id, rtp,
+				      sizeof(rtp));
 	if (err) /* it is lost, as any packet may be */
 		player->stream->dialog->session->all->counters.unsent++;
 	player->has_begun = true;

@@ -133,6 +133,7 @@ static void add_stream(struct report *r, struct ng_value *streams, const struct 
 	const struct side *at = &stream->sides[side];
 	struct flow_id id = is_rtcp ? at->rtcp.id : at->rtp.id;
 	const struct addr *signalled = is_rtcp ? &at->now.rtcp : &at->now.rtp;
+	const struct side *via = side_transport(stream, side); /* another's port, when bundled */
 	struct addr local = *port_range_address(at->range);
 	struct ng_value *one = ng_list_add(streams, ng_dict_create(r->arena));
 	char text[ADDR_TEXT_SIZE];
@@ -141,7 +142,7 @@ static void add_stream(struct report *r, struct ng_value *streams, const struct 
 	memset(stats, 0, sizeof(*stats));
 	if (datapath_flow_stats(r->session->all->datapath, id, stats) != 0)
 		return;
-	add_number(r, one, "local port", at->port + (is_rtcp ? 1u : 0u));
+	add_number(r, one, "local port", via->port + (is_rtcp ? 1u : 0u));
 	add_text(r, one, "local address", addr_ip_text(&local, text));
 	add_text(r, one, "family", local.family == AF_INET6 ? "IPv6" : "IPv4");
 	add_address(r, ng_dict_add_dict(r->arena, one, "endpoint"),
@@ -154,6 +155,8 @@ static void add_stream(struct report *r, struct ng_value *streams, const struct 
 	ng_list_add_string(r->arena, flags, is_rtcp ? SLICE("RTCP") : SLICE("RTP"));
 	if (at->mux)
 		ng_list_add_string(r->arena, flags, SLICE("rtcp-mux"));
+	if (via != at)
+		ng_list_add_string(r->arena, flags, SLICE("bundled"));
 	if (stats->source_is_locked)
 		ng_list_add_string(r->arena, flags, SLICE("confirmed"));
 	add_drops(r, one, stats, &errors);

@@ -68,6 +68,8 @@ static int rewrite_mux(const struct rewriting *r, struct side *side, struct sdp_
 
 	if (r->is_answer)
 		tell = side->mux;
+	else if (side->bundle_told) /* RFC 9143 9.3: they share one port, so each does */
+		tell = true;
 	else if (option(r->options, OPTION_MUX_OFFER | OPTION_MUX_REQUIRE))
 		tell = true;
 	else if (option(r->options, OPTION_MUX_DEMUX | OPTION_MUX_REJECT))
@@ -92,7 +94,7 @@ static int rewrite_rtcp(const struct rewriting *r, const struct side *side, stru
 	sdp_attribute_remove(&media->section, "rtcp");
 	if (!wanted || option(r->options, OPTION_NO_RTCP_ATTRIBUTE))
 		return 0;
-	if (!(r->is_answer && side->mux))
+	if (!(r->is_answer && side->mux) && !side->is_bundled)
 		local.port++;
 	return sdp_media_set_rtcp(media, &local, full);
 }
@@ -244,7 +246,7 @@ int rewrite(struct dialog *dialog, int to, struct sdp *sdp, const struct options
 		err = sdp_set_connection(sdp, &sdp->section, &address);
 	}
 	if (!err)
-		err = bundle_prepare(sdp, options);
+		err = bundle_prepare(dialog, to, sdp, options, is_answer);
 	for (unsigned i = 0; i < sdp->media_count && !err; i++)
 		err = rewrite_media(&r, dialog->streams[i], &sdp->media[i], session_address);
 	if (!err)

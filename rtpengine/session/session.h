@@ -46,6 +46,7 @@ struct side_media {
 	uint8_t event_type;           /* payload type of telephone-event; 0 = none */
 	uint8_t pcma_type, pcmu_type; /* of G.711; TYPE_NONE = not in the SDP */
 	uint32_t bits;                /* OPTION_ASYMMETRIC, OPTION_STRICT_SOURCE */
+	uint8_t mid_id;               /* of the header extension with the mid; 0 = none */
 	char protocol[24];
 };
 
@@ -57,6 +58,11 @@ struct side {
 	struct flow_ref rtp, rtcp;
 	struct side_media now;     /* in effect */
 	struct side_media offered; /* waits for its answer; is_known = there is one */
+	/* The stream whose port, ICE and DTLS this side uses: another one than its own while both
+	 * are in one bundle (RFC 9143). Its own port is kept and closed meanwhile. */
+	uint8_t carrier;
+	bool is_bundled;  /* agreed; of the carrier, too */
+	bool bundle_told; /* it is in a group of what we last offered to this side */
 	enum mux_policy mux_policy;
 	bool mux_told; /* a=rtcp-mux is in what we last wrote to this side */
 	bool mux;      /* RTP and RTCP share the port, agreed */
@@ -246,6 +252,16 @@ bool side_may_send(const struct stream *stream, int side);
 /* What SDP says of our end towards that party. */
 struct addr side_local(const struct stream *stream, int side);
 struct addr party_sdp_address(const struct dialog *dialog, int side);
+
+/* The side of the stream that carries this one: itself, unless it is bundled. */
+static inline struct side *side_transport(const struct stream *stream, int side)
+{
+	return &stream->dialog->streams[stream->sides[side].carrier]->sides[side];
+}
+static inline bool side_is_carried(const struct stream *stream, int side)
+{
+	return stream->sides[side].carrier != stream->index;
+}
 
 /* rewrite.c */
 MUST_CHECK int rewrite(struct dialog *dialog, int to, struct sdp *sdp,

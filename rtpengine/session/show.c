@@ -122,8 +122,17 @@ static json_t *show_flow(const struct stream *stream, int side, bool is_rtcp, ui
 	struct flow_stats stats;
 	json_t *flow = json_object();
 
-	local.port = (uint16_t)(at->port + (is_rtcp ? 1 : 0));
+	const struct side *via = side_transport(stream, side);
+
+	local.port = (uint16_t)(via->port + (is_rtcp ? 1 : 0));
 	read_stats(stream, is_rtcp ? at->rtcp.id : at->rtp.id, &stats);
+	if (via != at) {
+		struct flow_stats shared;
+		read_stats(stream, is_rtcp ? via->rtcp.id : via->rtp.id, &shared);
+		stats.source_is_locked = shared.source_is_locked;
+		stats.source = shared.source;
+		json_object_set_new(flow, "bundled_with", json_integer(at->carrier));
+	}
 	set_addr(flow, "local", &local);
 	set_addr(flow, "signalled", signalled);
 	if (at->now.is_natted)
@@ -172,8 +181,9 @@ static json_t *show_side(const struct stream *stream, int side, uint64_t now_ms)
 		set_text(object, "hold", "0.0.0.0");
 	if (stream->kind.is_rtp)
 		json_object_set_new(object, "rtcp_mux", json_boolean(at->mux));
-	set_text(object, "ice", peering_ice_text(at->peering));
-	set_text(object, "dtls", peering_dtls_text(at->peering));
+	const struct side *via = side_transport(stream, side);
+	set_text(object, "ice", peering_ice_text(via->peering));
+	set_text(object, "dtls", peering_dtls_text(via->peering));
 	set_text(object, "sdes", sdes_suite_text(at->sdes));
 	if (at->range) {
 		json_object_set_new(object, "rtp", show_flow(stream, side, false, now_ms));

@@ -1,5 +1,6 @@
 /* stream.c - one m= line: port pairs and flows of both sides, and the rules the datapath gets.
  * SPDX-License-Identifier: Apache-2.0 */
+#include "rtpengine/session/bundle.h"
 #include "rtpengine/session/dtmf.h"
 #include "rtpengine/session/player.h"
 #include "rtpengine/session/subscription.h"
@@ -32,6 +33,7 @@ int stream_create(struct dialog *dialog, const struct sdp_media *media, struct s
 	stream->index = media->index;
 	stream->kind = stream_kind_of(media);
 	for (uint8_t side = 0; side < 2; side++) {
+		stream->sides[side].carrier = (uint8_t)stream->index;
 		struct flow_ref *refs[] = {&stream->sides[side].rtp, &stream->sides[side].rtcp};
 		for (size_t i = 0; i < 2; i++) {
 			refs[i]->stream = stream;
@@ -131,6 +133,8 @@ void side_close(struct stream *stream, int side, uint64_t now_ms)
 	peering_destroy(stream->sides[side].peering);
 	sdes_destroy(stream->sides[side].sdes);
 	stream->sides[side].sdes = NULL;
+	stream->sides[side].carrier = (uint8_t)stream->index;
+	stream->sides[side].is_bundled = false;
 	ports_close(stream, side, now_ms);
 }
 
@@ -156,7 +160,7 @@ struct addr party_sdp_address(const struct dialog *dialog, int side)
 struct addr side_local(const struct stream *stream, int side)
 {
 	const struct party *party = &stream->dialog->parties[side];
-	const struct side *at = &stream->sides[side];
+	const struct side *at = side_transport(stream, side);
 	struct addr addr = party_sdp_address(stream->dialog, side);
 
 	/* Several addresses of one family: each stream says its own. */
@@ -203,6 +207,7 @@ int side_read(struct stream *stream, int side, const struct sdp_media *media,
 	read.is_rejected = media->port == 0;
 	read.has_mux = sdp_media_has_rtcp_mux(media);
 	policing_read(media, &read.policing);
+	read.mid_id = bundle_mid_id(media);
 	if (media->format_count && sdp_media_rtpmap(media, media->formats[0], &map) == 0)
 		read.clock_hz = map.clock_rate;
 	if (sdp_media_find_encoding(media, SLICE("telephone-event"), read.clock_hz, &map) == 0)
@@ -367,27 +372,32 @@ static void publish_side(struct stream *stream, int side)
 {
 	struct side *at = &stream->sides[side];
 	const struct side *other = &stream->sides[1 - side];
-	bool is_relayed = side_may_send(stream, side) && !peering_is_mute(other->peering);
-	struct flow_id rtcp_to = peering_is_mute(other->peering) ? FLOW_NONE
-				 : other->mux                    ? other->rtp.id
-								 : other->rtcp.id;
+	const struct side *out = side_transport(stream, 1 - side);
+	bool is_carried = side_is_carried(stream, side), is_mute = peering_is_mute(out->peering);
+	bool is_relayed = side_may_send(stream, side) && !is_mute;
+	struct flow_id rtcp_to = is_mute ? FLOW_NONE : out->mux ? out->rtp.id : out->rtcp.id;
+	struct flow_bundle bundle;
 	struct flow_rule rule = side_rule(stream, side, at->now.rtp);
 
 	rule.kind = !stream->kind.is_rtp ? FLOW_OTHER : at->mux ? FLOW_MUX : FLOW_RTP;
-	rule.rtp_to = is_relayed ? other->rtp.id : FLOW_NONE;
+	rule.rtp_to = is_relayed ? out->rtp.id : FLOW_NONE;
 	if (rule.kind == FLOW_MUX)
 		rule.rtcp_to = rtcp_to;
 	if (rule.kind != FLOW_OTHER)
 		rule.alter = side_alter(stream, side);
 	policing_rule(&at->now.policing, &other->now.policing, &rule);
-	if (rule.kind != FLOW_OTHER)
+	if (is_carried) /* packets come to it from the flow of its carrier, and leave there */
+		rule.source.mode = FLOW_SOURCE_CLOSED;
+	else if (rule.kind != FLOW_OTHER)
 		protect(stream, side, 1, &rule);
+	if (!is_carried && bundle_members(stream, side, &bundle))
+		rule.bundle = &bundle;
 	publish(stream, &at->rtp, &rule);
 	wipe(&rule);
 
 	rule = side_rule(stream, side, at->now.rtcp);
 	rule.clock_hz = 0;
-	if (at->mux || !stream->kind.is_rtp)
+	if (at->mux || is_carried || !stream->kind.is_rtp)
 		rule.source.mode = FLOW_SOURCE_CLOSED;
 	rule.kind = FLOW_RTCP;
 	rule.rtcp_to = rtcp_to;
@@ -396,6 +406,26 @@ static void publish_side(struct stream *stream, int side)
 	if (rule.source.mode != FLOW_SOURCE_CLOSED)
 		protect(stream, side, 2, &rule);
 	publish(stream, &at->rtcp, &rule);
+	wipe(&rule);
+	if (at->peering && !is_carried)
+		peering_lock(at->peering);
+}
+
+/* Its m= line is refused, but others go on using its port (RFC 9143 7.5.2). */
+static void publish_transport(struct stream *stream, int side)
+{
+	struct side *at = &stream->sides[side];
+	struct flow_bundle bundle;
+
+	if (!bundle_members(stream, side, &bundle))
+		return;
+	const struct stream *member = bundle_first(stream, side);
+	struct flow_rule rule = side_rule(member, side, member->sides[side].now.rtp);
+	rule.kind = FLOW_MUX;
+	rule.bundle = &bundle;
+	rule.rtp_to = rule.rtcp_to = FLOW_NONE;
+	protect(stream, side, 1, &rule);
+	publish(stream, &at->rtp, &rule);
 	wipe(&rule);
 	if (at->peering)
 		peering_lock(at->peering);
@@ -408,6 +438,10 @@ static void publish_closed(struct stream *stream)
 
 	for (int side = 0; side < 2; side++) {
 		struct side *at = &stream->sides[side];
+		if (bundle_first(stream, side)) {
+			publish_transport(stream, side);
+			continue;
+		}
 		if (flow_id_is_set(at->rtp.id))
 			publish(stream, &at->rtp, &closed);
 		if (flow_id_is_set(at->rtcp.id))
@@ -439,17 +473,30 @@ void stream_publish_early(struct stream *stream)
 	publish_early(stream, 1);
 }
 
-void stream_publish(struct stream *stream)
+static void publish_one(struct stream *stream)
 {
 	bool was_live = stream->is_live;
 
 	stream->is_live = stream_is_live(stream);
 	if (!stream->is_live) {
-		if (was_live)
+		if (was_live || bundle_first(stream, 0) || bundle_first(stream, 1))
 			publish_closed(stream);
 		return;
 	}
 	assert(flow_id_is_set(stream->sides[0].rtp.id) && flow_id_is_set(stream->sides[1].rtp.id));
 	publish_side(stream, 0);
 	publish_side(stream, 1);
+}
+
+void stream_publish(struct stream *stream)
+{
+	const struct dialog *dialog = stream->dialog;
+
+	publish_one(stream);
+	for (unsigned i = 0; i < dialog->stream_count; i++) {
+		struct stream *carried = dialog->streams[i];
+		if (carried != stream && (carried->sides[0].carrier == stream->index ||
+					  carried->sides[1].carrier == stream->index))
+			publish_one(carried);
+	}
 }

@@ -146,7 +146,7 @@ static void add_bundle(struct arena *arena, struct ng_value *dict, const struct 
 		return;
 	struct ng_value *list = ng_dict_add_list(arena, dict, "bundle");
 	if (offers)
-		add(arena, list, "offer");
+		add(arena, list, to->bundle == CONFIG_MUX_REQUIRE ? "require" : "offer");
 	if (rejects)
 		add(arena, list, "reject");
 }

@@ -122,8 +122,8 @@ class Browser:
     def wait_registered(self, seconds=15):
         self.wait("phone.state === 'registered'", seconds)
 
-    def dial(self, uri):
-        self.run("dial(...arguments)", uri)
+    def dial(self, uri, video=False):
+        self.run("dial(...arguments)", uri, video)
 
     def wait_state(self, state, seconds=10):
         self.wait("phone.state === '%s'" % state, seconds)

@@ -78,6 +78,10 @@ int datapath_flow_set(struct datapath *datapath, struct flow_id id, const struct
 	    !may_name(datapath, flow, rule->rtcp_to) || !may_name(datapath, flow, rule->rtp_of))
 		return -ERR_NOT_FOUND;
 	flow->rule = *rule;
+	if (rule->bundle) {
+		flow->bundle = *rule->bundle;
+		flow->rule.bundle = &flow->bundle;
+	}
 	flow->rules++;
 	return 0;
 }

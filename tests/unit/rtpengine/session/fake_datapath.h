@@ -10,6 +10,7 @@ struct fake_flow {
 	uint32_t affinity;
 	unsigned rules; /* how often a rule was set */
 	struct flow_rule rule;
+	struct flow_bundle bundle; /* what rule.bundle points to */
 	struct flow_stats stats;
 	struct addr locked; /* by datapath_flow_lock() */
 };

@@ -119,6 +119,9 @@ static void browsers_get_what_they_need_and_the_lan_does_not(void **state)
 	assert_true(lists(out, "rtcp-mux", "offer") && lists(out, "rtcp-mux", "require"));
 	assert_true(lists(out, "bundle", "offer"));
 	assert_true(policy_offers_bundle(&wan) && !policy_offers_bundle(&lan));
+	wan.bundle = CONFIG_MUX_REQUIRE;
+	policy_offer(arena, out = ng_dict_create(arena), &lan, &wan, PLAIN);
+	assert_true(lists(out, "bundle", "require") && !lists(out, "bundle", "offer"));
 
 	struct ng_value *in = ng_dict_create(arena);
 	policy_offer(arena, in, &wan, &lan, DTLS);
