@@ -13,6 +13,7 @@ struct registering {
 	uint64_t number; /* the context of its transactions */
 	struct transaction_handle server;
 	struct asked asked;
+	struct slice domain; /* owned; of the Request-URI; empty = the server's address */
 	struct slice rest;   /* owned; what goes to the registrar, without its start line */
 	struct slice extras; /* owned; lines of a 200 */
 	struct transport_path path;

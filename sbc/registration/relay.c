@@ -20,6 +20,7 @@ void registering_free(struct registrar *registrar, struct registering *registeri
 	/* The server in hand counts it no more. */
 	peers_end(registrar->peers, registering->rules.registrar, &registering->attempt);
 	asked_free(&registering->asked);
+	owned_free(&registering->domain);
 	owned_free(&registering->rest);
 	owned_free(&registering->extras);
 	free(registering);
@@ -50,8 +51,11 @@ static int send_on(struct registrar *registrar, struct registering *registering,
 	buf_init(&uri);
 	buf_init(&bytes);
 	buf_add_text(&uri, "sip:");
-	addr_add_host(&uri, &path->remote);
-	if (path->remote.port != 5060)
+	if (registering->domain.len > 0)
+		buf_add(&uri, registering->domain);
+	else
+		addr_add_host(&uri, &path->remote);
+	if (registering->domain.len == 0 && path->remote.port != 5060)
 		buf_printf(&uri, ":%u", path->remote.port);
 	builder_request_line(&bytes, SLICE("REGISTER"), buf_slice(&uri));
 	buf_add(&bytes, registering->rest);
@@ -75,6 +79,26 @@ static uint32_t expires_for(const struct registrar *registrar,
 	return expires_s < minimum_s ? minimum_s : expires_s;
 }
 
+/* RFC 3261 10.2: the Request-URI names the domain, whichever server it goes to. A phone that knows
+ * our address only means the one domain that is served, or the registrar by its name. */
+static int set_domain(const struct registrar *registrar, struct registering *registering,
+		      const struct message *request)
+{
+	const struct config *config = registrar->worker->config;
+	const struct config_phones *rules = &registering->rules;
+	const struct config_server *server = &config->peers[rules->registrar].servers[0];
+	struct addr literal;
+	struct uri uri;
+
+	if (uri_parse(message_request_uri(request), &uri) != 0)
+		return -ERR_MALFORMED;
+	if (addr_parse_ip(uri.host, &literal) != 0 && !hosts_is_own(config, uri.host))
+		return owned_set(&registering->domain, uri.host);
+	if (rules->domain_count == 1)
+		return owned_set(&registering->domain, slice_from(rules->domains[0]));
+	return server->addr.family ? 0 : owned_set(&registering->domain, slice_from(server->host));
+}
+
 static int prepare(struct registrar *registrar, struct registering *registering,
 		   const struct message *request, struct transport_path *path)
 {
@@ -86,6 +110,9 @@ static int prepare(struct registrar *registrar, struct registering *registering,
 		       wheel_now_ms(registrar->worker->wheel)))
 		return -ERR_UNREACHABLE;
 	int err = peers_next(registrar->peers, peer, &registering->attempt, path);
+	if (err)
+		return err;
+	err = set_domain(registrar, registering, request);
 	if (err)
 		return err;
 	buf_init(&rest);
@@ -177,7 +204,7 @@ static int begin(struct registrar *registrar, struct registering *registering,
 	registering->nonce = credentials_nonce(registrar, request);
 	err = prepare(registrar, registering, request, &path);
 	if (err)
-		return err == -ERR_UNREACHABLE ? 503 : 500;
+		return err == -ERR_UNREACHABLE ? 503 : err == -ERR_MALFORMED ? 400 : 500;
 	return 0;
 }
 
@@ -195,9 +222,9 @@ void relay_receive(struct registrar *registrar, struct transaction_handle handle
 		registering->server = handle;
 		registering->path = *path;
 		registering->rules = registrar->worker->config->phones[phones];
+		status = begin(registrar, registering, request, &headers);
 		registering->rules.domains = NULL; /* of a configuration that may go */
 		registering->rules.domain_count = 0;
-		status = begin(registrar, registering, request, &headers);
 	}
 	if (status == 0) {
 		table_insert(&registrar->pending, &registering->link, registering->number);

@@ -93,6 +93,7 @@ struct way {
 	uint16_t interface;
 	struct transport_path path; /* to a phone */
 	struct buf target;          /* owned; to a phone: Request-URI */
+	struct slice routes;        /* to a phone: its Path (RFC 3327); the binding's */
 	struct buf headers;         /* owned; of the answer */
 };
 void way_free(struct way *way);

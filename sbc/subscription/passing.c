@@ -463,6 +463,8 @@ static int fill_dialog(struct passing *passing, const struct message *request,
 		err = passing_map_identity(&dialog->remote_uri, crossing, to->uri);
 	if (!err && way->peer < 0)
 		err = owned_set(&dialog->remote_target, buf_slice(&way->target));
+	if (!err)
+		err = dialog_preset_routes(dialog, way->routes);
 	dialog->local_cseq = message_cseq(request) - 1;
 	return err;
 }

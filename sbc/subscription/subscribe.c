@@ -204,7 +204,7 @@ static int make_notifier(struct subscription *subscription, const struct message
 		err = passing_map_identity(&dialog->remote_uri, crossing, to->uri);
 	if (!err && way->peer < 0)
 		err = owned_set(&dialog->remote_target, buf_slice(&way->target));
-	return err;
+	return err ? err : dialog_preset_routes(dialog, way->routes);
 }
 
 static uint32_t expires_asked(const struct message *request)

@@ -243,7 +243,8 @@ static void pass(struct subscriptions *all, struct transaction_handle handle,
 		passing_outside(all, handle, request, path, way);
 }
 
-/* False: an OPTIONS that leads to nobody beyond is for us (RFC 3261 11). */
+/* False: an OPTIONS that leads to nobody beyond is for us (RFC 3261 11). One in the name of a user
+ * of ours wants his password first, whomever it is for. */
 static bool receive_outside(struct subscriptions *all, struct transaction_handle handle,
 			    const struct message *request, const struct transport_path *path)
 {
@@ -251,7 +252,7 @@ static bool receive_outside(struct subscriptions *all, struct transaction_handle
 	struct way way;
 
 	way_find(all, request, path, &way);
-	bool is_ours = method == METHOD_OPTIONS && way.status;
+	bool is_ours = method == METHOD_OPTIONS && way.status && way.status != 407;
 	/* First who it is: a stranger who is told what is wrong knows that somebody is here. */
 	if (!is_ours && way.is_silent && method != METHOD_UNKNOWN) {
 		counter_add(&all->counters.strangers, 1);

@@ -51,6 +51,7 @@ static void to_phone(const struct binding *binding, struct slice uri, struct way
 	out->peer = -1;
 	out->path = binding->path;
 	out->interface = binding->path.interface;
+	out->routes = binding->facts.path_set;
 	registrar_target(binding, uri, &out->target);
 	if (buf_failed(&out->target))
 		out->status = 500;
