@@ -33,7 +33,7 @@ LIBRARIES = [
     (r"libfyaml.*", ["config/yaml.c"]),
     (r"ares.*", ["sbc/dns/"]),
     (r"pcre2\.h", ["sbc/dns/enum.c"]),
-    (r"hiredis.*", ["control/state/redis.c", "control/state/redis_private.h", "control/state/redis_plain.c"]),
+    (r"hiredis.*", ["control/state/redis_reader.c", "control/state/redis_plain.c"]),
     (r"sqlite3\.h", ["control/state/sqlite.c"]),
     (r"osip.*", ["sbc/message/"]),
     (r"expat.*", ["sbc/topology/xml.c"]),

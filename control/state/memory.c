@@ -1,9 +1,10 @@
 /* memory.c - records in a hash table of one worker; each entry is timed out by the wheel.
  * SPDX-License-Identifier: Apache-2.0 */
 #include "control/state/memory.h"
-#include "control/state/store_answer.h"
 #include <stdlib.h>
 #include "control/base/table.h"
+#include "control/state/record_head.h"
+#include "control/state/store_answer.h"
 
 struct memory {
 	struct store store;
@@ -38,6 +39,11 @@ static struct entry *entry_of(struct table_link *link)
 static struct slice entry_key(const struct entry *entry)
 {
 	return (struct slice){entry->bytes, entry->key_len};
+}
+
+static struct slice entry_value(const struct entry *entry)
+{
+	return (struct slice){entry->bytes + entry->key_len, entry->value_len};
 }
 
 static uint64_t entry_size(const struct entry *entry)
@@ -152,8 +158,83 @@ static void memory_get(struct store *store, struct slice key, store_done_fn *don
 		store_answer(done, owner, handle, -ERR_NOT_FOUND);
 		return;
 	}
-	done(owner, handle,
-	     &(struct store_reply){.value = {entry->bytes + entry->key_len, entry->value_len}});
+	done(owner, handle, &(struct store_reply){.value = entry_value(entry)});
+}
+
+static void memory_put_owned(struct store *store, struct slice key, struct slice value,
+			     uint32_t ttl_s, store_done_fn *done, void *owner, uint64_t handle)
+{
+	struct memory *memory = memory_of(store);
+	const struct entry *entry = entry_find(memory, key, siphash(key, memory->hash_key));
+	struct record_head stored, head;
+
+	if (entry && record_head_read(entry_value(entry), &stored) == 0 &&
+	    record_head_read(value, &head) == 0 && !record_head_may_replace(&stored, &head)) {
+		memory->status.puts++;
+		memory->status.denied++;
+		store_answer(done, owner, handle, -ERR_DENIED);
+		return;
+	}
+	memory_put(store, key, value, ttl_s, done, owner, handle);
+}
+
+static void memory_take(struct store *store, struct slice key, uint16_t node, uint64_t seen,
+			store_done_fn *done, void *owner, uint64_t handle)
+{
+	struct memory *memory = memory_of(store);
+	struct entry *entry = entry_find(memory, key, siphash(key, memory->hash_key));
+	struct record_head head;
+
+	memory->status.takes++;
+	if (!entry) {
+		store_answer(done, owner, handle, -ERR_NOT_FOUND);
+		return;
+	}
+	if (record_head_read(entry_value(entry), &head) != 0 || head.epoch != seen) {
+		memory->status.denied++;
+		store_answer(done, owner, handle, -ERR_DENIED);
+		return;
+	}
+	record_head_take(entry->bytes + entry->key_len, node, seen + 1);
+	if (done)
+		done(owner, handle, &(struct store_reply){.value = entry_value(entry)});
+}
+
+/* The keys first: what `each` does may change the table. */
+static int keys_collect(const struct memory *memory, struct slice prefix, struct buf *keys)
+{
+	struct table_link *link = NULL;
+
+	while ((link = table_next(&memory->entries, link))) {
+		struct slice key = entry_key(entry_of(link));
+		if (!slice_starts(key, prefix))
+			continue;
+		buf_add(keys, (struct slice){(const char *)&key.len, sizeof(key.len)});
+		buf_add(keys, key);
+	}
+	return buf_failed(keys) ? -ERR_NO_MEMORY : 0;
+}
+
+/* At once: this store is empty when its process starts, so nobody has much to look for in it. */
+static void memory_scan(struct store *store, struct slice prefix, store_each_fn *each,
+			store_done_fn *done, void *owner, uint64_t handle)
+{
+	struct memory *memory = memory_of(store);
+	bool goes_on = true;
+	struct buf keys;
+	size_t len;
+
+	buf_init(&keys);
+	int err = keys_collect(memory, prefix, &keys);
+	for (size_t at = 0; !err && goes_on && at < keys.len; at += sizeof(len) + len) {
+		memcpy(&len, keys.data + at, sizeof(len));
+		struct slice key = {keys.data + at + sizeof(len), len};
+		struct entry *entry = entry_find(memory, key, siphash(key, memory->hash_key));
+		if (entry)
+			goes_on = each(owner, key, entry_value(entry));
+	}
+	buf_free(&keys);
+	store_answer(done, owner, handle, err);
 }
 
 static void memory_status(const struct store *store, struct store_status *out)
@@ -168,6 +249,9 @@ static const struct store_verbs memory_verbs = {
 	.put = memory_put,
 	.remove = memory_remove,
 	.get = memory_get,
+	.put_owned = memory_put_owned,
+	.take = memory_take,
+	.scan = memory_scan,
 	.status = memory_status,
 };
 

@@ -1,9 +1,6 @@
-/* redis.c - the verbs of the Redis store, and the reading of answers.
- * Of hiredis it is the protocol reader that is used: the 0.14 async layer has no time-outs, raises
- * SIGPIPE, and asserts when a server says something unasked, which a wrong server does.
+/* redis.c - the verbs of the Redis store.
  * SPDX-License-Identifier: Apache-2.0 */
 #include "control/state/redis.h"
-#include <hiredis/hiredis.h>
 #include <inttypes.h>
 #include <netinet/in.h>
 #include <stdio.h>
@@ -11,115 +8,6 @@
 #include <sys/un.h>
 #include "control/state/redis_private.h"
 #include "control/state/store_answer.h"
-
-#define ANSWER_LIMIT (2 * STORE_VALUE_LIMIT) /* bytes of one answer */
-
-static struct redis *redis_of(const struct store *store)
-{
-	return container_of((uintptr_t)store, struct redis, store);
-}
-
-/* --- answers --- */
-
-/* The text is copied: the reader moves its buffer before it hands the object out. */
-static void *answer_text(const redisReadTask *task, char *text, size_t len)
-{
-	struct redis *redis = task->privdata;
-	buf_clear(&redis->text);
-	buf_add(&redis->text, (struct slice){text, len});
-	if (buf_failed(&redis->text))
-		return NULL;
-	enum redis_answer_kind kind = task->type == REDIS_REPLY_ERROR    ? ANSWER_ERROR
-				      : task->type == REDIS_REPLY_STATUS ? ANSWER_OK
-									 : ANSWER_VALUE;
-	redis->answer = (struct redis_answer){.kind = kind, .text = buf_slice(&redis->text)};
-	return &redis->answer;
-}
-
-static void *answer_number(const redisReadTask *task, long long number)
-{
-	struct redis *redis = task->privdata;
-	redis->answer = (struct redis_answer){.kind = ANSWER_NUMBER, .number = number};
-	return &redis->answer;
-}
-
-static void *answer_nil(const redisReadTask *task)
-{
-	struct redis *redis = task->privdata;
-	redis->answer = (struct redis_answer){.kind = ANSWER_NIL};
-	return &redis->answer;
-}
-
-/* Nothing we ask is answered by an array; refusing them bounds what a hostile answer can make the
- * reader allocate. */
-static void *answer_array(const redisReadTask *task, int elements)
-{
-	(void)task;
-	(void)elements;
-	return NULL;
-}
-
-static void answer_free(void *answer)
-{
-	(void)answer; /* a member of struct redis */
-}
-
-static const redisReplyObjectFunctions answer_functions = {
-	.createString = answer_text,
-	.createArray = answer_array,
-	.createInteger = answer_number,
-	.createNil = answer_nil,
-	.freeObject = answer_free,
-};
-
-int redis_reader_create(struct redis *redis)
-{
-	redis->reader = redisReaderCreateWithFunctions(
-		(redisReplyObjectFunctions *)(uintptr_t)&answer_functions);
-	if (!redis->reader)
-		return -ERR_NO_MEMORY;
-	redis->reader->privdata = redis;
-	return 0;
-}
-
-void redis_reader_destroy(struct redis *redis)
-{
-	if (redis->reader && !redis->is_feeding)
-		redisReaderFree(redis->reader);
-	redis->reader = NULL;
-}
-
-static void reader_drop(struct redis *redis, const char *why)
-{
-	char reason[256];
-	snprintf(reason, sizeof(reason), "does not speak the Redis protocol: %s", why);
-	redis->status.errors++;
-	redis_session_drop(redis, STORE_REFUSING, reason);
-}
-
-void redis_reader_feed(void *owner, struct slice bytes)
-{
-	struct redis *redis = owner;
-	redisReader *reader = redis->reader;
-	void *answer = NULL;
-	if (reader->len - reader->pos + bytes.len > ANSWER_LIMIT) {
-		reader_drop(redis, "answer too large");
-		return;
-	}
-	redis->is_feeding = true;
-	int bad = redisReaderFeed(reader, bytes.data, bytes.len);
-	while (!bad && redis->reader == reader) {
-		bad = redisReaderGetReply(reader, &answer);
-		if (bad || !answer)
-			break;
-		redis_session_answer(redis, answer);
-	}
-	if (bad)
-		reader_drop(redis, reader->errstr);
-	redis->is_feeding = false;
-	if (redis->reader != reader)
-		redisReaderFree(reader);
-}
 
 /* --- commands --- */
 
@@ -163,7 +51,7 @@ static int put_send(struct redis *redis, struct slice key, struct slice value, u
 {
 	char ttl[16];
 	if (!redis->is_ready)
-		return redis->status.state == STORE_REFUSING ? -ERR_DENIED : -ERR_CLOSED;
+		return redis->status.state == STORE_REFUSING ? -ERR_REFUSED : -ERR_CLOSED;
 	int len = snprintf(ttl, sizeof(ttl), "%" PRIu32, ttl_s);
 	const struct slice words[] = {SLICE("SET"), key, value, SLICE("EX"), {ttl, (size_t)len}};
 	return redis_send(redis, command, words, 5);
@@ -225,6 +113,8 @@ static void redis_free(struct redis *redis)
 {
 	redis_queue_free(&redis->queue);
 	redis_graves_free(&redis->graves);
+	buf_free(&redis->walk.prefix);
+	buf_free(&redis->walk.keys);
 	buf_free(&redis->text);
 	free(redis->user);
 	free(redis->password);
@@ -244,6 +134,9 @@ static const struct store_verbs redis_verbs = {
 	.put = redis_put,
 	.remove = redis_remove,
 	.get = redis_get,
+	.put_owned = redis_put_owned,
+	.take = redis_take,
+	.scan = redis_scan,
 	.status = redis_status,
 };
 

@@ -8,11 +8,17 @@ void redis_queue_init(struct redis_queue *queue, uint32_t limit)
 	*queue = (struct redis_queue){.limit = limit};
 }
 
+static void redis_command_free(struct redis_command *command)
+{
+	free(command->grave);
+	free(command->words);
+}
+
 void redis_queue_free(struct redis_queue *queue)
 {
 	struct redis_command command;
 	while (redis_queue_pop(queue, &command))
-		free(command.grave);
+		redis_command_free(&command);
 	free(queue->ring);
 	*queue = (struct redis_queue){.limit = queue->limit};
 }
@@ -75,6 +81,50 @@ struct redis_command *redis_queue_waiting(struct redis_queue *queue)
 	return queue->waiting == queue->tail ? NULL : command_at(queue, queue->waiting);
 }
 
+static bool is_grave_of(const struct redis_grave *grave, struct slice key)
+{
+	return slice_equal((struct slice){grave->key, grave->len}, key);
+}
+
+bool redis_queue_deletes(const struct redis_queue *queue, struct slice key)
+{
+	for (uint64_t at = queue->head; at != queue->tail; at++) {
+		const struct redis_command *command = command_at(queue, at);
+		if (command->grave && is_grave_of(command->grave, key))
+			return true;
+	}
+	return false;
+}
+
+struct redis_words *redis_words_create(const struct slice *words, uint32_t count)
+{
+	size_t size = 0, at = 0;
+
+	for (uint32_t i = 0; i < count; i++)
+		size += words[i].len;
+	struct redis_words *copy = malloc(sizeof(*copy) + size);
+	if (!copy)
+		return NULL;
+	copy->count = count;
+	for (uint32_t i = 0; i < count; i++) {
+		copy->lengths[i] = words[i].len;
+		if (words[i].len)
+			memcpy(copy->bytes + at, words[i].data, words[i].len);
+		at += words[i].len;
+	}
+	return copy;
+}
+
+void redis_words_read(const struct redis_words *words, struct slice *out)
+{
+	const char *at = words->bytes;
+
+	for (uint32_t i = 0; i < words->count; i++) {
+		out[i] = (struct slice){at, words->lengths[i]};
+		at += words->lengths[i];
+	}
+}
+
 void redis_graves_init(struct redis_graves *graves, uint32_t limit)
 {
 	*graves = (struct redis_graves){.last = &graves->first, .limit = limit};
@@ -128,7 +178,7 @@ void redis_graves_forget(struct redis_graves *graves, struct slice key)
 	struct redis_grave **link = &graves->first;
 	while (*link) {
 		struct redis_grave *grave = *link;
-		if (!slice_equal((struct slice){grave->key, grave->len}, key)) {
+		if (!is_grave_of(grave, key)) {
 			link = &grave->next;
 			continue;
 		}
@@ -137,6 +187,14 @@ void redis_graves_forget(struct redis_graves *graves, struct slice key)
 		free(grave);
 	}
 	graves->last = link;
+}
+
+bool redis_graves_hold(const struct redis_graves *graves, struct slice key)
+{
+	for (const struct redis_grave *grave = graves->first; grave; grave = grave->next)
+		if (is_grave_of(grave, key))
+			return true;
+	return false;
 }
 
 void resp_add_words(struct buf *out, uint32_t words)

@@ -9,9 +9,14 @@ enum redis_kind {
 	REDIS_PUT,
 	REDIS_GET,
 	REDIS_DELETE,
-	REDIS_PROBE, /* the heartbeat, or a write of nothing: are writes taken? */
-	REDIS_LOGIN, /* AUTH, SELECT: refused = the connection is of no use */
-	REDIS_NAME,  /* CLIENT SETNAME: refused = never mind */
+	REDIS_PUT_OWNED,
+	REDIS_TAKE,
+	REDIS_SCAN,     /* a portion of keys; */
+	REDIS_SCAN_GET, /* the value of one of them. Both are not timed, and given up with the link
+			 */
+	REDIS_PROBE,    /* the heartbeat, or a write of nothing: are writes taken? */
+	REDIS_LOGIN,    /* AUTH, SELECT: refused = the connection is of no use */
+	REDIS_NAME,     /* CLIENT SETNAME: refused = never mind */
 	REDIS_CLIENT_ID,
 	REDIS_FENCE /* CLIENT KILL of our former connection */
 };
@@ -23,6 +28,14 @@ struct redis_grave {
 	char key[];
 };
 
+/* The words behind the name of a script, to say them again. */
+enum { REDIS_WORDS_MAX = 4 };
+struct redis_words {
+	uint32_t count;
+	size_t lengths[REDIS_WORDS_MAX];
+	char bytes[]; /* one word after the other; the second one is the key */
+};
+
 struct redis_command {
 	enum redis_kind kind;
 	bool given_up; /* done has been called; the answer will be late */
@@ -31,6 +44,7 @@ struct redis_command {
 	void *owner;
 	uint64_t handle;
 	struct redis_grave *grave; /* DELETE: owned */
+	struct redis_words *words; /* PUT_OWNED, TAKE: owned */
 };
 
 struct redis_queue {
@@ -60,6 +74,11 @@ struct redis_command *redis_queue_head(struct redis_queue *queue);
 /* The oldest that is not given up; NULL = none. */
 struct redis_command *redis_queue_waiting(struct redis_queue *queue);
 
+/* A delete of this key is in flight. */
+bool redis_queue_deletes(const struct redis_queue *queue, struct slice key);
+struct redis_words *redis_words_create(const struct slice *words, uint32_t count); /* or NULL */
+void redis_words_read(const struct redis_words *words, struct slice *out);
+
 void redis_graves_init(struct redis_graves *graves, uint32_t limit);
 void redis_graves_free(struct redis_graves *graves);
 struct redis_grave *redis_grave_create(struct slice key);
@@ -67,6 +86,7 @@ struct redis_grave *redis_grave_create(struct slice key);
 bool redis_graves_add(struct redis_graves *graves, struct redis_grave *grave);
 struct redis_grave *redis_graves_take(struct redis_graves *graves);      /* oldest; NULL = none */
 void redis_graves_forget(struct redis_graves *graves, struct slice key); /* written again */
+bool redis_graves_hold(const struct redis_graves *graves, struct slice key);
 
 /* One command as RESP: the number of words, then each word. */
 void resp_add_words(struct buf *out, uint32_t words);

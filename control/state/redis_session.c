@@ -69,7 +69,7 @@ static void graves_send(struct redis *redis)
 }
 
 /* Logged when the state or its reason changes, and only then. */
-static void state_set(struct redis *redis, enum store_state state, const char *reason)
+void redis_state_set(struct redis *redis, enum store_state state, const char *reason)
 {
 	struct store_status *status = &redis->status;
 	bool changed = status->state != state;
@@ -101,8 +101,8 @@ void redis_session_drop(struct redis *redis, enum store_state state, const char 
 
 /* --- what is sent without being asked for --- */
 
-static int send_own(struct redis *redis, enum redis_kind kind, const struct slice *words,
-		    uint32_t count)
+int redis_send_own(struct redis *redis, enum redis_kind kind, const struct slice *words,
+		   uint32_t count)
 {
 	return redis_send(redis, &(struct redis_command){.kind = kind}, words, count);
 }
@@ -122,9 +122,9 @@ static int probe_send(struct redis *redis)
 				     slice_from(ttl)};
 	const struct slice none[] = {SLICE("SETRANGE"), SLICE("node:{}"), SLICE("0"), SLICE("")};
 	if (redis->node)
-		err = send_own(redis, REDIS_PROBE, beat, 5);
+		err = redis_send_own(redis, REDIS_PROBE, beat, 5);
 	else
-		err = send_own(redis, REDIS_PROBE, none, 4);
+		err = redis_send_own(redis, REDIS_PROBE, none, 4);
 	redis->is_probing = !err;
 	return err;
 }
@@ -148,8 +148,8 @@ static int login_send(struct redis *redis)
 	const struct slice short_login[] = {login[0], login[2]};
 	if (!redis->password)
 		return 0;
-	return redis->user ? send_own(redis, REDIS_LOGIN, login, 3)
-			   : send_own(redis, REDIS_LOGIN, short_login, 2);
+	return redis->user ? redis_send_own(redis, REDIS_LOGIN, login, 3)
+			   : redis_send_own(redis, REDIS_LOGIN, short_login, 2);
 }
 
 static int greeting_send(struct redis *redis)
@@ -163,11 +163,11 @@ static int greeting_send(struct redis *redis)
 	if (!err)
 		err = login_send(redis);
 	if (!err && redis->database)
-		err = send_own(redis, REDIS_LOGIN, choice, 2);
+		err = redis_send_own(redis, REDIS_LOGIN, choice, 2);
 	if (!err)
-		err = send_own(redis, REDIS_NAME, name, 3);
+		err = redis_send_own(redis, REDIS_NAME, name, 3);
 	if (!err)
-		err = send_own(redis, REDIS_CLIENT_ID, id, 2);
+		err = redis_send_own(redis, REDIS_CLIENT_ID, id, 2);
 	return err ? err : probe_send(redis);
 }
 
@@ -183,192 +183,19 @@ static void on_open(void *owner)
 		redis_session_drop(redis, STORE_DOWN, err_text(err));
 }
 
-/* --- answers --- */
+/* --- up --- */
 
-void redis_count_failed_put(struct redis *redis)
-{
-	redis->status.unprotected++;
-	redis->failed_puts++;
-}
-
-static void greeted(struct redis *redis)
+void redis_session_greeted(struct redis *redis)
 {
 	redis->is_ready = true;
 	redis_link_settle(&redis->link);
 	redis->is_another = redis->is_another || redis->status.connects > 0;
 	redis->status.connects++;
 	if (redis->refusal[0])
-		state_set(redis, STORE_REFUSING, redis->refusal);
+		redis_state_set(redis, STORE_REFUSING, redis->refusal);
 	else
-		state_set(redis, STORE_UP, "");
+		redis_state_set(redis, STORE_UP, "");
 	probe_arm(redis);
-}
-
-static void fence_or_greeted(struct redis *redis)
-{
-	char id[24];
-	/* Numbers only rise while a server lives; a lower one is a server that knows no such
-	 * client. */
-	bool needed = redis->fence_id && redis->client_id > redis->fence_id;
-	snprintf(id, sizeof(id), "%" PRId64, redis->fence_id);
-	redis->fence_id = 0;
-	const struct slice words[] = {SLICE("CLIENT"), SLICE("KILL"), SLICE("ID"), slice_from(id)};
-	if (!needed || send_own(redis, REDIS_FENCE, words, 4))
-		greeted(redis);
-}
-
-static void write_accepted(struct redis *redis, bool in_time)
-{
-	if (redis->is_ready && in_time)
-		state_set(redis, STORE_UP, "");
-}
-
-static void write_refused(struct redis *redis, struct slice text)
-{
-	char reason[sizeof(redis->status.reason)];
-	redis->status.errors++;
-	slice_copy(text, reason, sizeof(reason));
-	if (redis->is_ready)
-		state_set(redis, STORE_REFUSING, reason);
-	else if (!redis->refusal[0])
-		memcpy(redis->refusal, reason, sizeof(reason));
-}
-
-static void put_count(struct redis *redis, const struct redis_command *command, bool refused,
-		      uint64_t took_ms)
-{
-	struct store_status *status = &redis->status;
-	if (command->given_up) {
-		status->late += refused ? 0 : 1; /* counted as unprotected when it was given up */
-	} else if (refused) {
-		redis_count_failed_put(redis);
-	} else {
-		status->acknowledged++;
-		status->ack_ms_total += took_ms;
-		if (took_ms > status->ack_ms_max)
-			status->ack_ms_max = took_ms;
-	}
-}
-
-static void put_answered(struct redis *redis, const struct redis_command *command,
-			 const struct redis_answer *answer, uint64_t took_ms)
-{
-	bool refused = answer->kind != ANSWER_OK;
-	put_count(redis, command, refused, took_ms);
-	if (!command->given_up)
-		store_answer(command->done, command->owner, command->handle,
-			     refused ? -ERR_DENIED : 0);
-	if (refused)
-		write_refused(redis, answer->text);
-	else
-		write_accepted(redis, took_ms <= redis->timeout_ms);
-}
-
-static void get_answered(struct redis *redis, const struct redis_command *command,
-			 const struct redis_answer *answer)
-{
-	struct store_reply reply = {.value = SLICE_NONE};
-	if (answer->kind == ANSWER_VALUE)
-		reply.value = answer->text;
-	else
-		reply.err = answer->kind == ANSWER_NIL ? -ERR_NOT_FOUND : -ERR_DENIED;
-	/* One key of a wrong type says nothing about the others: the state stays. */
-	if (reply.err == -ERR_DENIED && redis->status.errors++ % 1024 == 0)
-		log_warn(redis->log, "store.get_refused",
-			 "server=%s reason=\"%.*s\" errors=%" PRIu64, redis->status.server,
-			 SLICE_ARG(answer->text), redis->status.errors);
-	if (!command->given_up && command->done)
-		command->done(command->owner, command->handle, &reply);
-}
-
-static void delete_answered(struct redis *redis, const struct redis_command *command,
-			    const struct redis_answer *answer)
-{
-	if (answer->kind != ANSWER_ERROR) {
-		free(command->grave);
-		return;
-	}
-	write_refused(redis, answer->text);
-	if (!redis_graves_add(&redis->graves, command->grave))
-		redis->status.forgotten++;
-}
-
-static void probe_answered(struct redis *redis, const struct redis_answer *answer, uint64_t took_ms)
-{
-	bool accepted = answer->kind == ANSWER_OK || answer->kind == ANSWER_NUMBER;
-	redis->is_probing = false;
-	if (!accepted)
-		write_refused(redis, answer->text);
-	else if (!redis->is_ready)
-		redis->refusal[0] = '\0'; /* what else was refused is not needed for writing */
-	if (!redis->is_ready)
-		fence_or_greeted(redis);
-	else if (accepted)
-		write_accepted(redis, took_ms <= redis->timeout_ms);
-}
-
-static void login_answered(struct redis *redis, const struct redis_answer *answer)
-{
-	char reason[sizeof(redis->status.reason)];
-	if (answer->kind == ANSWER_OK)
-		return;
-	redis->status.errors++;
-	snprintf(reason, sizeof(reason), "login: %.*s", SLICE_ARG(answer->text));
-	redis_session_drop(redis, STORE_REFUSING, reason);
-}
-
-static void small_answered(struct redis *redis, const struct redis_command *command,
-			   const struct redis_answer *answer)
-{
-	if (command->kind == REDIS_CLIENT_ID && answer->kind == ANSWER_NUMBER)
-		redis->client_id = answer->number;
-	/* "max number of clients reached" comes as the answer to whatever was first. */
-	if (answer->kind == ANSWER_ERROR && !redis->refusal[0])
-		slice_copy(answer->text, redis->refusal, sizeof(redis->refusal));
-	if (command->kind == REDIS_FENCE) {
-		redis->refusal[0] = '\0';
-		greeted(redis);
-	}
-}
-
-static void deadline_arm(struct redis *redis);
-
-void redis_session_answer(struct redis *redis, const struct redis_answer *answer)
-{
-	struct redis_command command;
-	char reason[sizeof(redis->status.reason)];
-	uint64_t now_ms = loop_now_ms(redis->loop);
-	redis->heard_ms = now_ms;
-	if (!redis_queue_pop(&redis->queue, &command)) {
-		snprintf(reason, sizeof(reason), "answer to nothing: %.*s",
-			 SLICE_ARG(answer->text));
-		redis_session_drop(redis, STORE_REFUSING, reason);
-		return;
-	}
-	deadline_arm(redis);
-	uint64_t took_ms = now_ms - command.sent_ms;
-	switch (command.kind) {
-	case REDIS_PUT:
-		put_answered(redis, &command, answer, took_ms);
-		break;
-	case REDIS_GET:
-		get_answered(redis, &command, answer);
-		break;
-	case REDIS_DELETE:
-		delete_answered(redis, &command, answer);
-		break;
-	case REDIS_PROBE:
-		probe_answered(redis, answer, took_ms);
-		break;
-	case REDIS_LOGIN:
-		login_answered(redis, answer);
-		break;
-	case REDIS_NAME:
-	case REDIS_CLIENT_ID:
-	case REDIS_FENCE:
-		small_answered(redis, &command, answer);
-		break;
-	}
 }
 
 /* --- the absence of answers --- */
@@ -379,9 +206,10 @@ static void command_give_up(struct redis *redis, struct redis_command *command, 
 	command->given_up = true;
 	if (copy.given_up)
 		return;
-	if (copy.kind == REDIS_PUT)
+	if (copy.kind == REDIS_PUT || copy.kind == REDIS_PUT_OWNED)
 		redis_count_failed_put(redis);
-	if (copy.kind == REDIS_PUT || copy.kind == REDIS_GET)
+	if (copy.kind == REDIS_PUT || copy.kind == REDIS_GET || copy.kind == REDIS_PUT_OWNED ||
+	    copy.kind == REDIS_TAKE)
 		store_answer(copy.done, copy.owner, copy.handle, err);
 }
 
@@ -398,16 +226,18 @@ static void on_close(void *owner, const char *reason)
 	redis->is_probing = false;
 	redis->close_state = STORE_DOWN;
 	if (was_greeting && redis->refusal[0])
-		state_set(redis, STORE_REFUSING, redis->refusal);
+		redis_state_set(redis, STORE_REFUSING, redis->refusal);
 	else
-		state_set(redis, state, reason);
+		redis_state_set(redis, state, reason);
 	redis->refusal[0] = '\0';
 	while (redis_queue_pop(&redis->queue, &command)) {
 		if (command.kind != REDIS_DELETE)
 			command_give_up(redis, &command, -ERR_CLOSED);
 		else if (!redis_graves_add(&redis->graves, command.grave))
 			redis->status.forgotten++;
+		free(command.words);
 	}
+	redis_scan_lost(redis, -ERR_CLOSED);
 }
 
 static uint64_t silent_since_ms(struct redis *redis, const struct redis_command *head)
@@ -427,6 +257,12 @@ static void deadline_arm(struct redis *redis)
 	if (waiting && waiting->sent_ms + redis->timeout_ms < due_ms)
 		due_ms = waiting->sent_ms + redis->timeout_ms;
 	wheel_arm(loop_wheel(redis->loop), &redis->deadline, due_ms, on_deadline);
+}
+
+void redis_session_heard(struct redis *redis)
+{
+	redis->heard_ms = loop_now_ms(redis->loop);
+	deadline_arm(redis);
 }
 
 void redis_session_sent(struct redis *redis)
@@ -451,7 +287,7 @@ static void on_deadline(struct timer *timer, uint64_t now_ms)
 	       now_ms >= command->sent_ms + redis->timeout_ms) {
 		redis->status.timeouts++;
 		if (redis->is_ready && redis->status.state == STORE_UP)
-			state_set(redis, STORE_STALLED, reason);
+			redis_state_set(redis, STORE_STALLED, reason);
 		command_give_up(redis, command, -ERR_TIMEOUT);
 	}
 	deadline_arm(redis);

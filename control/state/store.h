@@ -11,8 +11,10 @@
 struct store;
 
 struct store_reply {
-	int err; /* 0; -ERR_NOT_FOUND (get), -ERR_TIMEOUT, -ERR_CLOSED, -ERR_BUSY, -ERR_DENIED */
-	struct slice value; /* of a get; valid only during the call */
+	/* 0; -ERR_NOT_FOUND (get, take), -ERR_TIMEOUT, -ERR_CLOSED, -ERR_BUSY, -ERR_REFUSED (the
+	 * server answers with an error); -ERR_DENIED (put_owned, take): another one's. */
+	int err;
+	struct slice value; /* of a get or take; valid only during the call */
 };
 
 /* May run before the verb that was given it returns (memory store; a store that is down): change
@@ -42,11 +44,13 @@ struct store_status {
 	uint64_t puts;
 	uint64_t gets;
 	uint64_t deletes;
+	uint64_t takes;
 	uint64_t acknowledged; /* puts, in time */
 	uint64_t late;         /* puts acknowledged after their time-out */
 	uint64_t unprotected;  /* puts that failed, were refused or came late */
 	uint64_t timeouts;     /* of any verb */
 	uint64_t errors;       /* error replies */
+	uint64_t denied;       /* owned puts and takes of what is another one's */
 	uint64_t forgotten;    /* deletes given up: too many while away; their keys end by TTL */
 	uint64_t connects;
 	uint64_t ack_ms_total; /* of the puts acknowledged in time */
@@ -63,6 +67,23 @@ void store_put(struct store *store, struct slice key, struct slice value, uint32
 void store_delete(struct store *store, struct slice key);
 void store_get(struct store *store, struct slice key, store_done_fn *done, void *owner,
 	       uint64_t handle);
+/* As store_put, for a record that has been in the store and may have another owner by now: when the
+ * head (record_head.h) of what is there is of a later epoch, or of the same one and another node,
+ * nothing is written: -ERR_DENIED. A record that is gone is written again. One command. */
+void store_put_owned(struct store *store, struct slice key, struct slice value, uint32_t ttl_s,
+		     store_done_fn *done, void *owner, uint64_t handle);
+/* Take a record over: while its epoch is still `seen`, whosever it is, it becomes (node, seen + 1),
+ * and the whole value is the reply. -ERR_DENIED: somebody was faster; -ERR_NOT_FOUND. Of all who
+ * try at once, one succeeds. One command. */
+void store_take(struct store *store, struct slice key, uint16_t node, uint64_t seen,
+		store_done_fn *done, void *owner, uint64_t handle);
+/* Each key that begins with `prefix`, with its value, in portions, so that other verbs are hardly
+ * delayed; what is written meanwhile may be missing, a key may come twice. `each` may call any verb
+ * but this one; false = enough. `done` at the end (0), or when the store was lost on the way; no
+ * time limit. -ERR_BUSY: one is under way already, -ERR_CLOSED: the store is away; try again. */
+typedef bool store_each_fn(void *owner, struct slice key, struct slice value);
+void store_scan(struct store *store, struct slice prefix, store_each_fn *each, store_done_fn *done,
+		void *owner, uint64_t handle);
 void store_on_return(struct store *store, store_return_fn *fn, void *owner);
 void store_status(const struct store *store, struct store_status *out);
 const char *store_state_text(enum store_state state); /* "up", "down", ... */
@@ -75,6 +96,12 @@ struct store_verbs {
 	void (*remove)(struct store *store, struct slice key);
 	void (*get)(struct store *store, struct slice key, store_done_fn *done, void *owner,
 		    uint64_t handle);
+	void (*put_owned)(struct store *store, struct slice key, struct slice value, uint32_t ttl_s,
+			  store_done_fn *done, void *owner, uint64_t handle);
+	void (*take)(struct store *store, struct slice key, uint16_t node, uint64_t seen,
+		     store_done_fn *done, void *owner, uint64_t handle);
+	void (*scan)(struct store *store, struct slice prefix, store_each_fn *each,
+		     store_done_fn *done, void *owner, uint64_t handle);
 	void (*status)(const struct store *store, struct store_status *out);
 };
 struct store {

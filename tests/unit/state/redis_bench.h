@@ -22,6 +22,9 @@ struct bench {
 	bool returned_all; /* the last time */
 	bool puts_on_return;
 	char value[4096];
+	uint8_t seen[10000]; /* by a walk: how often, by number */
+	unsigned each;
+	unsigned each_limit; /* then it has seen enough; 0 = never */
 
 	struct timer poll;
 	bool (*until)(struct bench *b);

@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <cmocka.h>
+#include "control/state/record_head.h"
 #include "sample.h"
 
 struct bench {
@@ -166,6 +167,62 @@ static void senseless_arguments_are_refused(void **state)
 	assert_int_equal(get(b, "k"), 0);
 }
 
+static int put_as(struct bench *b, uint16_t node, uint64_t epoch)
+{
+	const struct record_head head = {.node = node, .epoch = epoch};
+	struct buf value;
+	buf_init(&value);
+	record_head_write(&head, &value);
+	store_put_owned(b->store, SLICE("call:{a}"), buf_slice(&value), 60, on_done, b, 42);
+	buf_free(&value);
+	return b->err;
+}
+
+static int take_as(struct bench *b, uint16_t node, uint64_t seen)
+{
+	store_take(b->store, SLICE("call:{a}"), node, seen, on_done, b, 42);
+	return b->err;
+}
+
+static void only_the_latest_owner_writes(void **state)
+{
+	struct bench *b = *state;
+	assert_int_equal(take_as(b, 2, 5), -ERR_NOT_FOUND);
+	assert_int_equal(put_as(b, 1, 5), 0);
+	assert_int_equal(put_as(b, 2, 5), -ERR_DENIED);
+	assert_int_equal(take_as(b, 2, 4), -ERR_DENIED);
+	assert_int_equal(take_as(b, 2, 5), 0);
+	assert_int_equal(b->value[RECORD_HEAD_NODE_AT + 1], 2);
+	assert_int_equal(take_as(b, 3, 5), -ERR_DENIED);
+	assert_int_equal(put_as(b, 1, 5), -ERR_DENIED);
+	assert_int_equal(put_as(b, 2, 6), 0);
+	store_put_owned(b->store, SLICE("k"), SLICE("no head"), 60, on_done, b, 42);
+	assert_int_equal(b->err, -ERR_INVALID);
+	assert_int_equal(status(b).denied, 4);
+}
+
+static bool on_each(void *owner, struct slice key, struct slice value)
+{
+	struct bench *b = owner;
+	assert_true(slice_starts(key, SLICE("call:")));
+	assert_true(slice_equal(value, SLICE("v")));
+	store_delete(b->store, SLICE("call:{1}"));
+	store_delete(b->store, SLICE("call:{2}"));
+	return ++b->handle < 100;
+}
+
+static void a_walk_stands_what_is_done_on_it(void **state)
+{
+	struct bench *b = *state;
+	assert_int_equal(put(b, "call:{1}", "v", 60), 0);
+	assert_int_equal(put(b, "call:{2}", "v", 60), 0);
+	assert_int_equal(put(b, "node:{2}", "w", 60), 0);
+	b->handle = 0;
+	store_scan(b->store, SLICE("call:"), on_each, NULL, b, 42);
+	assert_int_equal(b->handle, 1);
+	assert_int_equal(status(b).entries, 1);
+}
+
 static void ten_thousand_come_and_go(void **state)
 {
 	struct bench *b = *state;
@@ -193,6 +250,8 @@ int main(void)
 		cmocka_unit_test_setup_teardown(entries_end_with_their_time, setup, teardown),
 		cmocka_unit_test_setup_teardown(a_full_store_refuses_and_counts, setup, teardown),
 		cmocka_unit_test_setup_teardown(senseless_arguments_are_refused, setup, teardown),
+		cmocka_unit_test_setup_teardown(only_the_latest_owner_writes, setup, teardown),
+		cmocka_unit_test_setup_teardown(a_walk_stands_what_is_done_on_it, setup, teardown),
 		cmocka_unit_test_setup_teardown(ten_thousand_come_and_go, setup, teardown),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);

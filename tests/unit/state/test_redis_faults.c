@@ -134,8 +134,8 @@ static void a_full_server_is_named_and_comes_back(void **state)
 	struct bench *b = *state;
 	open_and_connect(b);
 	ask(b, "CONFIG SET maxmemory 1");
-	assert_int_equal(put_and_wait(b, "call:{a}", "v"), -ERR_DENIED);
-	assert_int_equal(put_and_wait(b, "call:{b}", "v"), -ERR_DENIED);
+	assert_int_equal(put_and_wait(b, "call:{a}", "v"), -ERR_REFUSED);
+	assert_int_equal(put_and_wait(b, "call:{b}", "v"), -ERR_REFUSED);
 	assert_true(is_refusing(b));
 	assert_non_null(strstr(status(b).reason, "OOM"));
 	assert_int_equal(logged(b, "store.refusing"), 1);
@@ -165,14 +165,14 @@ static void a_probe_without_heartbeat_finds_out_too(void **state)
 	struct bench *b = *state;
 	open_and_connect(b);
 	ask(b, "CONFIG SET maxmemory 1");
-	assert_int_equal(put_and_wait(b, "call:{a}", "v"), -ERR_DENIED);
+	assert_int_equal(put_and_wait(b, "call:{a}", "v"), -ERR_REFUSED);
 	run(b, NULL, 1300); /* two probes */
 	assert_true(is_refusing(b));
 	assert_int_equal(logged(b, "store."), 2); /* up, refusing */
 	ask(b, "CONFIG SET maxmemory 0");
 	run(b, has_returned, 2000);
 	ask(b, "REPLICAOF 127.0.0.1 1");
-	assert_int_equal(put_and_wait(b, "call:{a}", "v"), -ERR_DENIED);
+	assert_int_equal(put_and_wait(b, "call:{a}", "v"), -ERR_REFUSED);
 	run(b, NULL, 700);
 	assert_true(is_refusing(b));
 	ask(b, "REPLICAOF NO ONE");
@@ -185,7 +185,7 @@ static void a_read_only_replica_is_named(void **state)
 	struct bench *b = *state;
 	open_and_connect(b);
 	ask(b, "REPLICAOF 127.0.0.1 1");
-	assert_int_equal(put_and_wait(b, "call:{a}", "v"), -ERR_DENIED);
+	assert_int_equal(put_and_wait(b, "call:{a}", "v"), -ERR_REFUSED);
 	assert_non_null(strstr(status(b).reason, "READONLY"));
 	store_delete(b->store, SLICE("call:{x}"));
 	run(b, is_idle, 1000);
@@ -206,7 +206,7 @@ static void a_password_is_given_and_a_wrong_one_named(void **state)
 	run(b, is_refusing, 2000);
 	assert_non_null(strstr(status(b).reason, "login: WRONGPASS"));
 	put(b, "call:{a}", "v");
-	assert_int_equal(b->err, -ERR_DENIED);
+	assert_int_equal(b->err, -ERR_REFUSED);
 	run(b, NULL, 700);
 	assert_int_equal(logged(b, "store."), 1);
 	assert_int_equal(logged(b, "wrong"), 0); /* no password in a log */
@@ -229,7 +229,7 @@ static void a_missing_password_is_named(void **state)
 	open_store(b);
 	run(b, is_refusing, 2000);
 	assert_non_null(strstr(status(b).reason, "NOAUTH"));
-	assert_int_equal(put_and_wait(b, "call:{a}", "v"), -ERR_DENIED);
+	assert_int_equal(put_and_wait(b, "call:{a}", "v"), -ERR_REFUSED);
 }
 
 static void a_key_of_a_wrong_type_is_that_keys_affair(void **state)
@@ -237,7 +237,7 @@ static void a_key_of_a_wrong_type_is_that_keys_affair(void **state)
 	struct bench *b = *state;
 	open_and_connect(b);
 	ask(b, "LPUSH call:{a} x");
-	assert_int_equal(get_and_wait(b, "call:{a}"), -ERR_DENIED);
+	assert_int_equal(get_and_wait(b, "call:{a}"), -ERR_REFUSED);
 	assert_true(is_up(b));
 	assert_int_equal(logged(b, "WRONGTYPE"), 1);
 	assert_int_equal(put_and_wait(b, "call:{a}", "v"), 0);

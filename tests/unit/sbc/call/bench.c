@@ -83,8 +83,8 @@ static void store_destroy_nothing(struct store *store)
 {
 	(void)store;
 }
-static void store_take(struct store *store, struct slice key, struct slice value, uint32_t ttl_s,
-		       store_done_fn *done, void *owner, uint64_t handle)
+static void store_write(struct store *store, struct slice key, struct slice value, uint32_t ttl_s,
+			store_done_fn *done, void *owner, uint64_t handle)
 {
 	struct bench_store *own = (struct bench_store *)store;
 	struct store_reply reply = {0};
@@ -115,8 +115,12 @@ static void store_say(const struct store *store, struct store_status *out)
 	(void)store;
 	memset(out, 0, sizeof(*out));
 }
-static const struct store_verbs store_verbs = {store_destroy_nothing, store_take, store_drop,
-					       store_find, store_say};
+static const struct store_verbs store_verbs = {.destroy = store_destroy_nothing,
+					       .put = store_write,
+					       .put_owned = store_write,
+					       .remove = store_drop,
+					       .get = store_find,
+					       .status = store_say};
 
 /* Puts its own address in place of the one in the SDP: 203.0.113.10 to the phone's side. */
 static void relay_answers(void *owner, const struct ng_request *request, struct ng_value *reply)
