@@ -42,8 +42,8 @@ const struct schema_choice schema_reliable[] = {
 };
 const struct schema_choice schema_transfers[] = {
 	{"pass", CONFIG_TRANSFER_PASS, "goes to the other side, with our dialogs in place of its"},
-	{"local", SCHEMA_LATER | CONFIG_TRANSFER_LOCAL,
-	 "ends here: we make the new call ourselves"},
+	{"local", CONFIG_TRANSFER_LOCAL,
+	 "ends here: we make the new call ourselves, and join it with the side that remains"},
 	{"refuse", CONFIG_TRANSFER_REFUSE, "603"},
 	{NULL, 0, NULL},
 };

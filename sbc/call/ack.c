@@ -134,6 +134,11 @@ void ack_media(struct call *call, const struct media_result *result)
 		log_warn(call->calls->worker->log, "call.sdp_not_kept", "call=%.*s", TOKEN_LENGTH,
 			 call->id);
 	exchange_done(call);
+	if (transfer_borrows(call, CALLER)) {
+		call_answered(call);
+		record_keep(call, false);
+		transfer_joined(call);
+	}
 }
 
 void ack_receive(struct call *call, uint8_t leg, const struct message *ack)

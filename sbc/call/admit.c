@@ -104,7 +104,8 @@ static void choose_route(struct calls *calls, struct slice called, struct slice 
 		.now = (time_t)((wheel_now_ms(calls->worker->wheel) + calls->unix_offset_ms) /
 				1000)};
 
-	const struct binding *binding = registrar_contact_uri(calls->registrar, uri);
+	const struct binding *binding =
+		out->lead ? out->lead : registrar_contact_uri(calls->registrar, uri);
 	if (!binding)
 		binding = registrar_lookup(calls->registrar, called, NULL);
 	query.is_registered = binding != NULL;
@@ -147,6 +148,32 @@ static void find_way(struct calls *calls, const struct message *request, struct 
 		choose_route(calls, buf_slice(&called), buf_slice(&number), &uri, out);
 	buf_free(&called);
 	buf_free(&number);
+}
+
+/* Where somebody is already there is no way to be found. */
+static const struct config_route to_held = {.name = "transfer", .implicit = true};
+
+static void find_way_out(struct calls *calls, const struct message *request, struct admission *out)
+{
+	if (out->replaced)
+		out->route = &to_held;
+	else
+		find_way(calls, request, out);
+}
+
+/* Limits: the rate of who asks for it, and the calls of the side it is from. */
+static void enter(struct calls *calls, const struct transport_path *path, uint16_t interface,
+		  int peer, struct admission *out)
+{
+	bool is_emergency = out->route->priority == CONFIG_PRIORITY_EMERGENCY;
+
+	if ((!is_emergency && limits_take(calls->limits, LIMIT_SETUP, path,
+					  out->peer >= 0 ? LIMIT_PEER : LIMIT_PHONE, out->peer,
+					  wheel_now_ms(calls->worker->wheel)) != 0) ||
+	    limits_enter(calls->limits, interface, peer, is_emergency) != 0) {
+		counter_add(&calls->counters.limited, 1);
+		refuse_with(out, 503, SLICE("Retry-After: 5\r\n"));
+	}
 }
 
 int admit_reliability(const struct config_dialog *policy, const struct message *request,
@@ -204,8 +231,6 @@ static unsigned int check_setup(struct calls *calls, const struct message *reque
 void admit(struct calls *calls, const struct message *request, const struct transport_path *path,
 	   struct buf *headers, struct admission *out)
 {
-	uint64_t now = wheel_now_ms(calls->worker->wheel);
-
 	*out = (struct admission){.peer = -1};
 	/* First who it is: a stranger who is told what is wrong knows that somebody is here. */
 	if (!identify(calls, request, path, headers, out))
@@ -233,15 +258,27 @@ void admit(struct calls *calls, const struct message *request, const struct tran
 		refuse_with(out, 482, SLICE_NONE);
 		return;
 	}
-	find_way(calls, request, out);
-	if (out->status)
-		return;
-	bool is_emergency = out->route->priority == CONFIG_PRIORITY_EMERGENCY;
-	if ((!is_emergency &&
-	     limits_take(calls->limits, LIMIT_SETUP, path,
-			 out->peer >= 0 ? LIMIT_PEER : LIMIT_PHONE, out->peer, now) != 0) ||
-	    limits_enter(calls->limits, path->interface, out->peer, is_emergency) != 0) {
-		counter_add(&calls->counters.limited, 1);
-		refuse_with(out, 503, SLICE("Retry-After: 5\r\n"));
-	}
+	status = replaces_find(calls, request, path, out);
+	if (status)
+		refuse_with(out, status, SLICE_NONE);
+	else
+		find_way_out(calls, request, out);
+	if (!out->status)
+		enter(calls, path, path->interface, out->peer, out);
+}
+
+void admit_transfer(const struct call *call, uint8_t leg, const struct message *request,
+		    struct admission *out)
+{
+	struct calls *calls = call->calls;
+	const struct leg *asks = &call->legs[leg], *remains = &call->legs[other_leg(leg)];
+
+	out->peer = asks->peer;
+	if (calls->is_stopping)
+		refuse_with(out, 503, SLICE_NONE);
+	else
+		find_way_out(calls, request, out);
+	if (!out->status)
+		enter(calls, &asks->path, remains->interface, remains->peer, out);
+	out->peer = remains->peer;
 }

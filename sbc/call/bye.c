@@ -151,6 +151,8 @@ void call_end(struct call *call, enum call_cause cause, unsigned int status, int
 	call->restore = RESTORE_NONE;
 	target_end(call);
 	inside_abort(call);
+	transfer_lender_over(call);
+	transfer_over(call);
 	end_exchange(call, status, reason);
 	for (uint8_t leg = 0; leg < LEGS; leg++)
 		end_leg(call, leg, reason);
@@ -190,6 +192,8 @@ void bye_receive(struct call *call, uint8_t early, uint8_t leg, struct transacti
 	call_note_sent(call, leg, SLICE_NONE, 200, message_cseq(request), false);
 	call->legs[leg].dialog.is_confirmed = false;
 	call->legs[leg].bye_after_ack = false;
+	if (transfer_outlives(call, leg))
+		return;
 	buf_init(&lines);
 	headers_copy(request, &crossing, &lines);
 	registrar_drop_credentials(call->calls->registrar, &lines);

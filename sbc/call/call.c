@@ -121,6 +121,8 @@ int calls_create(const struct calls_config *config, struct calls **out)
 	if (!err)
 		err = table_init(&calls->by_number, 256);
 	if (!err)
+		err = table_init(&calls->by_name, 64);
+	if (!err)
 		err = table_init(&calls->by_server, 256);
 	if (!err)
 		err = table_init(&calls->by_merge, 256);
@@ -140,6 +142,7 @@ static void call_free(struct call *call)
 	struct calls *calls = call->calls;
 
 	fork_forget(call);
+	transfer_free(call);
 	exchange_clear(call);
 	inside_free(call);
 	early_end_all(call);
@@ -150,6 +153,7 @@ static void call_free(struct call *call)
 	table_remove(&calls->by_number, &call->by_number);
 	for (uint8_t leg = 0; leg < LEGS; leg++) {
 		session_timer_stop(call, leg);
+		leg_forget_name(call, leg);
 		leg_free(&call->legs[leg]);
 	}
 	owned_free(&call->caller);
@@ -172,10 +176,12 @@ void calls_destroy(struct calls *calls)
 			call_free(call);
 	media_destroy(calls->media);
 	table_free(&calls->by_number);
+	table_free(&calls->by_name);
 	table_free(&calls->by_server);
 	table_free(&calls->by_merge);
 	arena_destroy(calls->scratch);
 	refer_questions_destroy(calls->questions);
+	refer_lookups_free(calls);
 	free(calls->recent);
 	free(calls);
 }
@@ -288,17 +294,12 @@ static bool match_dialog(const struct call *call, uint8_t leg, const struct mess
 struct call *calls_match(const struct calls *calls, const struct message *request, uint8_t *leg,
 			 uint8_t *early)
 {
-	/* Behind it may be the number of an early dialog. */
-	struct slice tag = slice_sub(message_to_tag(request), 0, TOKEN_LENGTH);
-	struct token token;
+	struct call *call;
 
-	if (token_read(calls->worker->token_key, TOKEN_TAG, tag, &token) != 0 ||
-	    (token.id & 3) >= LEGS || token.worker != calls->worker->index)
+	/* Behind the token may be the number of an early dialog. */
+	if (!calls_by_tag(calls, message_to_tag(request), &call, leg) ||
+	    !match_dialog(call, *leg, request, early))
 		return NULL;
-	struct call *call = calls_find(calls, token.id >> 2);
-	if (!call || !match_dialog(call, token.id & 3, request, early))
-		return NULL;
-	*leg = (uint8_t)(token.id & 3);
 	return call;
 }
 

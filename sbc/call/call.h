@@ -12,6 +12,7 @@
 #include "sbc/call/leg.h"
 #include "sbc/call/limits.h"
 #include "sbc/call/refer.h"
+#include "sbc/call/transfer.h"
 #include "sbc/media/media.h"
 #include "sbc/registration/registrar.h"
 #include "sbc/route/hunt.h"
@@ -35,6 +36,7 @@ enum call_state { CALL_SETUP, CALL_UP, CALL_ENDING };
 	X(EXPIRED, "session timer")                                                                \
 	X(NO_MEDIA, "no media")                                                                    \
 	X(DIALOG_LOST, "a side lost the dialog")                                                   \
+	X(TRANSFERRED, "transferred")                                                              \
 	X(FAILED, "failed here")                                                                   \
 	X(STOPPED, "stopped")
 
@@ -68,6 +70,7 @@ const char *call_cause_text(enum call_cause cause);
 	X(no_prack, "reliable provisional replies without PRACK")                                  \
 	X(loops, "calls that came round (482)")                                                    \
 	X(too_many_hops, "requests at the end of their hops (483)")                                \
+	X(transfers, "transfers carried out here")                                                 \
 	X(limited, "calls over a limit (503)")                                                     \
 	X(unprotected, "answers the store did not acknowledge in time")                            \
 	X(no_ack, "answers without ACK")                                                           \
@@ -138,6 +141,10 @@ struct call {
 	bool wants_privacy;                 /* of its caller, RFC 3323 */
 	struct refer_id refers[REFERS_MAX]; /* a ring */
 	uint8_t refer_count;
+	struct transfer *transfer; /* owned; while it is made out of other calls, else NULL */
+	uint64_t lent_to;          /* the call of a transfer that has, or will have, a leg of it */
+	bool is_referring;         /* it is looked for where a REFER leads */
+	uint8_t away;              /* bits: legs that are lent, or hung up meanwhile */
 	struct session_ids session_ids;
 	struct ladder ladder;
 };
@@ -165,6 +172,8 @@ struct calls {
 	struct limits *limits;
 	struct arena *scratch; /* of the SDP or record in hand */
 	struct table by_number;
+	struct refer_lookup *lookups; /* owned; with other workers */
+	struct table by_name;         /* legs that were moved here from another call */
 	struct table by_server;
 	struct table by_merge;
 	uint64_t hash_key[2];
@@ -215,6 +224,10 @@ const struct config *call_policies(const struct call *call, int peer);
 struct call *calls_find(const struct calls *calls, uint64_t number);
 struct call *calls_by_id(const struct calls *calls, struct slice id);
 struct call *calls_by_server(const struct calls *calls, struct transaction_handle handle);
+/* Whose leg a number in a tag or Contact of ours is by now. */
+bool calls_by_name(const struct calls *calls, uint64_t name, struct call **call, uint8_t *leg);
+/* Whose tag this is; of this worker. */
+bool calls_by_tag(const struct calls *calls, struct slice tag, struct call **call, uint8_t *leg);
 struct call *calls_next(const struct calls *calls, const struct call *at);
 /* Whose in-dialog request this is: its leg, and its early dialog or 0. NULL: 481. */
 struct call *calls_match(const struct calls *calls, const struct message *request, uint8_t *leg,

@@ -105,7 +105,7 @@ int exchange_keep_headers(struct call *call, const struct message *request)
 	write_breadth(call, request, &own);
 	headers_options(request, HEADER_SUPPORTED, &own);
 	headers_options(request, HEADER_REQUIRE, &own);
-	if (exchange->is_initial)
+	if (call_is_placed(call))
 		refer_write_replaces(call, exchange->from, request, &own);
 	copy_record_routes(request, &routes);
 	int err = keep_lines(&exchange->headers, &headers);
@@ -141,7 +141,7 @@ int exchange_begin(struct call *call, uint8_t from, struct transaction_handle ha
 	call->provisional.is_waiting = false;
 	leg_learn(call, from, request);
 	session_timer_take(call, from, request);
-	if (!exchange->is_update &&
+	if (!exchange->is_update && handle.id &&
 	    admit_reliability(leg_policy(call, from), request, &exchange->reliability) != 0)
 		return -ERR_UNSUPPORTED;
 	/* The first INVITE does not know yet where it goes. */
@@ -243,6 +243,11 @@ static int send_again(struct call *call)
 	return err;
 }
 
+bool call_is_placed(const struct call *call)
+{
+	return call->exchange.is_initial && !transfer_borrows(call, CALLEE);
+}
+
 void exchange_send(struct call *call)
 {
 	struct exchange *exchange = &call->exchange;
@@ -252,7 +257,7 @@ void exchange_send(struct call *call)
 		return;
 	}
 	exchange->state = EXCHANGE_CALLING;
-	int err = exchange->is_initial ? setup_send(call) : send_again(call);
+	int err = call_is_placed(call) ? setup_send(call) : send_again(call);
 	if (err && exchange->is_initial)
 		exchange_fail(call, CALL_UNREACHABLE, err == -ERR_NO_MEMORY ? 500 : 503,
 			      SLICE("Retry-After: 10\r\n"));
@@ -295,6 +300,8 @@ void exchange_refuse(struct call *call, unsigned int status, struct slice header
 		return; /* others may still answer */
 	exchange->refused = (uint16_t)reply.status;
 	status = reply.status;
+	if (!exchange->server.id) /* a transfer: nobody sent an INVITE */
+		return;
 	call_note_sent(call, exchange->from, SLICE_NONE, status, exchange->server_cseq, false);
 	if (transaction_reply(call->calls->worker->transactions, exchange->server, &reply) != 0)
 		log_debug(call->calls->worker->log, "call.reply_not_sent", "call=%.*s status=%u",

@@ -382,7 +382,8 @@ bool fork_begin(struct call *call, const struct message *invite, const struct hu
 	struct slice callee = target->uri.len > 0 ? target->uri : call->target;
 	struct fork *fork;
 
-	if (call->fork || !registrar_is_local(call->calls->registrar, callee))
+	/* A transfer rings the best one: its legs are on loan to one call. */
+	if (call->fork || call->transfer || !registrar_is_local(call->calls->registrar, callee))
 		return false;
 	if (!invite)
 		invite = target_read(call->calls, call->invite);

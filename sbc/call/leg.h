@@ -1,8 +1,10 @@
 /* leg.h - one side of a call: its dialog, the way to it, and what is known of who is there.
- * Embedded in struct call; destroyed with it.
+ * Embedded in struct call; destroyed with it. A transfer moves it into another call, with all its
+ * peer knows it by.
  * SPDX-License-Identifier: Apache-2.0 */
 #pragma once
 #include "config/config.h"
+#include "control/base/table.h"
 #include "sbc/call/session.h"
 #include "sbc/dialog/dialog.h"
 #include "sbc/topology/body.h"
@@ -42,4 +44,6 @@ struct leg {
 	uint32_t ack_cseq;
 	struct session_timer timer;
 	struct credentials *credentials; /* owned; NULL until its peer asks for them */
+	struct table_link by_name;       /* of a leg that another call was begun with */
+	uint64_t name;                   /* the number in its tokens then; 0 = this call's own */
 };

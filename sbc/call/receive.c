@@ -122,6 +122,11 @@ static unsigned int check_inside(struct call *call, uint8_t early, uint8_t leg,
 		return 500;
 	if (call->state == CALL_ENDING && message_method(request) != METHOD_BYE)
 		return 481;
+	/* Its other side is being handed over (RFC 3261 14.2), or has gone. */
+	if (call->away && message_method(request) != METHOD_BYE) {
+		buf_add_text(headers, "Retry-After: 2\r\n");
+		return message_method(request) == METHOD_INVITE ? 491 : 500;
+	}
 	/* Before any reply of the callee there is no dialog to pass it on in. */
 	bool has_dialog = early || call->legs[CALLEE].dialog.is_confirmed;
 	if (!has_dialog && message_method(request) != METHOD_INVITE &&

@@ -162,26 +162,34 @@ static int map_fields(const struct call *call, uint8_t from, struct slice header
 }
 
 /* Who is meant: by his own name when the URI is a Contact of ours. */
+static void write_meant(const struct call *call, const struct uri *uri, const struct buf *known,
+			struct buf *out)
+{
+	uint8_t worker;
+
+	if (refer_contact(call->calls, uri->user, out, &worker) == 0)
+		return;
+	if (refer_answered_contact(call->calls, uri->user).len > 0)
+		buf_add(out, refer_answered_contact(call->calls, uri->user));
+	else if (known->len > 0 && refer_is_contact(call->calls, uri->user))
+		buf_add(out, buf_slice(known));
+	else
+		buf_add(out, slice_sub(uri->raw, 0, slice_find(uri->raw, '?')));
+}
+
 static void map_target(const struct call *call, uint8_t from, const struct uri *uri,
 		       const struct buf *known, struct buf *out)
 {
 	struct crossing crossing = leg_crossing(call, from, false);
-	struct slice text = slice_sub(uri->raw, 0, slice_find(uri->raw, '?'));
-	struct buf contact;
-	uint8_t worker;
+	struct buf meant;
 
-	buf_init(&contact);
-	if (refer_contact(call->calls, uri->user, &contact, &worker) == 0)
-		text = buf_slice(&contact);
-	else if (refer_answered_contact(call->calls, uri->user).len > 0)
-		text = refer_answered_contact(call->calls, uri->user);
-	else if (known->len > 0 && refer_is_contact(call->calls, uri->user))
-		text = buf_slice(known);
-	if (!hosts_map(&crossing.way, text, out))
-		buf_add(out, text);
-	if (buf_failed(&contact))
+	buf_init(&meant);
+	write_meant(call, uri, known, &meant);
+	if (!hosts_map(&crossing.way, buf_slice(&meant), out))
+		buf_add(out, buf_slice(&meant));
+	if (buf_failed(&meant))
 		out->failed = true;
-	buf_free(&contact);
+	buf_free(&meant);
 }
 
 int refer_map_to(const struct call *call, uint8_t from, struct slice value, struct buf *out)
@@ -216,6 +224,26 @@ int refer_map_to(const struct call *call, uint8_t from, struct slice value, stru
 	}
 	buf_free(&fields);
 	buf_free(&target);
+	return err;
+}
+
+int refer_resolve(const struct call *call, uint8_t from, struct slice value, struct referred *out)
+{
+	struct name_addr address;
+	struct uri uri;
+	struct buf known;
+
+	if (name_addr_parse(value, &address) != 0 || uri_parse(address.uri, &uri) != 0)
+		return -ERR_MALFORMED;
+	buf_init(&known);
+	int err = 0;
+	if (refer_find_replaces(uri.headers, &out->replaces))
+		err = map_replaces(call, from, buf_slice(&out->replaces), &out->mapped, &known);
+	write_meant(call, &uri, &known, &out->target);
+	if (!err && (buf_failed(&known) || buf_failed(&out->replaces) || buf_failed(&out->mapped) ||
+		     buf_failed(&out->target)))
+		err = -ERR_NO_MEMORY;
+	buf_free(&known);
 	return err;
 }
 
@@ -280,13 +308,14 @@ void refer_receive(struct call *call, uint8_t early, uint8_t leg, struct transac
 	struct slice value = message_value(request, HEADER_REFER_TO);
 	struct name_addr address;
 	struct uri uri;
-	(void)path;
 
 	if (slice_is_empty(value) || name_addr_parse(value, &address) != 0 ||
 	    uri_parse(address.uri, &uri) != 0) {
 		inside_answer(call, leg, handle, 400, SLICE_NONE);
 	} else if (leg_policy(call, leg)->transfer == CONFIG_TRANSFER_REFUSE) {
 		inside_answer(call, leg, handle, 603, SLICE_NONE);
+	} else if (leg_policy(call, leg)->transfer == CONFIG_TRANSFER_LOCAL) {
+		refer_local(call, early, leg, handle, request, path);
 	} else if (!may_refer(call, leg, value)) {
 		log_info(call->calls->worker->log, "call.transfer_denied", "call=%.*s target=%.*s",
 			 TOKEN_LENGTH, call->id, SLICE_ARG(value));
@@ -341,6 +370,11 @@ void refer_event(struct call *call, uint8_t early, uint8_t leg, struct transacti
 	if (!slice_equal_nocase(slice_trim(slice_sub(event, 0, slice_find(event, ';'))),
 				SLICE("refer"))) {
 		inside_answer(call, leg, handle, 489, SLICE("Allow-Events: refer\r\n"));
+		return;
+	}
+	if (message_method(request) == METHOD_SUBSCRIBE &&
+	    leg_policy(call, leg)->transfer == CONFIG_TRANSFER_LOCAL) {
+		refer_local_subscribe(call, leg, handle, request);
 		return;
 	}
 	buf_init(&own);

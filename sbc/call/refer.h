@@ -45,6 +45,9 @@ MUST_CHECK int refer_rename(const struct calls *calls, const struct replaces *re
 MUST_CHECK int refer_contact(const struct calls *calls, struct slice user, struct buf *out,
 			     uint8_t *worker);
 
+/* The call of this worker, in conversation and at rest with its legs, whose leg it names. */
+struct call *refer_held(const struct calls *calls, const struct replaces *replaces, uint8_t *leg);
+
 MUST_CHECK int renamed_copy(const struct renamed *from, struct renamed *out);
 /* Is one of its ends a tag of ours, or the user a Contact of ours in a call? */
 bool refer_is_ours(const struct calls *calls, const struct replaces *replaces);
@@ -78,6 +81,14 @@ void refer_event(struct call *call, uint8_t early, uint8_t leg, struct transacti
 /* Replaces of the first INVITE, for the side it goes to. */
 void refer_write_replaces(const struct call *call, uint8_t from, const struct message *invite,
 			  struct buf *out);
+/* What Refer-To says, for us: whom to call, and in place of which dialog. Zeroed is empty. */
+struct referred {
+	struct buf target;   /* URI */
+	struct buf replaces; /* as it came; empty = none */
+	struct buf mapped;   /* as who is called knows it */
+};
+MUST_CHECK int refer_resolve(const struct call *call, uint8_t from, struct slice value,
+			     struct referred *out);
 /* What Refer-To says, for the other leg. */
 MUST_CHECK int refer_map_to(const struct call *call, uint8_t from, struct slice value,
 			    struct buf *out);

@@ -108,9 +108,9 @@ static int find(const struct calls *calls, enum token_kind kind, struct slice te
 		*worker = token.worker;
 		return token.worker < calls->worker->count ? -ERR_AGAIN : -ERR_NOT_FOUND;
 	}
-	*call = calls_find(calls, token.id >> 2);
-	*leg = (uint8_t)(token.id & 3);
-	return *call && (*call)->state != CALL_ENDING ? 0 : -ERR_NOT_FOUND;
+	return calls_by_name(calls, token.id, call, leg) && (*call)->state != CALL_ENDING
+		       ? 0
+		       : -ERR_NOT_FOUND;
 }
 
 static bool is_named(const struct dialog *dialog, const struct replaces *names)
@@ -118,6 +118,16 @@ static bool is_named(const struct dialog *dialog, const struct replaces *names)
 	return slice_equal(dialog->call_id, names->call_id) &&
 	       slice_equal_nocase(dialog->local_tag, names->to_tag) &&
 	       slice_equal_nocase(dialog->remote_tag, names->from_tag);
+}
+
+struct call *refer_held(const struct calls *calls, const struct replaces *replaces, uint8_t *leg)
+{
+	struct call *call;
+
+	if (!calls_by_tag(calls, replaces->to_tag, &call, leg) || call->state != CALL_UP ||
+	    call->away || call->lent_to || !is_named(&call->legs[*leg].dialog, replaces))
+		return NULL;
+	return call;
 }
 
 /* To-tag is the one who is asked to replace: the peer takes us for it, and means the far end. */

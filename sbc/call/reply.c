@@ -153,7 +153,7 @@ static void agree(struct call *call, uint8_t early)
 			 call->id);
 }
 
-static void begin_talk(struct call *call)
+void call_answered(struct call *call)
 {
 	call->state = CALL_UP;
 	call->answered_ms = call_now(call);
@@ -180,17 +180,23 @@ static void accept_now(struct call *call)
 	call->legs[exchange->from].dialog.is_confirmed = true;
 	agree(call, 0);
 	if (exchange->is_initial)
-		begin_talk(call);
+		call_answered(call);
 	if (exchange->is_update)
 		exchange_done(call);
 	else
 		ack_await(call);
+	transfer_joined(call);
 }
 
 static void send_now(struct call *call)
 {
 	struct exchange *exchange = &call->exchange;
 
+	if (transfer_reply(call, exchange->draft.status)) {
+		draft_clear(&exchange->draft);
+		reply_go_on(call);
+		return;
+	}
 	if (exchange->draft.status < 200) {
 		bool is_reliable = provisional_is_reliable(call, &exchange->draft);
 		if (send_draft(call) != 0)
@@ -335,7 +341,8 @@ void reply_go_on(struct call *call)
 
 	if (exchange->state != EXCHANGE_CALLING || exchange->draft.status ||
 	    exchange->waiting_count == 0 || call_is_asking(call) ||
-	    !provisional_may_send(call, &exchange->waiting[0]))
+	    !provisional_may_send(call, &exchange->waiting[0]) ||
+	    (exchange->waiting[0].status >= 200 && !transfer_is_ready(call)))
 		return;
 	exchange->draft = dequeue(exchange);
 	if (has_news(call))

@@ -30,12 +30,13 @@ static void on_late_answer(struct call *call, const struct message *response,
 			   const struct transport_path *path)
 {
 	struct calls *calls = call->calls;
+	struct call *holder;
+	uint8_t leg;
 
-	for (uint8_t leg = 0; leg < LEGS; leg++) {
-		if (was_acked(call, leg, response)) {
-			ack_repeat(call, leg);
-			return;
-		}
+	if (calls_by_tag(calls, message_from_tag(response), &holder, &leg) &&
+	    was_acked(holder, leg, response)) {
+		ack_repeat(holder, leg);
+		return;
 	}
 	counter_add(&calls->counters.forks, 1);
 	stray_end(calls, response, path, true);
@@ -74,7 +75,7 @@ static int confirm(struct call *call, const struct message *response,
 	struct early *early;
 	int err = 0;
 
-	if (exchange->is_initial) {
+	if (call_is_placed(call)) {
 		err = early_take(call, response, &early);
 		if (!err)
 			err = dialog_set_routes(&early->dialogs[to], response, true);
@@ -164,7 +165,7 @@ static void on_answer(struct call *call, const struct message *response,
 static bool take_early(struct call *call, const struct message *response, struct early **out)
 {
 	*out = NULL;
-	if (!call->exchange.is_initial || slice_is_empty(message_to_tag(response)))
+	if (!call_is_placed(call) || slice_is_empty(message_to_tag(response)))
 		return true;
 	if (early_take(call, response, out) != 0)
 		return false;
@@ -298,7 +299,7 @@ static void on_too_late(struct call *call, const struct message *response,
 
 	call->exchange.client = TRANSACTION_NONE;
 	call->pending--;
-	if (message_status(response) < 300)
+	if (message_status(response) < 300 && !transfer_late_answer(call, response))
 		stray_end(call->calls, response, path, !is_of_dialog(dialog, response));
 	call_release_if_done(call);
 }

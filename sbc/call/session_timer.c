@@ -306,7 +306,7 @@ static void on_failure(void *owner, uint64_t context, struct transaction_handle 
 
 static const struct client_handlers handlers = {on_response, on_failure};
 
-static int send_refresh(struct call *call, uint8_t index)
+static int send_refresh(struct call *call, uint8_t index, bool is_invite)
 {
 	struct leg *leg = &call->legs[index];
 	struct session_timer *timer = &leg->timer;
@@ -314,7 +314,7 @@ static int send_refresh(struct call *call, uint8_t index)
 		.handlers = &handlers, .owner = call->calls, .context = call->number << 1 | index};
 	struct buf own, bytes;
 
-	timer->is_invite = !leg->allows_update;
+	timer->is_invite = is_invite;
 	buf_init(&own);
 	buf_init(&bytes);
 	buf_add_text(&own, "Supported: timer\r\n");
@@ -359,10 +359,23 @@ static void on_due(struct timer *due, uint64_t now_ms)
 		return; /* its answer sets the clock again */
 	bool is_busy = call->exchange.state != EXCHANGE_NONE || call->session.is_open ||
 		       session_timer_is_inviting(call);
-	if (is_busy || send_refresh(call, index) != 0) {
+	if (is_busy || send_refresh(call, index, !leg->allows_update) != 0) {
 		arm(call, index, now_ms + BUSY_MS);
 		return;
 	}
 	/* Without an answer the call ends in time. */
 	arm(call, index, timer->expires_ms);
+}
+
+void session_timer_resume(struct call *call, uint8_t index, uint64_t due_ms)
+{
+	arm(call, index, due_ms);
+}
+
+void session_timer_refresh(struct call *call, uint8_t index)
+{
+	if (call->legs[index].timer.client.id || session_timer_is_inviting(call) ||
+	    send_refresh(call, index, true) != 0)
+		log_warn(call->calls->worker->log, "call.not_refreshed", "call=%.*s leg=%u",
+			 TOKEN_LENGTH, call->id, index);
 }

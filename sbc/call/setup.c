@@ -103,7 +103,8 @@ int setup_begin(struct call *call, struct transaction_handle handle, const struc
 	call->wants_privacy = headers_want_privacy(request);
 	int err = make_caller(call, request, path, admission->peer);
 	if (!err)
-		err = target_begin(call, request);
+		err = admission->replaced ? replaces_begin(call, admission)
+					  : target_begin(call, request);
 	int second = exchange_begin(call, CALLER, handle, request, true);
 	call_note(call, CALLER, false, request);
 	return err ? err : second;
@@ -134,11 +135,15 @@ void setup_receive(struct calls *calls, struct transaction_handle handle,
 	counter_add(&calls->counters.attempts, 1);
 	int err = setup_begin(call, handle, request, path, &admission);
 	if (err) {
-		exchange_fail(call, CALL_FAILED, err == -ERR_NO_MEMORY ? 500 : 400, SLICE_NONE);
+		exchange_fail(call, CALL_FAILED,
+			      err == -ERR_NO_MEMORY ? 500
+			      : err == -ERR_BUSY    ? 491
+						    : 400,
+			      SLICE_NONE);
 		return;
 	}
 	say_begin(call);
-	err = target_go(call, request);
+	err = admission.replaced ? replaces_go_on(call, request) : target_go(call, request);
 	if (err && call->state != CALL_ENDING)
 		target_fail(call, err);
 }

@@ -160,6 +160,8 @@ static const struct binding *binding_of(const struct call *call, struct slice te
 	const struct binding *binding = NULL;
 	struct uri uri;
 
+	if (call->transfer && call->transfer->lead.is_found && slice_equal(text, call->target))
+		return &call->transfer->lead.binding;
 	if (uri_parse(text, &uri) == 0)
 		binding = registrar_contact_uri(registrar, &uri);
 	return binding ? binding : registrar_lookup(registrar, text, NULL);

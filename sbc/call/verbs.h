@@ -3,6 +3,8 @@
 #pragma once
 #include "sbc/call/call.h"
 
+struct admission;
+
 /* --- leg.c --- */
 void leg_free(struct leg *leg);
 /* The leg's tag and Contact, ours. */
@@ -45,11 +47,17 @@ MUST_CHECK int leg_write(const struct call *call, uint8_t leg, const struct dial
 /* Our Contact on this leg, at the listener of a path. */
 MUST_CHECK int leg_set_contact(struct call *call, uint8_t leg, const struct transport_path *path);
 
+/* --- leg_move.c --- */
+/* Dialog, way and all of a leg at rest become those of another call's; what is left behind has no
+ * dialog. */
+void leg_move(struct call *from, uint8_t leg, struct call *to, uint8_t as);
+/* Its call is going: nobody finds it any more. */
+void leg_forget_name(struct call *call, uint8_t leg);
+
 /* --- setup.c: the first INVITE --- */
-struct admission;
 void setup_receive(struct calls *calls, struct transaction_handle handle,
 		   const struct message *request, const struct transport_path *path);
-/* What a call is before it has a target. */
+/* What a call is before it has a target. Of a transfer nobody sent `request`. */
 MUST_CHECK int setup_begin(struct call *call, struct transaction_handle handle,
 			   const struct message *request, const struct transport_path *path,
 			   const struct admission *admission);
@@ -95,6 +103,9 @@ struct admission {
 	const struct config_route *route;
 	uint64_t parent;
 	enum reliability reliability;
+	const struct binding *lead; /* the phone that is called, when another worker knew it */
+	struct call *replaced;      /* it takes the place of a leg of this one; NULL = of none */
+	uint8_t replaced_leg;
 };
 /* 100rel between an INVITE and the policy of its side: -ERR_UNSUPPORTED, it requires what we do not
  * do (420); -ERR_REFUSED, we require what it does not do (421). */
@@ -102,6 +113,11 @@ MUST_CHECK int admit_reliability(const struct config_dialog *policy, const struc
 				 enum reliability *out);
 void admit(struct calls *calls, const struct message *request, const struct transport_path *path,
 	   struct buf *headers, struct admission *out);
+/* A call that `leg` of `call` asks for on behalf of the other one: where the routes lead the one
+ * that asks, while the limits are the other's too. `request`: its INVITE, NULL = it is to go where
+ * somebody is already. */
+void admit_transfer(const struct call *call, uint8_t leg, const struct message *request,
+		    struct admission *out);
 
 /* --- exchange.c --- */
 /* Begin with the INVITE (or UPDATE) of `from`; its server transaction is `handle`. */
@@ -109,6 +125,8 @@ MUST_CHECK int exchange_begin(struct call *call, uint8_t from, struct transactio
 			      const struct message *request, bool is_initial);
 /* What of the INVITE crosses, now that leg B is known. */
 MUST_CHECK int exchange_keep_headers(struct call *call, const struct message *request);
+/* Is its INVITE one that makes a dialog on the other side? */
+bool call_is_placed(const struct call *call);
 /* Offer the SDP, or send the INVITE at once when there is none. */
 void exchange_start(struct call *call, struct slice sdp);
 /* Its offer waits for the relay to be free. */
@@ -192,6 +210,10 @@ void session_timer_answer(struct call *call, uint8_t leg, struct buf *out);
 /* A 422: true when it may be asked again with the interval it wants. */
 bool session_timer_raise(struct call *call, uint8_t leg, const struct message *response);
 void session_timer_stop(struct call *call, uint8_t leg);
+/* The timer of a leg that was moved here goes on. */
+void session_timer_resume(struct call *call, uint8_t leg, uint64_t due_ms);
+/* INVITE with what the leg was told last. */
+void session_timer_refresh(struct call *call, uint8_t leg);
 /* A refresh of ours by re-INVITE is under way on some leg. */
 bool session_timer_is_inviting(const struct call *call);
 
@@ -222,6 +244,8 @@ void bye_receive(struct call *call, uint8_t early, uint8_t leg, struct transacti
 void call_end(struct call *call, enum call_cause cause, unsigned int status, int by,
 	      struct slice reason);
 void bye_send(struct call *call, uint8_t leg, struct slice headers);
+/* Everybody holds to it: it is a call from now on. */
+void call_answered(struct call *call);
 /* ACK, and BYE if wanted, for a 2xx that no call waits for. */
 void stray_end(struct calls *calls, const struct message *response,
 	       const struct transport_path *path, bool with_bye);

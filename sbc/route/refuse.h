@@ -5,7 +5,9 @@
 #include "sbc/worker/worker.h"
 
 /* What we do, for Allow. */
-#define ALLOWED_METHODS "INVITE, ACK, CANCEL, BYE, OPTIONS, REGISTER, INFO, PRACK, UPDATE, MESSAGE"
+#define ALLOWED_METHODS                                                                            \
+	"INVITE, ACK, CANCEL, BYE, OPTIONS, REGISTER, INFO, PRACK, UPDATE, MESSAGE, REFER, "       \
+	"NOTIFY, SUBSCRIBE, PUBLISH"
 
 /* `headers`: whole lines, may be empty. */
 void refuse(struct worker *worker, struct transaction_handle handle, const struct message *request,

@@ -230,8 +230,9 @@ void part_call(struct part *part, struct core *core)
 		wait->part = part;
 		wait->object = object;
 		for (int leg = 0; leg < LEGS; leg++)
-			memcpy(wait->tags[leg], call->legs[leg].dialog.local_tag.data,
-			       TOKEN_LENGTH);
+			if (call->legs[leg].dialog.local_tag.len >= TOKEN_LENGTH)
+				memcpy(wait->tags[leg], call->legs[leg].dialog.local_tag.data,
+				       TOKEN_LENGTH);
 		if (media_query(core->calls->media, &call->media, on_media, wait, 0) == 0)
 			return;
 		free(wait);
