@@ -16,7 +16,7 @@ struct player {
 	int side; /* who hears it */
 	struct timer tick;
 	uint64_t next_ms;
-	struct sound *sound; /* owned */
+	struct sound *sound; /* a reference */
 	size_t at;           /* sample */
 	unsigned repeats;    /* left after this one */
 	bool has_begun;
@@ -29,7 +29,7 @@ struct player {
 static void free_player(struct player *player)
 {
 	wheel_cancel(player->stream->dialog->session->all->wheel, &player->tick);
-	free(player->sound);
+	sound_put(player->sound);
 	free(player);
 }
 
@@ -131,16 +131,7 @@ static bool choose_codec(const struct stream *stream, int side, struct player *p
 	return player->is_alaw || (to->pcmu_type != TYPE_NONE && other->pcmu_type != TYPE_NONE);
 }
 
-static struct sound *copy_sound(const struct sound *sound)
-{
-	size_t size = sizeof(*sound) + sound->count * sizeof(sound->samples[0]);
-	struct sound *copy = malloc(size);
-
-	return copy ? memcpy(copy, sound, size) : NULL;
-}
-
-static int start(struct command *command, struct stream *stream, int side,
-		 const struct sound *sound)
+static int start(struct command *command, struct stream *stream, int side, struct sound *sound)
 {
 	struct sessions *sessions = command->sessions;
 	struct player *player = calloc(1, sizeof(*player));
@@ -151,11 +142,7 @@ static int start(struct command *command, struct stream *stream, int side,
 		free(player);
 		return -ERR_UNSUPPORTED;
 	}
-	player->sound = copy_sound(sound);
-	if (!player->sound) {
-		free(player);
-		return -ERR_NO_MEMORY;
-	}
+	player->sound = sound_hold(sound);
 	(void)player_stop(stream, side);
 	player->stream = stream;
 	player->side = side;
@@ -182,7 +169,8 @@ static int load(struct command *command, struct sound **out)
 	if (file.len && !command->sessions->sounds)
 		why = "this relay plays no files (relay.sounds is not set)";
 	else if (file.len)
-		err = sound_read(command->sessions->sounds, file, out, &why);
+		err = sounds_get(&command->sessions->kept_sounds, command->sessions->sounds, file,
+				 out, &why);
 	else if (blob.len)
 		err = sound_parse(blob, out, &why);
 	if (err)
@@ -226,7 +214,7 @@ void command_play_media(struct command *command)
 		ng_dict_add_integer(command->request->arena, command->reply, "duration",
 				    (int64_t)(sound->count * 1000 / SOUND_HZ));
 	}
-	free(sound);
+	sound_put(sound);
 }
 
 void command_stop_media(struct command *command)

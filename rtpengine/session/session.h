@@ -13,6 +13,7 @@
 #include "rtpengine/session/peering.h"
 #include "rtpengine/session/policing.h"
 #include "rtpengine/session/sessions.h"
+#include "rtpengine/session/sounds.h"
 
 #define SESSION_MAX_DIALOGS 32
 #define SESSION_MAX_ALIASES 8
@@ -167,6 +168,7 @@ struct sessions {
 	struct datapath *datapath;
 	struct recorder *recorder; /* NULL = there is none */
 	char *sounds;              /* folder; NULL = no file is played */
+	struct sounds kept_sounds;
 	struct local_interface *interfaces;
 	size_t interface_count;
 	struct port_range **ranges; /* of all interfaces, not owned twice: these own */

@@ -22,6 +22,7 @@ static void sessions_free(struct sessions *sessions)
 	free(sessions->interfaces);
 	free(sessions->ranges);
 	dtls_identities_destroy(sessions->identities);
+	sounds_free(&sessions->kept_sounds);
 	free(sessions->sounds);
 	table_free(&sessions->by_call_id);
 	table_free(&sessions->by_flow);

@@ -118,6 +118,7 @@ int sound_parse(struct slice wav, struct sound **out, const char **why)
 	*why = "out of memory";
 	if (!sound)
 		return -ERR_NO_MEMORY;
+	sound->references = 1;
 	sound->count = count;
 	for (size_t i = 0; i < count; i++)
 		sound->samples[i] = sample(format, data.data, i);
@@ -146,35 +147,48 @@ static int read_whole(int fd, size_t size, struct buf *out)
 	return 0;
 }
 
-int sound_read(const char *folder, struct slice name, struct sound **out, const char **why)
+int sound_open(const char *folder, struct slice name, int *out, struct stat *status,
+	       const char **why)
 {
-	struct buf path, data;
-	struct stat status;
+	struct buf path;
 
 	*why = "the name leads out of the folder";
 	if (!name_is_inside(name))
 		return -ERR_INVALID;
 	buf_init(&path);
-	buf_init(&data);
 	buf_printf(&path, "%s/%.*s", folder, SLICE_ARG(name));
 	int fd = buf_failed(&path) ? -1 : open(path.data, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
-	int err = fd < 0 ? -ERR_NOT_FOUND : 0;
+	buf_free(&path);
 	*why = "no such file";
-	if (!err && (fstat(fd, &status) != 0 || !S_ISREG(status.st_mode)))
-		err = -ERR_NOT_FOUND;
-	if (!err && status.st_size > SOUND_BYTES_MAX) {
+	if (fd < 0)
+		return -ERR_NOT_FOUND;
+	int err = fstat(fd, status) != 0 || !S_ISREG(status->st_mode) ? -ERR_NOT_FOUND : 0;
+	if (!err && status->st_size > SOUND_BYTES_MAX) {
 		*why = "the file is too large";
 		err = -ERR_TOO_LARGE;
 	}
-	if (!err) {
-		*why = "the file cannot be read";
-		err = read_whole(fd, (size_t)status.st_size, &data);
-	}
+	if (err)
+		close(fd);
+	else
+		*out = fd;
+	return err;
+}
+
+int sound_read(int fd, size_t size, struct sound **out, const char **why)
+{
+	struct buf data;
+
+	buf_init(&data);
+	*why = "the file cannot be read";
+	int err = read_whole(fd, size, &data);
 	if (!err)
 		err = sound_parse(buf_slice(&data), out, why);
-	if (fd >= 0)
-		close(fd);
-	buf_free(&path);
 	buf_free(&data);
 	return err;
+}
+
+void sound_put(struct sound *sound)
+{
+	if (sound && --sound->references == 0)
+		free(sound);
 }

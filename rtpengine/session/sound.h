@@ -7,17 +7,29 @@
 #define SOUND_HZ        8000
 #define SOUND_BYTES_MAX (8u << 20) /* of a file */
 
+struct stat;
+
+/* Read by whoever holds a reference; never changed. One thread. */
 struct sound {
+	unsigned references;
 	size_t count;
 	int16_t samples[];
 };
 
-/* malloc'd. -ERR_MALFORMED (`why` says what is not as it must be), -ERR_NO_MEMORY. */
+void sound_put(struct sound *sound); /* gives back a reference; the last one frees. NULL is fine */
+static inline struct sound *sound_hold(struct sound *sound)
+{
+	sound->references++;
+	return sound;
+}
+
+/* With one reference. -ERR_MALFORMED (`why` says what is not as it must be), -ERR_NO_MEMORY. */
 MUST_CHECK int sound_parse(struct slice wav, struct sound **out, const char **why);
-/* FOLDER/NAME; `name` may not lead out of the folder (no "..", no leading '/').
- * Also -ERR_INVALID (the name), -ERR_NOT_FOUND, -ERR_TOO_LARGE. */
-MUST_CHECK int sound_read(const char *folder, struct slice name, struct sound **out,
+/* FOLDER/NAME, to be closed; `name` may not lead out of the folder (no "..", no leading '/').
+ * -ERR_INVALID (the name), -ERR_NOT_FOUND, -ERR_TOO_LARGE. */
+MUST_CHECK int sound_open(const char *folder, struct slice name, int *fd, struct stat *status,
 			  const char **why);
+MUST_CHECK int sound_read(int fd, size_t size, struct sound **out, const char **why);
 
 uint8_t g711_alaw(int16_t sample);
 uint8_t g711_ulaw(int16_t sample);

@@ -1,6 +1,6 @@
 /* test_sound.c - G.711 against its own tables and a WAV file in each form.
  * SPDX-License-Identifier: Apache-2.0 */
-#include "rtpengine/session/sound.h"
+#include "rtpengine/session/sounds.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -125,15 +125,15 @@ static void every_form_is_read(void **state)
 	assert_int_equal(sound->count, 2);
 	assert_int_equal(sound->samples[0], 256);
 	assert_int_equal(sound->samples[1], -1);
-	free(sound);
+	sound_put(sound);
 	len = wav(file, 6, 1, 8000, 8, "\xd5\xaa", 2);
 	assert_int_equal(sound_parse((struct slice){(char *)file, len}, &sound, &why), 0);
 	assert_int_equal(sound->samples[1], 32256);
-	free(sound);
+	sound_put(sound);
 	len = wav(file, 7, 1, 8000, 8, "\xff\x80", 2);
 	assert_int_equal(sound_parse((struct slice){(char *)file, len}, &sound, &why), 0);
 	assert_int_equal(sound->samples[1], 32124);
-	free(sound);
+	sound_put(sound);
 }
 
 static void what_is_no_such_file_is_refused(void **state)
@@ -159,27 +159,107 @@ static void what_is_no_such_file_is_refused(void **state)
 			 -ERR_MALFORMED);
 }
 
+static void write_file(const char *path, const char *samples, uint8_t count)
+{
+	uint8_t file[128];
+	size_t len = wav(file, 1, 1, 8000, 16, samples, count);
+	FILE *out = fopen(path, "w");
+
+	assert_non_null(out);
+	assert_int_equal(fwrite(file, 1, len, out), len);
+	fclose(out);
+}
+
 static void names_stay_in_the_folder(void **state)
 {
+	static const struct {
+		const char *name;
+		int err;
+	} cases[] = {{"b.wav", -ERR_NOT_FOUND},
+		     {".", -ERR_NOT_FOUND},
+		     {"../a.wav", -ERR_INVALID},
+		     {"/etc/passwd", -ERR_INVALID}};
 	char folder[] = "/tmp/test-sound-XXXXXX", path[64];
-	uint8_t file[128];
+	struct sounds sounds = {0};
 	struct sound *sound;
 	const char *why;
 
 	(void)state;
 	assert_non_null(mkdtemp(folder));
 	snprintf(path, sizeof(path), "%s/a.wav", folder);
-	FILE *out = fopen(path, "w");
-	size_t len = wav(file, 1, 1, 8000, 16, "abcd", 4);
-	assert_int_equal(fwrite(file, 1, len, out), len);
-	fclose(out);
-	assert_int_equal(sound_read(folder, SLICE("a.wav"), &sound, &why), 0);
-	free(sound);
-	assert_int_equal(sound_read(folder, SLICE("b.wav"), &sound, &why), -ERR_NOT_FOUND);
-	assert_int_equal(sound_read(folder, SLICE("."), &sound, &why), -ERR_NOT_FOUND);
-	assert_int_equal(sound_read(folder, SLICE("../a.wav"), &sound, &why), -ERR_INVALID);
-	assert_int_equal(sound_read(folder, SLICE("/etc/passwd"), &sound, &why), -ERR_INVALID);
+	write_file(path, "abcd", 4);
+	assert_int_equal(sounds_get(&sounds, folder, SLICE("a.wav"), &sound, &why), 0);
+	sound_put(sound);
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++)
+		assert_int_equal(
+			sounds_get(&sounds, folder, slice_from(cases[i].name), &sound, &why),
+			cases[i].err);
+	sounds_free(&sounds);
 	unlink(path);
+	rmdir(folder);
+}
+
+/* Who plays the same file hears the same bytes; a file that changed is another one. */
+static void one_sound_serves_all_players(void **state)
+{
+	char folder[] = "/tmp/test-sound-XXXXXX", path[64];
+	struct sounds sounds = {0};
+	struct sound *first, *second, *changed;
+	const char *why;
+
+	(void)state;
+	assert_non_null(mkdtemp(folder));
+	snprintf(path, sizeof(path), "%s/a.wav", folder);
+	write_file(path, "abcd", 4);
+	assert_int_equal(sounds_get(&sounds, folder, SLICE("a.wav"), &first, &why), 0);
+	assert_int_equal(sounds_get(&sounds, folder, SLICE("a.wav"), &second, &why), 0);
+	assert_ptr_equal(first, second);
+	assert_int_equal(first->references, 3);
+	sound_put(second);
+	write_file(path, "efghij", 6);
+	assert_int_equal(sounds_get(&sounds, folder, SLICE("a.wav"), &changed, &why), 0);
+	assert_ptr_not_equal(first, changed);
+	assert_int_equal(first->references, 1); /* who plays it goes on */
+	assert_int_equal(first->samples[0], 'a' | 'b' << 8);
+	sound_put(first);
+	unlink(path);
+	assert_int_equal(sounds_get(&sounds, folder, SLICE("a.wav"), &first, &why), -ERR_NOT_FOUND);
+	sounds_free(&sounds);
+	assert_int_equal(changed->references, 1);
+	assert_int_equal(sounds.bytes, 0);
+	sound_put(changed);
+	rmdir(folder);
+}
+
+static void what_is_kept_is_bounded(void **state)
+{
+	char folder[] = "/tmp/test-sound-XXXXXX", path[64], name[16];
+	static uint8_t head[128];
+	struct sounds sounds = {0};
+	struct sound *sound;
+	const char *why;
+
+	(void)state;
+	assert_non_null(mkdtemp(folder));
+	for (unsigned i = 0; i < 10; i++) {
+		snprintf(name, sizeof(name), "%u.wav", i);
+		snprintf(path, sizeof(path), "%s/%s", folder, name);
+		uint32_t bytes = SOUND_BYTES_MAX - 100;
+		size_t len = wav(head, 1, 1, 8000, 16, "", 0);
+		for (unsigned b = 0; b < 4; b++)
+			head[len - 4 + b] = (uint8_t)(bytes >> (8 * b));
+		FILE *out = fopen(path, "w");
+		assert_non_null(out);
+		assert_int_equal(fwrite(head, 1, len, out), len);
+		assert_int_equal(ftruncate(fileno(out), SOUND_BYTES_MAX), 0);
+		fclose(out);
+		assert_int_equal(sounds_get(&sounds, folder, slice_from(name), &sound, &why), 0);
+		assert_true(sounds.bytes <= SOUNDS_BYTES_MAX);
+		sound_put(sound);
+		unlink(path);
+	}
+	assert_true(sounds.bytes > SOUNDS_BYTES_MAX / 2);
+	sounds_free(&sounds);
 	rmdir(folder);
 }
 
@@ -192,6 +272,8 @@ int main(void)
 		cmocka_unit_test(every_form_is_read),
 		cmocka_unit_test(what_is_no_such_file_is_refused),
 		cmocka_unit_test(names_stay_in_the_folder),
+		cmocka_unit_test(one_sound_serves_all_players),
+		cmocka_unit_test(what_is_kept_is_bounded),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
