@@ -2,10 +2,18 @@
  * the verbs of flows.c, hops.c, device.c and eal.c. SPDX-License-Identifier: Apache-2.0 */
 #pragma once
 #include <net/if.h>
+#include <time.h>
 #include "control/base/table.h"
 #include "rtpengine/datapath/lcore.h"
 #include "rtpengine/datapath/netlink.h"
 #include "rtpengine/datapath/retire.h"
+
+static inline uint64_t clock_now_ns(void)
+{
+	struct timespec now;
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	return (uint64_t)now.tv_sec * 1000000000 + (uint64_t)now.tv_nsec;
+}
 
 struct rte_mempool;
 struct srtp_crypto;

@@ -16,13 +16,6 @@
  * and more it saves nothing and a device's ring of 256 begins to overflow. */
 #define COALESCE_RATE_MAX 60000
 
-static uint64_t clock_now_ns(void)
-{
-	struct timespec now;
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	return (uint64_t)now.tv_sec * 1000000000 + (uint64_t)now.tv_nsec;
-}
-
 int datapath_fd(const struct datapath *datapath)
 {
 	return datapath->epoll_fd;

@@ -7,8 +7,8 @@
 
 enum { FRAME_HEADERS = 14 + 40 + 8 };
 
-/* NG is served between two helpings. */
-#define HELPING 64
+/* NG is served between two helpings: a datagram of DTLS may cost a signature, of STUN a hash. */
+#define HELPING_NS 2000000ull
 
 static void wake(int fd)
 {
@@ -23,24 +23,27 @@ void datapath_on_punt(struct datapath *datapath, datapath_punt_fn *fn, void *own
 	datapath->on_punt_owner = owner;
 }
 
-static unsigned serve_ring(struct datapath *datapath, struct punt_ring *ring, unsigned max)
+/* True: there is more. */
+static bool serve_ring(struct datapath *datapath, struct punt_ring *ring, uint64_t until_ns)
 {
 	uint32_t tail = atomic_load_explicit(&ring->tail, memory_order_relaxed);
 	uint32_t head = atomic_load_explicit(&ring->head, memory_order_acquire);
-	unsigned count = 0;
-	for (; tail != head && count < max; count++) {
+	bool has_time = true;
+	while (tail != head && has_time) {
 		const struct datapath_punt *punt = &ring->punts[tail % PUNT_RING_SIZE];
 		if (datapath->on_punt)
 			datapath->on_punt(datapath->on_punt_owner, punt);
 		atomic_store_explicit(&ring->tail, ++tail, memory_order_release);
+		has_time = clock_now_ns() < until_ns;
 	}
-	return count;
+	return tail != head;
 }
 
 void inject_serve_punts(struct datapath *datapath)
 {
 	for (uint16_t i = 0; i < datapath->lcore_count; i++)
-		if (serve_ring(datapath, datapath->pollers[i]->punts, HELPING) == HELPING)
+		if (serve_ring(datapath, datapath->pollers[i]->punts,
+			       clock_now_ns() + HELPING_NS / datapath->lcore_count))
 			wake(datapath->event_fd); /* the rest with the next turn of the loop */
 }
 

@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: Apache-2.0
-"""./run bench media|sip: figures beside peers, as ratios of one sitting. The printed tables go to
+"""./run bench media|ng|sip: figures beside peers, as ratios of one sitting. The printed tables go to
 docs/performance.md. Exit status 0 says that the aim was met."""
 import argparse
 import os
@@ -42,11 +42,11 @@ def datapath(options):
 
 def main():
     parser = argparse.ArgumentParser(prog="./run bench")
-    parser.add_argument("what", choices=["media", "sip", "datapath"])
+    parser.add_argument("what", choices=["media", "ng", "sip", "datapath"])
     parser.add_argument("--bin", required=True, help=argparse.SUPPRESS)
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--seconds", type=int, default=5)
-    parser.add_argument("--calls", type=int, default=1000, help="media: calls at once")
+    parser.add_argument("--calls", type=int, default=1000, help="media, ng: calls at once")
     parser.add_argument("--pps", type=int, default=40000, help="media: packets per second, both directions")
     parser.add_argument("--sdes", action="store_true", help="media: the WAN side is SRTP (AES_CM_128_HMAC_SHA1_80)")
     parser.add_argument("--flows", type=int, default=15000, help="datapath: flows")
@@ -61,8 +61,9 @@ def main():
         return datapath(options)
     tools = build_tools(os.path.join(os.path.dirname(options.bin), "bench"))
     import media
+    import ng
     import sip
-    return {"media": media, "sip": sip}[options.what].run(options, tools)
+    return {"media": media, "ng": ng, "sip": sip}[options.what].run(options, tools)
 
 
 if __name__ == "__main__":
