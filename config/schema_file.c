@@ -199,7 +199,6 @@ static const struct schema_key keys[] = {
 	 .type = &type_choice,
 	 FIELD(public.state.protect),
 	 .choices = protects,
-	 .is_later = true,
 	 .untrusted = "answered",
 	 .example = "ringing",
 	 .doc = "From when on a call is in the store, so that another node can go on with it."},

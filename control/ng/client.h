@@ -48,9 +48,10 @@ struct ng_relay_state {
 	const char *name;
 	struct ng_endpoint endpoint;
 	bool in_service;
-	bool is_ours;     /* its pings hold `instance` */
-	uint32_t pending; /* requests without answer */
-	uint32_t calls;   /* placed there by us and not deleted */
+	bool is_ours;         /* its pings hold `instance` */
+	const char *instance; /* which process it is; "" = not ours, or not asked yet */
+	uint32_t pending;     /* requests without answer */
+	uint32_t calls;       /* placed there by us and not deleted */
 	uint64_t requests, replies, retransmits, timeouts, refused, failovers;
 	uint32_t rtt_us; /* smoothed; 0 = never measured. In steps of the loop's clock (1 ms) */
 	uint64_t last_reply_ms;

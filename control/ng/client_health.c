@@ -169,6 +169,7 @@ void ng_client_relays(const struct ng_client *client, unsigned relay, struct ng_
 	out->endpoint = from->endpoint;
 	out->in_service = from->in_service;
 	out->is_ours = from->instance[0] != '\0';
+	out->instance = from->instance;
 	out->pending = from->pending;
 }
 

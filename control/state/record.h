@@ -39,6 +39,8 @@ struct record_leg {
 	struct slice remote_tag;
 	struct slice local_uri; /* ours: From of what we send on this leg, without tag */
 	struct slice remote_uri;
+	struct slice local_display; /* as they stand in the header */
+	struct slice remote_display;
 	struct slice remote_target;                 /* the peer's Contact URI */
 	struct slice local_contact;                 /* the Contact URI we gave */
 	struct slice route_set[RECORD_ROUTE_LIMIT]; /* in the order we send them */
@@ -48,17 +50,21 @@ struct record_leg {
 	bool is_caller;       /* this side sent the first INVITE */
 	bool is_confirmed;    /* its 2xx was sent or received */
 	bool is_secure;       /* RFC 3261 12.1: sips */
+	bool allows_update;   /* its last Allow has UPDATE */
 	/* the way to it */
 	enum record_transport transport;
 	struct slice interface; /* names, not addresses: another node has other addresses */
 	struct slice listener;
 	struct addr remote; /* as seen */
 	struct slice peer;
+	uint32_t server;       /* of the peer, from 1: whose calls count this one */
+	struct slice tls_name; /* whom its certificate must name */
 	/* offer and answer */
 	struct slice sdp_sent; /* last whole body each way */
 	struct slice sdp_received;
 	struct slice sdp_session_id; /* o= of what we send: same id, rising version (RFC 3264 5) */
 	uint64_t sdp_session_version;
+	uint64_t sdp_session_hash; /* of what was sent, without its o= line */
 	uint64_t remote_sdp_version;
 	enum record_hold hold;
 	enum record_offer offer;
@@ -66,7 +72,23 @@ struct record_leg {
 	/* session timer, RFC 4028 */
 	uint32_t session_interval_s;
 	enum record_refresher refresher;
-	uint64_t next_refresh_ms;
+	uint64_t next_refresh_ms; /* without a refresh until then the call ends */
+	uint32_t minimum_se_s;
+	/* while it rings: what its INVITE asked for, until the 2xx */
+	uint32_t asked_interval_s;
+	uint32_t asked_minimum_s;
+	uint32_t asked_refresher; /* 0 nobody, 1 uac, 2 uas */
+	bool knows_timers;
+	/* of a fork: the leg of the callee's side, and what differs on the caller's */
+	uint32_t early_id;
+	uint32_t rseq; /* of its last reliable provisional */
+	bool is_agreed;
+	struct slice near_offer; /* as its peer gave it, when another one than the INVITE's */
+	struct slice near_shown; /* its answer as the caller got it */
+	uint64_t near_version;
+	uint64_t near_hash;
+	uint32_t near_local_cseq;
+	uint32_t near_remote_cseq;
 };
 
 struct call_record {
@@ -93,6 +115,28 @@ struct call_record {
 	struct slice correlation_id;
 	struct slice limits[RECORD_LIST_LIMIT]; /* counters this call occupies, "peer:carrier" */
 	uint32_t limit_count;
+	bool is_emergency;
+	bool wants_privacy; /* RFC 3323 */
+	uint64_t ringing_ms;
+	struct slice session_ids; /* RFC 7989: seed, both identifiers, and which are known */
+	struct slice refers[RECORD_LIST_LIMIT]; /* "leg in out": CSeqs of REFER on both sides */
+	uint32_t refer_count;
+
+	/* while it rings */
+	struct slice invite;        /* head of the caller's INVITE: what its replies need */
+	struct slice sent;          /* head of ours, with its branch */
+	struct slice record_routes; /* lines of the replies */
+	uint32_t client_cseq;
+	uint32_t reliability; /* towards the caller, RFC 3262: 0 never, 1 supported, 2 required */
+	bool is_late;         /* the INVITE had no offer */
+	uint32_t media_early; /* whose answer the relay has */
+	uint32_t early_count;
+	uint32_t rseq; /* of our last reliable provisional */
+	bool awaits_prack;
+	bool prack_has_sdp;
+	bool prack_is_answer;
+	uint32_t prack_early;
+	uint32_t prack_far_rseq;
 
 	struct record_leg *legs; /* [0] the caller's, [1] the callee's, then forks */
 	uint32_t leg_count;

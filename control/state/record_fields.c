@@ -8,9 +8,9 @@
  * numbers it does not know; the version changes only when an old number changes its meaning.
  *
  * Numbers kept for what comes later, never to be used otherwise:
- *   record  48-63  ringing: RSeq, RAck, INVITE branches, Via stack
- *           64-79  REFER and Replaces
- *   leg     48-63  early dialogs
+ *   record  62-63  ringing
+ *           65-79  REFER and Replaces
+ *   leg     57-63  early dialogs
  * Media (ports, SSRCs, keys, indexes) is the relay's own value, media:{id}.
  * SPDX-License-Identifier: Apache-2.0 */
 #include "control/state/record_fields.h"
@@ -57,8 +57,29 @@ static const struct field record_fields[] = {
 	{24, FIELD_LINE, TAG_LIMIT, AT(call_record, correlation_id)},
 	{25, FIELD_LINES, NAME_LIMIT, AT(call_record, limits),
 	 COUNTED(call_record, limit_count, RECORD_LIST_LIMIT)},
+	{26, FIELD_BOOL, 0, AT(call_record, is_emergency)},
+	{27, FIELD_BOOL, 0, AT(call_record, wants_privacy)},
+	{28, FIELD_TIME, 0, .name = "ringing_at",
+	 .offset = offsetof(struct call_record, ringing_ms)},
+	{29, FIELD_BODY, NAME_LIMIT, AT(call_record, session_ids)},
 	{32, FIELD_LEGS, 0, AT(call_record, legs),
 	 COUNTED(call_record, leg_count, RECORD_LEGS_LIMIT)},
+	{48, FIELD_BODY, SDP_LIMIT, AT(call_record, invite)},
+	{49, FIELD_BODY, SDP_LIMIT, AT(call_record, sent)},
+	{50, FIELD_BODY, SDP_LIMIT, AT(call_record, record_routes)},
+	{51, FIELD_U32, 0, AT(call_record, client_cseq)},
+	{52, FIELD_U32, 0, AT(call_record, reliability)},
+	{53, FIELD_BOOL, 0, AT(call_record, is_late)},
+	{54, FIELD_U32, 0, AT(call_record, media_early)},
+	{55, FIELD_U32, 0, AT(call_record, early_count)},
+	{56, FIELD_U32, 0, AT(call_record, rseq)},
+	{57, FIELD_BOOL, 0, AT(call_record, awaits_prack)},
+	{58, FIELD_BOOL, 0, AT(call_record, prack_has_sdp)},
+	{59, FIELD_BOOL, 0, AT(call_record, prack_is_answer)},
+	{60, FIELD_U32, 0, AT(call_record, prack_early)},
+	{61, FIELD_U32, 0, AT(call_record, prack_far_rseq)},
+	{64, FIELD_LINES, NAME_LIMIT, AT(call_record, refers),
+	 COUNTED(call_record, refer_count, RECORD_LIST_LIMIT)},
 };
 
 static const struct field leg_fields[] = {
@@ -76,11 +97,16 @@ static const struct field leg_fields[] = {
 	{11, FIELD_BOOL, 0, AT(record_leg, is_caller)},
 	{12, FIELD_BOOL, 0, AT(record_leg, is_confirmed)},
 	{13, FIELD_BOOL, 0, AT(record_leg, is_secure)},
+	{14, FIELD_LINE, URI_LIMIT, AT(record_leg, local_display)},
+	{15, FIELD_LINE, URI_LIMIT, AT(record_leg, remote_display)},
 	{16, FIELD_ENUM, RECORD_WSS, AT(record_leg, transport), .names = transport_names},
 	{17, FIELD_LINE, NAME_LIMIT, AT(record_leg, interface)},
 	{18, FIELD_LINE, NAME_LIMIT, AT(record_leg, listener)},
 	{19, FIELD_ADDR, 0, AT(record_leg, remote)},
 	{20, FIELD_LINE, NAME_LIMIT, AT(record_leg, peer)},
+	{21, FIELD_BOOL, 0, AT(record_leg, allows_update)},
+	{22, FIELD_U32, 0, AT(record_leg, server)},
+	{23, FIELD_LINE, TAG_LIMIT, AT(record_leg, tls_name)},
 	{24, FIELD_BODY, SDP_LIMIT, AT(record_leg, sdp_sent)},
 	{25, FIELD_BODY, SDP_LIMIT, AT(record_leg, sdp_received)},
 	{26, FIELD_LINE, NAME_LIMIT, AT(record_leg, sdp_session_id)},
@@ -89,11 +115,26 @@ static const struct field leg_fields[] = {
 	{29, FIELD_ENUM, RECORD_HOLD_BOTH, AT(record_leg, hold), .names = hold_names},
 	{30, FIELD_ENUM, RECORD_OFFER_RECEIVED, AT(record_leg, offer), .names = offer_names},
 	{31, FIELD_LINE, TAG_LIMIT, AT(record_leg, ng_tag)},
+	{32, FIELD_U64, 0, AT(record_leg, sdp_session_hash)},
 	{40, FIELD_U32, 0, AT(record_leg, session_interval_s)},
 	{41, FIELD_ENUM, RECORD_REFRESHER_PEER, AT(record_leg, refresher),
 	 .names = refresher_names},
 	{42, FIELD_TIME, 0, .name = "next_refresh_at",
 	 .offset = offsetof(struct record_leg, next_refresh_ms)},
+	{43, FIELD_U32, 0, AT(record_leg, minimum_se_s)},
+	{44, FIELD_U32, 0, AT(record_leg, asked_interval_s)},
+	{45, FIELD_U32, 0, AT(record_leg, asked_minimum_s)},
+	{46, FIELD_U32, 0, AT(record_leg, asked_refresher)},
+	{47, FIELD_BOOL, 0, AT(record_leg, knows_timers)},
+	{48, FIELD_U32, 0, AT(record_leg, early_id)},
+	{49, FIELD_U32, 0, AT(record_leg, rseq)},
+	{50, FIELD_BOOL, 0, AT(record_leg, is_agreed)},
+	{51, FIELD_BODY, SDP_LIMIT, AT(record_leg, near_offer)},
+	{52, FIELD_BODY, SDP_LIMIT, AT(record_leg, near_shown)},
+	{53, FIELD_U64, 0, AT(record_leg, near_version)},
+	{54, FIELD_U64, 0, AT(record_leg, near_hash)},
+	{55, FIELD_U32, 0, AT(record_leg, near_local_cseq)},
+	{56, FIELD_U32, 0, AT(record_leg, near_remote_cseq)},
 };
 
 #define COUNT(array) (sizeof(array) / sizeof((array)[0]))

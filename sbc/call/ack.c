@@ -89,6 +89,26 @@ void ack_repeat(struct call *call, uint8_t index)
 			  TOKEN_LENGTH, call->id, index);
 }
 
+void ack_again(struct call *call, uint8_t index, uint32_t cseq)
+{
+	struct leg *leg = &call->legs[index];
+	struct leg_request ack = {.method = SLICE("ACK"), .cseq = cseq, .max_forwards = 70};
+	struct transport_path path;
+	struct buf bytes;
+
+	buf_init(&bytes);
+	leg_way(call, index, &leg->dialog, &path);
+	int err = leg_write(call, index, &leg->dialog, &ack, &bytes);
+	if (!err)
+		err = transactions_send_ack(call->calls->worker->transactions, buf_slice(&bytes),
+					    &path, NULL);
+	buf_free(&bytes);
+	call_note_sent(call, index, ack.method, 0, ack.cseq, false);
+	if (err)
+		log_debug(call->calls->worker->log, "call.ack_not_sent", "call=%.*s", TOKEN_LENGTH,
+			  call->id);
+}
+
 /* The late offer was never answered: nothing to talk with. */
 static void without_answer(struct call *call)
 {

@@ -63,12 +63,10 @@ static bool is_loop(struct calls *calls, const struct message *request,
 {
 	struct token token;
 
-	if (token_read(calls->worker->token_key, TOKEN_TAG, message_from_tag(request), &token) !=
-		    0 ||
-	    token.worker != calls->worker->index)
+	if (token_read(calls->worker->token_key, TOKEN_TAG, message_from_tag(request), &token) != 0)
 		return false;
-	out->parent = token.id >> 2;
-	const struct call *call = calls_find(calls, out->parent);
+	const struct call *call = calls_by_token(calls, &token, 2);
+	out->parent = call ? call->number : 0;
 	for (int i = 0; call && i < ANCESTORS_MAX; i++) {
 		if (call->legs[CALLER].interface == path->interface &&
 		    slice_equal(call->callee, message_request_uri(request)))

@@ -1,5 +1,6 @@
 /* bye.c - how calls end.
  * SPDX-License-Identifier: Apache-2.0 */
+#include "sbc/call/takeover.h"
 #include "sbc/call/verbs.h"
 #include "sbc/route/path.h"
 #include "sbc/topology/headers.h"
@@ -123,7 +124,7 @@ static void count_end(struct call *call)
 static void account(struct call *call)
 {
 	limits_leave(call->calls->limits, call->legs[CALLER].interface, call->legs[CALLER].peer,
-		     call->route && call->route->priority == CONFIG_PRIORITY_EMERGENCY);
+		     call->is_emergency);
 	count_end(call);
 	cdr_log(call);
 	if (!call->answered_ms || (call->cause != CALL_HUNG_UP && call->cause != CALL_STOPPED))
@@ -164,6 +165,44 @@ void call_end(struct call *call, enum call_cause cause, unsigned int status, int
 	record_drop(call);
 	if (!call->is_branch)
 		account(call);
+	call_release_if_done(call);
+}
+
+void call_lose(struct call *call)
+{
+	struct calls *calls = call->calls;
+	struct transactions *transactions = calls->worker->transactions;
+
+	if (call->state == CALL_ENDING)
+		return;
+	log_info(calls->worker->log, "call.lost", "call=%.*s effect=\"another node has it\"",
+		 TOKEN_LENGTH, call->id);
+	counter_add(&calls->counters.lost, 1);
+	takeover_lost_one(calls);
+	if (call->state == CALL_UP)
+		counter_sub(&calls->counters.up, 1);
+	call->state = CALL_ENDING;
+	wheel_cancel(calls->worker->wheel, &call->upkeep);
+	provisional_settle(call);
+	for (uint8_t leg = 0; leg < LEGS; leg++) {
+		struct session_timer *timer = &call->legs[leg].timer;
+		session_timer_stop(call, leg);
+		if (timer->client.id)
+			transaction_abandon(transactions, timer->client);
+		timer->client = TRANSACTION_NONE;
+	}
+	call->restore = RESTORE_NONE;
+	target_end(call);
+	inside_drop(call);
+	if (call->exchange.client.id)
+		transaction_abandon(transactions, call->exchange.client);
+	transaction_drop(transactions, call->exchange.server);
+	exchange_clear(call);
+	call->media_pending = false;
+	call->is_stored = false; /* the record is another's */
+	call->pending = 0;
+	limits_leave(calls->limits, call->legs[CALLER].interface, call->legs[CALLER].peer,
+		     call->is_emergency);
 	call_release_if_done(call);
 }
 
@@ -298,10 +337,27 @@ void stray_end(struct calls *calls, const struct message *response,
 		log_debug(calls->worker->log, "call.stray_answer", "reason=\"%s\"", err_text(err));
 }
 
+/* Of a call that is here, whose INVITE was another process's, or is long over: its ACK was lost. */
+static bool is_answered_again(struct calls *calls, const struct message *response)
+{
+	struct call *call;
+	uint8_t leg;
+
+	if (!calls_by_tag(calls, message_from_tag(response), &call, &leg) ||
+	    !slice_equal_nocase(call->legs[leg].dialog.remote_tag, message_to_tag(response)))
+		return false;
+	ack_again(call, leg, message_cseq(response));
+	return true;
+}
+
 void calls_stray(struct calls *calls, const struct message *response,
 		 const struct transport_path *path)
 {
-	if (is_ours(calls, response))
-		counter_add(&calls->counters.forks, 1);
+	bool is_answer = message_status(response) >= 200 && message_status(response) < 300;
+
+	if (!is_ours(calls, response) || (is_answer && is_answered_again(calls, response)) ||
+	    takeover_response(calls, response, path) || !is_answer)
+		return;
+	counter_add(&calls->counters.forks, 1);
 	stray_end(calls, response, path, true);
 }

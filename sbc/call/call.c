@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <time.h>
 #include "sbc/call/fork.h"
+#include "sbc/call/takeover.h"
 #include "sbc/call/verbs.h"
 #include "sbc/topology/owned.h"
 
@@ -55,16 +56,23 @@ static void on_media_result(void *owner, uint64_t handle, const struct media_res
 	media_delete(calls->media, &session);
 }
 
-static void on_media_ended(void *owner, struct slice id)
+static void without_media(struct call *call)
 {
-	struct calls *calls = owner;
-	struct call *call = calls_by_id(calls, id);
-
 	if (!call || call->state == CALL_ENDING)
 		return;
-	counter_add(&calls->counters.media_timeouts, 1);
+	counter_add(&call->calls->counters.media_timeouts, 1);
 	call->media.is_open = false;
 	call_end(call, CALL_NO_MEDIA, 0, -1, SLICE_NONE);
+}
+
+static void on_media_ended(void *owner, struct slice id)
+{
+	without_media(calls_by_id(owner, id));
+}
+
+static void on_media_unknown(void *owner, uint64_t handle)
+{
+	without_media(calls_find(owner, handle));
 }
 
 /* The store takes records again: give it those it does not have, or may have lost. */
@@ -74,7 +82,7 @@ static void on_store_return(void *owner, bool all)
 	uint64_t count = 0;
 
 	for (struct call *call = calls_next(calls, NULL); call; call = calls_next(calls, call)) {
-		if (call->state != CALL_UP || !call->is_stored || (!all && call->is_protected))
+		if (call->state == CALL_ENDING || !call->is_stored || (!all && call->is_protected))
 			continue;
 		call->is_protected = false;
 		record_keep_soon(call, count++ / RECORDS_A_MS);
@@ -93,7 +101,7 @@ static void on_relay_restarted(void *owner, int relay)
 int calls_create(const struct calls_config *config, struct calls **out)
 {
 	static const struct media_handlers handlers = {on_media_result, on_media_ended,
-						       on_relay_restarted};
+						       on_media_unknown, on_relay_restarted};
 	struct calls *calls = calloc(1, sizeof(*calls));
 	struct timespec now;
 	if (!calls)
@@ -106,22 +114,28 @@ int calls_create(const struct calls_config *config, struct calls **out)
 	calls->limits = config->limits;
 	target_init(calls);
 	calls->conceal = config->conceal;
+	calls->is_lasting = config->is_lasting;
 	calls->on_empty = config->on_empty;
 	calls->owner = config->owner;
 	clock_gettime(CLOCK_REALTIME, &now);
 	calls->unix_offset_ms = (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000 -
 				wheel_now_ms(calls->worker->wheel);
+	calls->next_number = calls->worker->first_id;
 	random_fill(calls->worker->random, calls->hash_key, sizeof(calls->hash_key));
 	calls->recent = calloc(RECENT_MAX, sizeof(*calls->recent));
 	int err = calls->recent ? 0 : -ERR_NO_MEMORY;
 	if (!err)
 		err = refer_questions_create(&calls->questions);
 	if (!err)
+		err = takeover_create(calls, &calls->takeover);
+	if (!err)
 		err = arena_create(SCRATCH_CHUNK, SCRATCH_LIMIT, &calls->scratch);
 	if (!err)
 		err = table_init(&calls->by_number, 256);
 	if (!err)
 		err = table_init(&calls->by_name, 64);
+	if (!err)
+		err = table_init(&calls->by_origin, 16);
 	if (!err)
 		err = table_init(&calls->by_server, 256);
 	if (!err)
@@ -135,6 +149,21 @@ int calls_create(const struct calls_config *config, struct calls **out)
 	store_on_return(calls->store, on_store_return, calls);
 	*out = calls;
 	return 0;
+}
+
+static uint64_t spread(uint64_t number)
+{
+	return number * 0x9e3779b97f4a7c15u;
+}
+
+static uint64_t spread_name(const struct token *name)
+{
+	return spread(name->id ^ (uint64_t)name->node << 48 ^ (uint64_t)name->worker << 40);
+}
+
+static bool is_named_here(const struct calls *calls, const struct token *name)
+{
+	return name->node == calls->worker->node && name->worker == calls->worker->index;
 }
 
 static void call_free(struct call *call)
@@ -151,6 +180,8 @@ static void call_free(struct call *call)
 	wheel_cancel(calls->worker->wheel, &call->upkeep);
 	wheel_cancel(calls->worker->wheel, &call->reaper);
 	table_remove(&calls->by_number, &call->by_number);
+	if (!is_named_here(calls, &call->name))
+		table_remove(&calls->by_origin, &call->by_origin);
 	for (uint8_t leg = 0; leg < LEGS; leg++) {
 		session_timer_stop(call, leg);
 		leg_forget_name(call, leg);
@@ -182,6 +213,7 @@ void calls_destroy(struct calls *calls)
 	arena_destroy(calls->scratch);
 	refer_questions_destroy(calls->questions);
 	refer_lookups_free(calls);
+	takeover_destroy(calls->takeover);
 	free(calls->recent);
 	free(calls);
 }
@@ -196,17 +228,48 @@ void calls_stop(struct calls *calls)
 		calls->on_empty(calls->owner);
 }
 
-static uint64_t spread(uint64_t number)
-{
-	return number * 0x9e3779b97f4a7c15u;
-}
-
 const struct config *call_policies(const struct call *call, int peer)
 {
 	return peer < (int)call->config->peer_count ? call->config : call->calls->worker->config;
 }
 
-int call_create(struct calls *calls, struct call **out)
+void call_token(const struct call *call, enum token_kind kind, unsigned int bits,
+		char out[TOKEN_LENGTH])
+{
+	struct token token = call->name;
+
+	if (kind != TOKEN_CALL_ID)
+		token.id = token.id << 2 | bits;
+	token_make(call->calls->worker->token_key, kind, &token, out);
+}
+
+/* The next that no call has. */
+static uint64_t next_number(struct calls *calls)
+{
+	do
+		calls->next_number = (calls->next_number + 1) & WORKER_NUMBER_MAX;
+	while (calls->next_number == 0 || calls_find(calls, calls->next_number));
+	return calls->next_number;
+}
+
+static void enter_tables(struct call *call, const struct token *name)
+{
+	struct calls *calls = call->calls;
+
+	if (name && is_named_here(calls, name))
+		call->number = name->id;
+	else
+		call->number = next_number(calls);
+	call->name = name ? *name
+			  : (struct token){.node = calls->worker->node,
+					   .worker = calls->worker->index,
+					   .id = call->number};
+	table_insert(&calls->by_number, &call->by_number, spread(call->number));
+	if (!is_named_here(calls, &call->name))
+		table_insert(&calls->by_origin, &call->by_origin, spread_name(&call->name));
+}
+
+int call_create_named(struct calls *calls, const struct token *name, struct call **out)
 {
 	struct call *call = calloc(1, sizeof(*call));
 	if (!call)
@@ -214,13 +277,14 @@ int call_create(struct calls *calls, struct call **out)
 
 	call->calls = calls;
 	call->config = config_hold(calls->worker->config);
-	call->number = ++calls->next_number;
 	call->created_ms = wheel_now_ms(calls->worker->wheel);
 	call->ended_by = -1;
+	call->epoch = 1;
+	call->hunt.peer = -1;
 	random_fill(calls->worker->random, call->session_ids.seed, sizeof(call->session_ids.seed));
-	worker_token(calls->worker, TOKEN_CALL_ID, call->number, call->id);
+	enter_tables(call, name);
+	call_token(call, TOKEN_CALL_ID, 0, call->id);
 	media_session_init(&call->media, call->id);
-	table_insert(&calls->by_number, &call->by_number, spread(call->number));
 	counter_add(&calls->counters.live, 1);
 	for (uint8_t leg = 0; leg < LEGS; leg++) {
 		call->legs[leg].index = leg;
@@ -235,6 +299,29 @@ int call_create(struct calls *calls, struct call **out)
 	}
 	*out = call;
 	return 0;
+}
+
+int call_create(struct calls *calls, struct call **out)
+{
+	return call_create_named(calls, NULL, out);
+}
+
+struct call *calls_by_token(const struct calls *calls, const struct token *token,
+			    unsigned int shift)
+{
+	struct token name = {
+		.node = token->node, .worker = token->worker, .id = token->id >> shift};
+	struct table_link *link = NULL;
+
+	if (is_named_here(calls, &name))
+		return calls_find(calls, name.id);
+	while ((link = table_find(&calls->by_origin, spread_name(&name), link))) {
+		struct call *call = container_of(link, struct call, by_origin);
+		if (call->name.node == name.node && call->name.worker == name.worker &&
+		    call->name.id == name.id)
+			return call;
+	}
+	return NULL;
 }
 
 struct call *calls_find(const struct calls *calls, uint64_t number)
@@ -253,10 +340,9 @@ struct call *calls_by_id(const struct calls *calls, struct slice id)
 {
 	struct token token;
 
-	if (token_read(calls->worker->token_key, TOKEN_CALL_ID, id, &token) != 0 ||
-	    token.worker != calls->worker->index)
+	if (token_read(calls->worker->token_key, TOKEN_CALL_ID, id, &token) != 0)
 		return NULL;
-	return calls_find(calls, token.id);
+	return calls_by_token(calls, &token, 0);
 }
 
 struct call *calls_by_server(const struct calls *calls, struct transaction_handle handle)

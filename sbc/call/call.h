@@ -51,6 +51,9 @@ const char *call_cause_text(enum call_cause cause);
 #define FOREACH_CALL_COUNTER(X)                                                                    \
 	X(attempts, "calls begun")                                                                 \
 	X(answered, "calls answered")                                                              \
+	X(revived, "calls taken up from their records")                                            \
+	X(lost, "calls that another node took")                                                    \
+	X(bad_records, "records that could not be taken up")                                       \
 	X(failed, "calls that ended without an answer")                                            \
 	X(ended, "answered calls ended")                                                           \
 	X(live, "calls held")                                                                      \
@@ -90,9 +93,12 @@ enum restore_state { RESTORE_NONE, RESTORE_WAITING, RESTORE_OFFERING, RESTORE_AN
 
 struct call {
 	struct table_link by_number;
+	struct table_link by_origin; /* of one that is not named by this worker */
 	struct calls *calls;
 	const struct config *config; /* held: the one it began with */
-	uint64_t number;             /* in its tokens */
+	uint64_t number;             /* of this worker's: what handles bear */
+	struct token name;           /* in its tokens; the number, unless it came from elsewhere */
+	uint64_t epoch;              /* of our ownership (state/record.h) */
 	char id[TOKEN_LENGTH];
 	enum call_state state;
 	enum call_cause cause;
@@ -131,13 +137,17 @@ struct call {
 	uint32_t pending;      /* client transactions whose end is awaited */
 	struct relayed *relayed[RELAYED_MAX]; /* NULL = free */
 	bool is_stored;                       /* a record was given to the store */
+	bool was_stored;                      /* before that */
 	bool is_protected;
+	uint64_t rung_client;         /* of which INVITE the record of ringing tells, */
+	uint8_t rung_early;           /* and of how many early dialogs */
 	uint32_t reserved_cseq[LEGS]; /* what the record allows a successor to assume */
 	struct timer upkeep;          /* record refreshed, media checked */
 	uint64_t stored_ms;
 	bool is_record_due;    /* at the next upkeep */
 	uint64_t media_due_ms; /* its relay was restarted: from then on it is asked; 0 = no need */
 	struct timer reaper;
+	bool is_emergency;                  /* counted apart */
 	bool wants_privacy;                 /* of its caller, RFC 3323 */
 	struct refer_id refers[REFERS_MAX]; /* a ring */
 	uint8_t refer_count;
@@ -173,7 +183,8 @@ struct calls {
 	struct arena *scratch; /* of the SDP or record in hand */
 	struct table by_number;
 	struct refer_lookup *lookups; /* owned; with other workers */
-	struct table by_name;         /* legs that were moved here from another call */
+	struct table by_name;         /* legs that another call, or process, named */
+	struct table by_origin;       /* calls that another process named */
 	struct table by_server;
 	struct table by_merge;
 	uint64_t hash_key[2];
@@ -181,6 +192,8 @@ struct calls {
 	struct refer_questions *questions;
 	uint64_t next_number;
 	uint64_t unix_offset_ms; /* Unix time minus the loop's clock */
+	bool is_lasting; /* the store, and with it the keys of identifiers, outlive the process */
+	struct takeover *takeover;
 	bool is_stopping;
 	void (*on_empty)(void *owner); /* the last call went while stopping */
 	void *owner;
@@ -196,6 +209,7 @@ struct calls_config {
 	struct store *store;
 	struct limits *limits;
 	const struct conceal_key *conceal; /* must outlive it */
+	bool is_lasting;                   /* the store outlives the process */
 	void (*on_empty)(void *owner);
 	void *owner;
 };
@@ -218,14 +232,23 @@ void calls_stray(struct calls *calls, const struct message *response,
 
 /* --- the object --- */
 MUST_CHECK int call_create(struct calls *calls, struct call **out);
+/* The same with the name that it had in another process. */
+MUST_CHECK int call_create_named(struct calls *calls, const struct token *name, struct call **out);
+/* An identifier of the call: its own, or (kind, two bits) of a leg. */
+void call_token(const struct call *call, enum token_kind kind, unsigned int bits,
+		char out[TOKEN_LENGTH]);
 /* Where a peer's policies are read (-1: its interface's): in what was in force when the call began,
  * unless the peer came later. */
 const struct config *call_policies(const struct call *call, int peer);
 struct call *calls_find(const struct calls *calls, uint64_t number);
+/* By the name in a token; `shift`: bits that tell the leg. */
+struct call *calls_by_token(const struct calls *calls, const struct token *token,
+			    unsigned int shift);
 struct call *calls_by_id(const struct calls *calls, struct slice id);
 struct call *calls_by_server(const struct calls *calls, struct transaction_handle handle);
-/* Whose leg a number in a tag or Contact of ours is by now. */
-bool calls_by_name(const struct calls *calls, uint64_t name, struct call **call, uint8_t *leg);
+/* Whose leg the name in a tag or Contact of ours is by now. */
+bool calls_by_name(const struct calls *calls, const struct token *name, struct call **call,
+		   uint8_t *leg);
 /* Whose tag this is; of this worker. */
 bool calls_by_tag(const struct calls *calls, struct slice tag, struct call **call, uint8_t *leg);
 struct call *calls_next(const struct calls *calls, const struct call *at);

@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include "control/state/memory.h"
 #include "control/state/redis.h"
+#include "sbc/call/takeover.h"
 #include "sbc/registration/trunk.h"
 #include "sbc/route/refuse.h"
 #include "sbc/route/shared.h"
@@ -104,6 +105,13 @@ static void on_cancel(void *owner, struct transaction_handle handle, const struc
 	calls_cancelled(core->calls, handle, cancel);
 }
 
+static bool on_unknown_cancel(void *owner, const struct scan *cancel,
+			      const struct transport_path *path)
+{
+	struct core *core = owner;
+	return takeover_cancel(core->calls, cancel, path);
+}
+
 static void on_server_failure(void *owner, struct transaction_handle handle, int err)
 {
 	struct core *core = owner;
@@ -141,6 +149,11 @@ static int create_store(struct worker *worker, struct store **out)
 	return store_redis_create(&redis, out);
 }
 
+static bool is_lasting(const struct config *config)
+{
+	return config->state.store != CONFIG_STORE_MEMORY;
+}
+
 static int create_dns(struct core *core)
 {
 	struct worker *worker = core->worker;
@@ -162,6 +175,7 @@ static void core_destroy(void *owner)
 {
 	struct core *core = owner;
 
+	loading_destroy(core->loading);
 	calls_destroy(core->calls);
 	subscriptions_destroy(core->subscriptions);
 	trunks_destroy(core->trunks);
@@ -211,10 +225,13 @@ static int core_start(struct worker *worker, void **out)
 				     .store = core->store,
 				     .limits = core->limits,
 				     .conceal = &core->conceal,
+				     .is_lasting = is_lasting(worker->config),
 				     .on_empty = on_empty,
 				     .owner = core};
 	if (!err)
 		err = calls_create(&calls, &core->calls);
+	if (!err && calls.is_lasting && worker->index == 0)
+		err = loading_create(core, &core->loading);
 	if (err) {
 		core_destroy(core);
 		return err;
@@ -269,6 +286,7 @@ struct worker_handlers core_handlers(void)
 	return (struct worker_handlers){
 		.transaction = {.on_request = on_request,
 				.on_cancel = on_cancel,
+				.on_unknown_cancel = on_unknown_cancel,
 				.on_server_failure = on_server_failure,
 				.on_orphan_response = on_orphan_response},
 		.on_start = core_start,

@@ -90,6 +90,77 @@ int early_take(struct call *call, const struct message *response, struct early *
 	return 0;
 }
 
+static int resume_far(const struct call *call, struct dialog *far, const struct record_leg *leg)
+{
+	struct slice routes[RECORD_ROUTE_LIMIT];
+	struct dialog borrowed = call->legs[CALLEE].dialog;
+
+	for (uint32_t i = 0; i < leg->route_count; i++)
+		routes[i] = leg->route_set[i];
+	borrowed.remote_tag = leg->remote_tag;
+	borrowed.remote_target = leg->remote_target;
+	borrowed.routes = routes;
+	borrowed.route_count = leg->route_count;
+	borrowed.local_cseq = leg->local_cseq;
+	borrowed.remote_cseq = leg->remote_cseq;
+	borrowed.has_remote_cseq = leg->remote_cseq > 0;
+	return dialog_copy(far, &borrowed);
+}
+
+static int resume_session(const struct call *call, struct session *session,
+			  const struct record_leg *leg)
+{
+	struct description *near = &session->agreed[CALLER], *far = &session->agreed[CALLEE];
+	int err;
+
+	if (!leg->is_agreed) {
+		err = session_copy_offer(session, &call->session);
+		if (!err)
+			err = owned_set(&session->answer, leg->sdp_received);
+		return err ? err : owned_set(&session->answer_shown, leg->near_shown);
+	}
+	err = owned_set(&near->received, leg->near_offer);
+	if (!err)
+		err = owned_set(&near->sent, leg->near_shown);
+	if (!err)
+		err = owned_set(&far->received, leg->sdp_received);
+	return err ? err : owned_set(&far->sent, leg->sdp_sent);
+}
+
+int early_resume(struct call *call, const struct record_leg *leg)
+{
+	struct early **end = &call->early, *early = calloc(1, sizeof(*early));
+	struct dialog *near;
+
+	if (!early)
+		return -ERR_NO_MEMORY;
+	near = &early->dialogs[CALLER];
+	early->id = (uint8_t)leg->early_id;
+	early->rseq = leg->rseq;
+	int err = early->id ? dialog_copy(near, &call->legs[CALLER].dialog) : -ERR_MALFORMED;
+	if (!err)
+		err = name_near(call, early);
+	if (!err)
+		err = resume_far(call, &early->dialogs[CALLEE], leg);
+	if (!err)
+		err = resume_session(call, &early->session, leg);
+	if (err) {
+		early_free(early);
+		return err;
+	}
+	near->local_cseq = leg->near_local_cseq;
+	near->remote_cseq = leg->near_remote_cseq;
+	early->origin = call->legs[CALLER].origin;
+	early->origin.version = leg->near_version;
+	early->origin.hash = leg->near_hash;
+	while (*end)
+		end = &(*end)->next;
+	*end = early;
+	if (call->early_count < early->id)
+		call->early_count = early->id;
+	return 0;
+}
+
 void early_confirm(struct call *call, struct early *early)
 {
 	for (uint8_t leg = 0; leg < LEGS; leg++) {

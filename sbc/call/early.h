@@ -25,6 +25,9 @@ struct early *early_find(const struct call *call, uint8_t id);
 struct early *early_by_far_tag(const struct call *call, struct slice tag);
 /* Of a response to the first INVITE: found, or made. -ERR_TOO_MANY: forks beyond EARLY_MAX. */
 MUST_CHECK int early_take(struct call *call, const struct message *response, struct early **out);
+/* One of another process, out of its record. */
+struct record_leg;
+MUST_CHECK int early_resume(struct call *call, const struct record_leg *leg);
 /* Its dialogs and its session are the call's from now on; all early ones are gone. */
 void early_confirm(struct call *call, struct early *early);
 void early_end(struct call *call, struct early *early);

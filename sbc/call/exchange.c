@@ -148,6 +148,17 @@ int exchange_begin(struct call *call, uint8_t from, struct transaction_handle ha
 	return is_initial ? 0 : exchange_keep_headers(call, request);
 }
 
+void exchange_resume(struct call *call)
+{
+	struct exchange *exchange = &call->exchange;
+	const struct dialog *dialog = &call->legs[exchange->from].dialog;
+
+	exchange->state = EXCHANGE_CALLING;
+	table_insert(&call->calls->by_server, &exchange->by_server, spread(exchange->server.id));
+	table_insert(&call->calls->by_merge, &exchange->by_merge,
+		     merge_hash(call->calls, dialog->call_id, dialog->remote_tag));
+}
+
 void exchange_clear(struct call *call)
 {
 	struct exchange *exchange = &call->exchange;

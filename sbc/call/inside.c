@@ -462,6 +462,21 @@ void inside_abort(struct call *call)
 	}
 }
 
+void inside_drop(struct call *call)
+{
+	struct transactions *transactions = call->calls->worker->transactions;
+
+	for (uint8_t slot = 0; slot < RELAYED_MAX; slot++) {
+		struct relayed *relayed = call->relayed[slot];
+		if (!relayed)
+			continue;
+		if (relayed->client.id)
+			transaction_abandon(transactions, relayed->client);
+		transaction_drop(transactions, relayed->server);
+	}
+	inside_free(call);
+}
+
 void inside_free(struct call *call)
 {
 	for (uint8_t slot = 0; slot < RELAYED_MAX; slot++) {

@@ -20,10 +20,9 @@ void leg_free(struct leg *leg)
 
 int leg_name(struct call *call, uint8_t index)
 {
-	const struct worker *worker = call->calls->worker;
 	char tag[TOKEN_LENGTH];
 
-	worker_token(worker, TOKEN_TAG, call->number << 2 | index, tag);
+	call_token(call, TOKEN_TAG, index, tag);
 	return owned_set(&call->legs[index].dialog.local_tag, (struct slice){tag, TOKEN_LENGTH});
 }
 
@@ -33,8 +32,7 @@ int leg_set_contact(struct call *call, uint8_t index, const struct transport_pat
 	char user[TOKEN_LENGTH];
 	struct buf uri;
 
-	worker_token(worker, TOKEN_CONTACT,
-		     call->number << 2 | (index == CALLER ? CONTACT_CALLER : CONTACT_CALLEE), user);
+	call_token(call, TOKEN_CONTACT, index == CALLER ? CONTACT_CALLER : CONTACT_CALLEE, user);
 	buf_init(&uri);
 	if (check_is_secure(call->callee)) /* RFC 3261 8.1.1.8, 12.1.1 */
 		buf_printf(&uri, "sips:%.*s@%s", TOKEN_LENGTH, user,
@@ -65,12 +63,13 @@ static const struct binding *find_moved(const struct call *call, const struct le
 {
 	const struct binding *binding = NULL;
 
-	if (!leg->path.connection || leg->peer >= 0)
+	/* After a restart of ours no connection is there. */
+	if (!sip_transport_is_stream((enum sip_transport)leg->path.transport) || leg->peer >= 0)
 		return NULL;
 	while ((binding = registrar_lookup(call->calls->registrar, dialog->remote_uri, binding)))
 		if (binding->path.flow && binding->path.connection != leg->path.connection &&
 		    binding->path.interface == leg->interface &&
-		    binding->refreshed_ms > call->created_ms &&
+		    (int64_t)(binding->refreshed_ms - call->created_ms) > 0 &&
 		    same_place(binding->facts.contact, dialog->remote_target))
 			return binding;
 	return NULL;

@@ -45,5 +45,5 @@ struct leg {
 	struct session_timer timer;
 	struct credentials *credentials; /* owned; NULL until its peer asks for them */
 	struct table_link by_name;       /* of a leg that another call was begun with */
-	uint64_t name;                   /* the number in its tokens then; 0 = this call's own */
+	uint64_t name;                   /* in its tokens (token_pack()); 0 = this call's own */
 };

@@ -9,7 +9,11 @@ static uint64_t spread(uint64_t name)
 
 static uint64_t own_name(const struct call *call, uint8_t leg)
 {
-	return call->number << 2 | leg;
+	const struct worker *worker = call->calls->worker;
+	struct token name = {
+		.node = worker->node, .worker = worker->index, .id = call->number << 2 | leg};
+
+	return token_pack(&name);
 }
 
 /* The call that it is in by now, which holds its memory. */
@@ -24,9 +28,13 @@ static struct named named_of(struct table_link *link)
 	return (struct named){container_of(leg - leg->index, struct call, legs[0]), leg};
 }
 
-bool calls_by_name(const struct calls *calls, uint64_t name, struct call **call, uint8_t *leg)
+bool calls_by_name(const struct calls *calls, const struct token *token, struct call **call,
+		   uint8_t *leg)
 {
+	const struct worker *worker = calls->worker;
+	bool is_here = token->node == worker->node && token->worker == worker->index;
 	struct table_link *link = NULL;
+	uint64_t name = token_pack(token);
 
 	while (calls->by_name.count && (link = table_find(&calls->by_name, spread(name), link))) {
 		struct named named = named_of(link);
@@ -36,8 +44,8 @@ bool calls_by_name(const struct calls *calls, uint64_t name, struct call **call,
 		*leg = named.leg->index;
 		return true;
 	}
-	*call = (name & 3) < LEGS ? calls_find(calls, name >> 2) : NULL;
-	*leg = name & 3;
+	*call = is_here && (token->id & 3) < LEGS ? calls_find(calls, token->id >> 2) : NULL;
+	*leg = token->id & 3;
 	return *call != NULL;
 }
 
@@ -47,7 +55,20 @@ bool calls_by_tag(const struct calls *calls, struct slice tag, struct call **cal
 
 	return token_read(calls->worker->token_key, TOKEN_TAG, slice_sub(tag, 0, TOKEN_LENGTH),
 			  &token) == 0 &&
-	       token.worker == calls->worker->index && calls_by_name(calls, token.id, call, leg);
+	       calls_by_name(calls, &token, call, leg);
+}
+
+void leg_enter_name(struct call *call, uint8_t index)
+{
+	struct leg *leg = &call->legs[index];
+	struct token token;
+
+	if (token_read(call->calls->worker->token_key, TOKEN_TAG,
+		       slice_sub(leg->dialog.local_tag, 0, TOKEN_LENGTH), &token) != 0 ||
+	    token_pack(&token) == own_name(call, index))
+		return;
+	leg->name = token_pack(&token);
+	table_insert(&call->calls->by_name, &leg->by_name, spread(leg->name));
 }
 
 void leg_forget_name(struct call *call, uint8_t index)

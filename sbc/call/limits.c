@@ -76,6 +76,20 @@ int limits_enter(struct limits *limits, uint16_t interface, int peer, bool is_em
 	return 0;
 }
 
+void limits_enter_again(struct limits *limits, uint16_t interface, int peer, bool is_emergency)
+{
+	struct shared *shared = shared_of(limits);
+
+	if (is_emergency) {
+		atomic_fetch_add(&shared->interfaces[interface].emergencies, 1);
+	} else {
+		atomic_fetch_add(&shared->interfaces[interface].calls, 1);
+		if (peer >= 0)
+			atomic_fetch_add(&shared->peers[peer].calls, 1);
+	}
+	limits->calls[interface]++;
+}
+
 void limits_leave(struct limits *limits, uint16_t interface, int peer, bool is_emergency)
 {
 	struct shared *shared = shared_of(limits);

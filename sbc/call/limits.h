@@ -16,6 +16,8 @@ void limits_destroy(struct limits *limits); /* NULL is fine */
 /* One more call on the interface it comes in by, and of the peer it comes from (-1 = none):
  * -ERR_TOO_MANY. An emergency is counted apart and never refused. limits_leave() gives it back. */
 MUST_CHECK int limits_enter(struct limits *limits, uint16_t interface, int peer, bool is_emergency);
+/* The same of one that was begun before: whatever the limit. */
+void limits_enter_again(struct limits *limits, uint16_t interface, int peer, bool is_emergency);
 void limits_leave(struct limits *limits, uint16_t interface, int peer, bool is_emergency);
 /* Of this worker alone; emergencies too. */
 uint32_t limits_calls(const struct limits *limits, uint16_t interface);

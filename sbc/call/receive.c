@@ -2,6 +2,7 @@
  * SPDX-License-Identifier: Apache-2.0 */
 #include "sbc/call/check.h"
 #include "sbc/call/fork.h"
+#include "sbc/call/takeover.h"
 #include "sbc/call/verbs.h"
 #include "sbc/route/refuse.h"
 
@@ -169,6 +170,8 @@ void calls_receive(struct calls *calls, struct transaction_handle handle,
 		return;
 	}
 	struct call *call = calls_match(calls, request, &leg, &early);
+	if (!call && takeover_request(calls, handle, request, path))
+		return;
 	if (call && !leg_is_source(call, leg, path)) {
 		counter_add(&calls->counters.foreign_source, 1);
 		call = NULL;

@@ -104,11 +104,11 @@ static int find(const struct calls *calls, enum token_kind kind, struct slice te
 
 	if (token_read(calls->worker->token_key, kind, text, &token) != 0 || (token.id & 3) >= LEGS)
 		return -ERR_NOT_FOUND;
-	if (token.worker != calls->worker->index) {
-		*worker = token.worker;
-		return token.worker < calls->worker->count ? -ERR_AGAIN : -ERR_NOT_FOUND;
+	if (token.worker % calls->worker->count != calls->worker->index) {
+		*worker = token.worker % calls->worker->count;
+		return -ERR_AGAIN;
 	}
-	return calls_by_name(calls, token.id, call, leg) && (*call)->state != CALL_ENDING
+	return calls_by_name(calls, &token, call, leg) && (*call)->state != CALL_ENDING
 		       ? 0
 		       : -ERR_NOT_FOUND;
 }

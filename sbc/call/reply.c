@@ -199,6 +199,7 @@ static void send_now(struct call *call)
 	}
 	if (exchange->draft.status < 200) {
 		bool is_reliable = provisional_is_reliable(call, &exchange->draft);
+		bool has_news = is_reliable || exchange->draft.body.len > 0;
 		if (send_draft(call) != 0)
 			log_debug(call->calls->worker->log, "call.reply_not_sent", "call=%.*s",
 				  TOKEN_LENGTH, call->id);
@@ -209,6 +210,7 @@ static void send_now(struct call *call)
 		if (early && exchange->draft.status == 199)
 			early_end(call, early);
 		draft_clear(&exchange->draft);
+		record_ring(call, has_news);
 		reply_go_on(call);
 		return;
 	}

@@ -70,22 +70,37 @@ static void arm(struct call *call, uint8_t index, uint64_t at_ms)
 	wheel_arm(call->calls->worker->wheel, &timer->due, at_ms, on_due);
 }
 
+/* Before the end of the interval the call ends, if nothing came (RFC 4028 10). */
+static uint64_t lasts_ms(uint32_t interval_s)
+{
+	uint32_t margin_s = interval_s / 3 < MARGIN_S ? interval_s / 3 : MARGIN_S;
+	return (uint64_t)(interval_s - margin_s) * 1000;
+}
+
+void session_timer_restore(struct call *call, uint8_t index, uint32_t interval_s, bool is_ours,
+			   uint64_t expires_ms)
+{
+	struct session_timer *timer = &call->legs[index].timer;
+	uint64_t refreshed_ms = expires_ms - lasts_ms(interval_s);
+
+	timer->interval_s = interval_s;
+	timer->is_ours = is_ours;
+	timer->expires_ms = expires_ms;
+	arm(call, index, is_ours ? refreshed_ms + interval_s * 500ull : expires_ms);
+}
+
 /* Refreshed now. */
 static void start(struct call *call, uint8_t index, uint32_t interval_s, bool is_ours)
 {
 	struct session_timer *timer = &call->legs[index].timer;
-	uint64_t now = call_now(call);
 
 	if (interval_s == 0) {
 		timer->interval_s = 0;
 		wheel_cancel(call->calls->worker->wheel, &timer->due);
 		return;
 	}
-	uint32_t margin_s = interval_s / 3 < MARGIN_S ? interval_s / 3 : MARGIN_S;
-	timer->interval_s = interval_s;
-	timer->is_ours = is_ours;
-	timer->expires_ms = now + (uint64_t)(interval_s - margin_s) * 1000;
-	arm(call, index, is_ours ? now + interval_s * 500ull : timer->expires_ms);
+	session_timer_restore(call, index, interval_s, is_ours,
+			      call_now(call) + lasts_ms(interval_s));
 }
 
 void session_timer_stop(struct call *call, uint8_t leg)
@@ -190,27 +205,6 @@ bool session_timer_is_inviting(const struct call *call)
 	return false;
 }
 
-/* RFC 3261 13.2.2.4: each 2xx to our re-INVITE gets it. */
-static void acknowledge(struct call *call, uint8_t index, uint32_t cseq)
-{
-	struct leg *leg = &call->legs[index];
-	struct leg_request ack = {.method = SLICE("ACK"), .cseq = cseq, .max_forwards = 70};
-	struct transport_path path;
-	struct buf bytes;
-
-	buf_init(&bytes);
-	leg_way(call, index, &leg->dialog, &path);
-	int err = leg_write(call, index, &leg->dialog, &ack, &bytes);
-	if (!err)
-		err = transactions_send_ack(call->calls->worker->transactions, buf_slice(&bytes),
-					    &path, NULL);
-	buf_free(&bytes);
-	call_note_sent(call, index, ack.method, 0, ack.cseq, false);
-	if (err)
-		log_debug(call->calls->worker->log, "call.ack_not_sent", "call=%.*s", TOKEN_LENGTH,
-			  call->id);
-}
-
 /* Its answer to what we had said before: usually what it had said before. If not, the relay is told
  * the new one, and the other side need not know. */
 static void take_answer(struct call *call, uint8_t index, const struct message *response)
@@ -269,7 +263,7 @@ static void on_response(void *owner, uint64_t context, struct transaction_handle
 	struct session_timer *timer = &call->legs[index].timer;
 	bool is_success = status < 300;
 	if (is_success && message_method(response) == METHOD_INVITE)
-		acknowledge(call, index, message_cseq(response));
+		ack_again(call, index, message_cseq(response));
 	if (timer->client.id != handle.id)
 		return;
 	timer->client = TRANSACTION_NONE;

@@ -99,6 +99,7 @@ int setup_begin(struct call *call, struct transaction_handle handle, const struc
 		const struct transport_path *path, const struct admission *admission)
 {
 	call->route = admission->route;
+	call->is_emergency = admission->route->priority == CONFIG_PRIORITY_EMERGENCY;
 	call->parent = admission->parent;
 	call->wants_privacy = headers_want_privacy(request);
 	int err = make_caller(call, request, path, admission->peer);

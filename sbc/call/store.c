@@ -3,6 +3,7 @@
  * SPDX-License-Identifier: Apache-2.0 */
 #include "control/sdp/media.h"
 #include "control/state/record.h"
+#include "sbc/call/place.h"
 #include "sbc/call/verbs.h"
 
 /* A record lives for so long without being written again; refreshed at half of it. */
@@ -15,41 +16,13 @@ enum { CSEQ_BLOCK = 100, CSEQ_MARGIN = 10 };
 /* As the relay does: a call on hold has no media, and is not ended for that so soon. */
 enum { HELD_MS = 3600000 };
 
-static enum record_transport transport_of(const struct transport_path *path)
-{
-	static const enum record_transport transports[SIP_TRANSPORT_COUNT] = {
-		[SIP_UDP] = RECORD_UDP,
-		[SIP_TCP] = RECORD_TCP,
-		[SIP_TLS] = RECORD_TLS,
-		[SIP_WS] = RECORD_WS,
-		[SIP_WSS] = RECORD_WSS};
-
-	return transports[path->transport];
-}
-
-static struct slice listener_name(const struct calls *calls, const struct transport_path *path)
-{
-	const struct transport_listener *listener =
-		transport_listener(calls->worker->transport, path->listener);
-	const struct config_interface *interface =
-		&calls->worker->config->interfaces[path->interface];
-
-	for (size_t i = 0; listener && i < interface->listener_count; i++)
-		if (addr_equal(&interface->listeners[i].addr, &listener->address) &&
-		    !addr_is_set(&interface->listeners[i].group) &&
-		    (interface->listeners[i].transport == CONFIG_UDP) ==
-			    (listener->transport == SIP_UDP))
-			return slice_from(interface->listeners[i].name);
-	return SLICE_NONE;
-}
-
 static void fill_offer(const struct call *call, uint8_t index, struct record_leg *out)
 {
 	const struct session *session = &call->session;
 	bool offers = index == session->offerer;
 
 	/* The first 2xx is about to go out: what is open is what both will have. */
-	if (session->is_open && call->exchange.state == EXCHANGE_STORING) {
+	if (session->is_open && call->state == CALL_SETUP) {
 		out->sdp_received = offers ? session->offer : session->answer;
 		out->sdp_sent = offers ? session->answer_shown : session->offer_shown;
 		if (slice_is_empty(session->answer))
@@ -85,6 +58,7 @@ static void fill_timer(const struct call *call, uint8_t index, struct record_leg
 {
 	const struct session_timer *timer = &call->legs[index].timer;
 
+	out->minimum_se_s = timer->minimum_s;
 	if (!timer->interval_s)
 		return;
 	out->session_interval_s = timer->interval_s;
@@ -104,6 +78,8 @@ static int fill_leg(struct arena *arena, struct call *call, uint8_t index, struc
 	out->remote_tag = dialog->remote_tag;
 	out->local_uri = dialog->local_uri;
 	out->remote_uri = dialog->remote_uri;
+	out->local_display = dialog->local_display;
+	out->remote_display = dialog->remote_display;
 	out->remote_target = dialog->remote_target;
 	out->local_contact = dialog->local_contact;
 	for (size_t i = 0; i < dialog->route_count && i < RECORD_ROUTE_LIMIT; i++)
@@ -113,23 +89,48 @@ static int fill_leg(struct arena *arena, struct call *call, uint8_t index, struc
 	out->remote_cseq = dialog->remote_cseq;
 	out->is_caller = index == CALLER;
 	out->is_confirmed = true;
-	out->transport = transport_of(&leg->path);
-	out->interface = slice_from(config->interfaces[leg->interface].name);
-	out->listener = listener_name(calls, &leg->path);
-	out->remote = leg->path.remote;
+	out->allows_update = leg->allows_update;
+	place_write(calls->worker, &leg->path, out);
 	if (leg->peer >= 0)
 		out->peer = slice_from(config->peers[leg->peer].name);
+	if (index == CALLEE && call->hunt.attempt.is_held)
+		out->server = call->hunt.attempt.server + 1;
 	fill_offer(call, index, out);
 	fill_hold(arena, out);
 	out->sdp_session_id =
 		slice_from(arena_printf(arena, "%llu", (unsigned long long)leg->origin.session_id));
 	out->sdp_session_version = leg->origin.version;
+	out->sdp_session_hash = leg->origin.hash;
 	out->ng_tag = leg_media(call, index).tag;
 	fill_timer(call, index, out);
 	return out->sdp_session_id.data ? 0 : -ERR_NO_MEMORY;
 }
 
-static int fill(struct arena *arena, struct call *call, struct call_record *record)
+/* What its headers are told apart and numbered by. */
+static int fill_mappings(struct arena *arena, const struct call *call, struct call_record *record)
+{
+	const struct session_ids *ids = &call->session_ids;
+	char *bytes = arena_alloc(arena, SESSION_IDS_SIZE);
+
+	if (!bytes)
+		return -ERR_NO_MEMORY;
+	session_ids_write(ids, bytes);
+	record->session_ids = (struct slice){bytes, SESSION_IDS_SIZE};
+	unsigned int count = call->refer_count < REFERS_MAX ? call->refer_count : REFERS_MAX;
+	for (unsigned int i = 0; i < count; i++) {
+		/* Oldest first. */
+		const struct refer_id *refer =
+			&call->refers[(call->refer_count - count + i) % REFERS_MAX];
+		record->refers[i] = slice_from(
+			arena_printf(arena, "%u %u %u", refer->from, refer->in, refer->out));
+		if (!record->refers[i].data)
+			return -ERR_NO_MEMORY;
+		record->refer_count = i + 1;
+	}
+	return 0;
+}
+
+int record_fill(struct arena *arena, struct call *call, struct call_record *record)
 {
 	const struct calls *calls = call->calls;
 	const struct config *config = calls->worker->config;
@@ -142,32 +143,40 @@ static int fill(struct arena *arena, struct call *call, struct call_record *reco
 	record->answered_ms = (call->answered_ms ? call->answered_ms : call_now(call)) + offset;
 	record->written_ms = call_now(call) + offset;
 	record->node = slice_from(config->node);
-	record->epoch = 1;
+	record->epoch = call->epoch;
 	record->worker = calls->worker->index;
 	record->ng_call_id = (struct slice){call->media.id, TOKEN_LENGTH};
 	if (call->media.relay >= 0) {
 		ng_client_relays(media_client(calls->media), (unsigned)call->media.relay, &relay);
 		record->relay = slice_from(relay.name);
+		record->relay_instance = slice_from(relay.instance);
 	}
 	record->media_idle_ms =
 		config->interfaces[call->legs[CALLER].interface].media.idle_timeout_ms;
 	record->caller = call->caller;
 	record->callee = call->callee;
 	record->source = call->legs[CALLER].path.remote;
-	record->route = slice_from(call->route->name);
+	if (call->route)
+		record->route = slice_from(call->route->name);
+	record->is_emergency = call->is_emergency;
+	record->wants_privacy = call->wants_privacy;
+	record->ringing_ms = call->ringing_ms ? call->ringing_ms + offset : 0;
 	for (uint8_t leg = 0; leg < LEGS; leg++) {
 		int err = fill_leg(arena, call, leg, &record->legs[leg]);
 		if (err)
 			return err;
 	}
-	return 0;
+	int err = fill_mappings(arena, call, record);
+	return !err && record_is_ringing(call) ? ringing_fill(arena, call, record) : err;
 }
 
 static void on_stored(void *owner, uint64_t handle, const struct store_reply *reply)
 {
 	struct call *call = calls_find(owner, handle);
 
-	if (call)
+	if (call && reply->err == -ERR_DENIED && call->was_stored)
+		call_lose(call);
+	else if (call)
 		reply_stored(call, reply->err == 0);
 }
 
@@ -177,31 +186,46 @@ static void on_wait_over(struct timer *timer, uint64_t now_ms)
 	reply_stored(container_of(timer, struct call, exchange.wait), false);
 }
 
+static int write_value(struct call *call, const struct call_record *record, struct buf *out)
+{
+	struct record_head head = {.node = call->calls->worker->node,
+				   .epoch = call->epoch,
+				   .worker = call->calls->worker->index,
+				   .state = (uint8_t)record->state};
+
+	record_head_write(&head, out);
+	int err = record_encode(record, out);
+	return !err && buf_failed(out) ? -ERR_NO_MEMORY : err;
+}
+
 static int put(struct call *call, struct arena *arena)
 {
 	struct calls *calls = call->calls;
 	struct buf key, value;
 
-	struct call_record *record = record_create(arena, LEGS);
+	struct call_record *record =
+		record_create(arena, record_is_ringing(call) ? ringing_legs(call) : LEGS);
 	if (!record)
 		return -ERR_NO_MEMORY;
-	int err = fill(arena, call, record);
+	int err = record_fill(arena, call, record);
 	if (err)
 		return err;
 	buf_init(&key);
 	buf_init(&value);
 	err = record_key((struct slice){call->id, TOKEN_LENGTH}, &key);
 	if (!err)
-		err = record_encode(record, &value);
-	if (!err && (buf_failed(&key) || buf_failed(&value)))
-		err = -ERR_NO_MEMORY;
+		err = write_value(call, record, &value);
 	if (!err) {
+		/* The first time nobody else can have it. */
+		bool was_stored = call->is_stored;
+		call->was_stored = was_stored;
 		call->is_stored = true;
 		call->is_record_due = false;
 		call->is_protected = false;
 		call->stored_ms = call_now(call);
-		store_put(calls->store, buf_slice(&key), buf_slice(&value), TTL_S, on_stored, calls,
-			  call->number);
+		(was_stored ? store_put_owned : store_put)(calls->store, buf_slice(&key),
+							   buf_slice(&value), TTL_S, on_stored,
+							   calls, call->number);
 	}
 	buf_free(&key);
 	buf_free(&value);
@@ -224,6 +248,23 @@ void record_keep(struct call *call, bool wait)
 		 call->id, err_text(err));
 	if (wait)
 		reply_stored(call, false);
+}
+
+void record_ring(struct call *call, bool has_news)
+{
+	const struct exchange *exchange = &call->exchange;
+
+	/* Branches that ring together share the caller's INVITE: the one that answers is kept. */
+	if (call->calls->worker->config->state.protect != CONFIG_PROTECT_RINGING || call->fork ||
+	    !exchange->is_initial || !exchange->client.id)
+		return;
+	/* Once for each target, and for what early dialogs came to agree on. */
+	if (call->rung_client == exchange->client.id && call->rung_early == call->early_count &&
+	    !has_news)
+		return;
+	call->rung_client = exchange->client.id;
+	call->rung_early = call->early_count;
+	record_keep(call, false);
 }
 
 void record_drop(struct call *call)
@@ -299,7 +340,7 @@ static void on_upkeep_due(struct timer *timer, uint64_t now_ms)
 	if (call->is_record_due || now_ms - call->stored_ms >= REFRESH_MS)
 		record_keep(call, false);
 	if (media_is_due(call))
-		media_check(calls->media, &call->media);
+		media_check(calls->media, &call->media, call->number);
 	record_upkeep(call);
 }
 

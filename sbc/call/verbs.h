@@ -1,6 +1,8 @@
 /* verbs.h - what the files of sbc/call do for each other. Private to the folder.
  * SPDX-License-Identifier: Apache-2.0 */
 #pragma once
+#include "control/state/record.h"
+#include "control/state/record_head.h"
 #include "sbc/call/call.h"
 
 struct admission;
@@ -52,6 +54,8 @@ MUST_CHECK int leg_set_contact(struct call *call, uint8_t leg, const struct tran
  * dialog. */
 void leg_move(struct call *from, uint8_t leg, struct call *to, uint8_t as);
 /* Its call is going: nobody finds it any more. */
+/* Its tag was made by another call, or process: it is found by that. */
+void leg_enter_name(struct call *call, uint8_t leg);
 void leg_forget_name(struct call *call, uint8_t leg);
 
 /* --- setup.c: the first INVITE --- */
@@ -132,6 +136,8 @@ void exchange_start(struct call *call, struct slice sdp);
 /* Its offer waits for the relay to be free. */
 void exchange_go_on(struct call *call);
 void exchange_clear(struct call *call);
+/* One of another process: its transactions are there already. */
+void exchange_resume(struct call *call);
 /* Refuse, and leave the session as it was before; a first INVITE ends its call. */
 void exchange_fail(struct call *call, enum call_cause cause, unsigned int status,
 		   struct slice headers);
@@ -209,6 +215,9 @@ void session_timer_answered(struct call *call, uint8_t leg, const struct message
 void session_timer_answer(struct call *call, uint8_t leg, struct buf *out);
 /* A 422: true when it may be asked again with the interval it wants. */
 bool session_timer_raise(struct call *call, uint8_t leg, const struct message *response);
+/* As it was, with this time left: until then a refresh must come, or ours is due before. */
+void session_timer_restore(struct call *call, uint8_t leg, uint32_t interval_s, bool is_ours,
+			   uint64_t expires_ms);
 void session_timer_stop(struct call *call, uint8_t leg);
 /* The timer of a leg that was moved here goes on. */
 void session_timer_resume(struct call *call, uint8_t leg, uint64_t due_ms);
@@ -221,6 +230,8 @@ bool session_timer_is_inviting(const struct call *call);
 /* ACK the 2xx of the side the INVITE went to. */
 void ack_send(struct call *call, struct slice sdp);
 void ack_repeat(struct call *call, uint8_t leg);
+/* Of an INVITE that no exchange knows: our refresh, or one of before (RFC 3261 13.2.2.4). */
+void ack_again(struct call *call, uint8_t leg, uint32_t cseq);
 void ack_receive(struct call *call, uint8_t leg, const struct message *ack);
 void ack_media(struct call *call, const struct media_result *result);
 void ack_await(struct call *call);
@@ -243,6 +254,8 @@ void bye_receive(struct call *call, uint8_t early, uint8_t leg, struct transacti
  * we; `reason`: lines for the BYE or CANCEL. */
 void call_end(struct call *call, enum call_cause cause, unsigned int status, int by,
 	      struct slice reason);
+/* Another node has it now: it ends here without a word, and without a record of it. */
+void call_lose(struct call *call);
 void bye_send(struct call *call, uint8_t leg, struct slice headers);
 /* Everybody holds to it: it is a call from now on. */
 void call_answered(struct call *call);
@@ -263,9 +276,34 @@ void inside_answer(struct call *call, uint8_t leg, struct transaction_handle han
 void inside_media(struct call *call, uint8_t slot, const struct media_result *result);
 void inside_go_on(struct call *call);
 void inside_abort(struct call *call);
+void inside_drop(struct call *call); /* without an answer */
 void inside_free(struct call *call);
 
+/* --- revive.c --- */
+/* A call out of its record, as the process left it that wrote it: counted, timers armed, and its
+ * record taken for written. -ERR_MALFORMED: it is none of an answered call; -ERR_EXISTS: it is here
+ * already; -ERR_NOT_FOUND: a side of it is not in our configuration. */
+MUST_CHECK int call_revive(struct calls *calls, const struct call_record *record,
+			   struct call **out);
+
+/* --- revive_ringing.c --- */
+bool record_is_ringing(const struct call *call); /* and not answered: what its record says */
+uint32_t ringing_legs(const struct call *call);  /* of its record */
+MUST_CHECK int ringing_fill(struct arena *arena, const struct call *call,
+			    struct call_record *record);
+MUST_CHECK int ringing_resume(struct call *call, const struct call_record *record);
+
+/* A value of the store that is ours now: the call in it. As call_revive(), and what decoding says.
+ */
+MUST_CHECK int record_take_up(struct calls *calls, struct slice value);
+/* It was not taken up: counted, and said. `name` is packed (takeover.h). */
+void record_refused(struct calls *calls, uint64_t name, int err);
+
 /* --- store.c --- */
+/* What the record says of the call now; texts are the call's own, or in the arena. */
+MUST_CHECK int record_fill(struct arena *arena, struct call *call, struct call_record *record);
+/* A provisional reply went to the caller: the record of one that rings, where that is wanted. */
+void record_ring(struct call *call, bool has_news);
 /* The record of an answered call. `wait`: reply_stored() follows, soon or by the time-out. */
 void record_keep(struct call *call, bool wait);
 void record_drop(struct call *call);

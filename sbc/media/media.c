@@ -290,9 +290,6 @@ int media_query(struct media *media, const struct media_session *session, ng_don
 static void on_check(void *owner, uint64_t handle, const struct ng_reply *reply)
 {
 	struct media *media = owner;
-	char id[TOKEN_LENGTH];
-	struct token token = {
-		.node = media->worker->node, .worker = media->worker->index, .id = handle};
 
 	if (reply->err || slice_equal(ng_get_string(reply->dict, "result"), SLICE("ok")))
 		return;
@@ -300,18 +297,12 @@ static void on_check(void *owner, uint64_t handle, const struct ng_reply *reply)
 	if (slice_find_slice(reason, SLICE("Unknown call")) == reason.len)
 		return;
 	counter_add(&media->counters.ended, 1);
-	token_make(media->worker->token_key, TOKEN_CALL_ID, &token, id);
-	media->handlers.on_ended(media->owner, (struct slice){id, TOKEN_LENGTH});
+	media->handlers.on_unknown(media->owner, handle);
 }
 
-void media_check(struct media *media, const struct media_session *session)
+void media_check(struct media *media, const struct media_session *session, uint64_t handle)
 {
-	struct token token;
-
-	/* The handle is the call's number, out of its identifier. */
-	if (token_read(media->worker->token_key, TOKEN_CALL_ID,
-		       (struct slice){session->id, TOKEN_LENGTH}, &token) != 0 ||
-	    media_query(media, session, on_check, media, token.id) != 0)
+	if (media_query(media, session, on_check, media, handle) != 0)
 		log_debug(media->worker->log, "media.check_not_sent", "call=%.*s", TOKEN_LENGTH,
 			  session->id);
 }

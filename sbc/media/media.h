@@ -38,8 +38,10 @@ struct media_result {
 
 struct media_handlers {
 	void (*on_result)(void *owner, uint64_t handle, const struct media_result *result);
-	/* The relay ended a call by media time-out, or does not know it any more. */
+	/* The relay ended a call by media time-out. */
 	void (*on_ended)(void *owner, struct slice id);
+	/* Of media_check(): the relay does not know it any more. */
+	void (*on_unknown)(void *owner, uint64_t handle);
 	/* A relay of ours is another process: it has none of the calls it had. */
 	void (*on_restarted)(void *owner, int relay);
 };
@@ -78,7 +80,7 @@ void media_delete(struct media *media, struct media_session *session);
 MUST_CHECK int media_query(struct media *media, const struct media_session *session,
 			   ng_done_fn *done, void *owner, uint64_t handle);
 /* Ask a relay that does not tell us by itself whether the call is still there. */
-void media_check(struct media *media, const struct media_session *session);
+void media_check(struct media *media, const struct media_session *session, uint64_t handle);
 bool media_tells_end(const struct media *media, const struct media_session *session);
 
 const struct media_counters *media_counters(const struct media *media);

@@ -397,6 +397,18 @@ int hunt_next(const struct hunter *hunter, struct hunt *hunt, struct slice calle
 	return -ERR_UNREACHABLE;
 }
 
+void hunt_resume(const struct hunter *hunter, struct hunt *hunt, int peer, uint32_t server,
+		 bool is_emergency)
+{
+	*hunt = (struct hunt){.peer = peer, .code = 503, .is_emergency = is_emergency};
+	if (peer < 0)
+		return;
+	hunt->is_counted = !is_emergency;
+	if (hunt->is_counted)
+		atomic_fetch_add(&peers_shared(hunter->peers)->peers[peer].calls, 1);
+	peers_resume(hunter->peers, (uint32_t)peer, server, &hunt->attempt);
+}
+
 /* --- the end --- */
 
 void hunt_clear(struct hunt *hunt)

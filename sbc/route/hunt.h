@@ -112,6 +112,10 @@ struct hunt_caller { /* on whose behalf a redirection is followed */
 /* Put the contacts of a 3xx first, by their q. -ERR_NOT_FOUND: none of them may be tried. */
 MUST_CHECK int hunt_redirect(const struct hunter *hunter, struct hunt *hunt,
 			     const struct message *response, const struct hunt_caller *caller);
+/* Of a call that was answered before: its peer and (if not UINT32_MAX) that one's server count it
+ * again, whatever the limit. Into a zeroed one. */
+void hunt_resume(const struct hunter *hunter, struct hunt *hunt, int peer, uint32_t server,
+		 bool is_emergency);
 /* The target in hand has answered: the others are forgotten. */
 void hunt_settle(struct hunt *hunt);
 /* The call is over. */

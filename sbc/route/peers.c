@@ -256,6 +256,18 @@ static void take_server(struct peers *peers, struct server *server, struct peers
 	attempt->is_held = true;
 }
 
+void peers_resume(struct peers *peers, uint32_t index, uint32_t server, struct peers_try *attempt)
+{
+	const struct config_peer *peer = &peers->worker->config->peers[index];
+
+	*attempt = (struct peers_try){.is_begun = true, .asked = PEER_TRIES_MAX};
+	if (server >= peer->server_count || server >= PEER_SERVERS_MAX)
+		return;
+	attempt->server = server;
+	atomic_fetch_add(&server_at(peers, index, server)->health->calls, 1);
+	attempt->is_held = true;
+}
+
 /* The next address of the server in hand that there is a way to. */
 static bool next_address(struct peers *peers, uint32_t peer, struct peers_try *attempt,
 			 bool even_resting, struct transport_path *path)

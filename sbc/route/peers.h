@@ -52,6 +52,8 @@ bool peers_has_next(struct peers *peers, uint32_t peer, const struct peers_try *
  * -ERR_NOT_FOUND: there is nothing to wait for. */
 MUST_CHECK int peers_await(struct peers *peers, uint32_t peer, dns_targets_fn *fn, void *owner,
 			   uint64_t context);
+/* Of a call that was answered before: the server's calls count it again, if there is such a one. */
+void peers_resume(struct peers *peers, uint32_t peer, uint32_t server, struct peers_try *attempt);
 /* The call is over, or goes elsewhere. */
 void peers_end(struct peers *peers, uint32_t peer, struct peers_try *attempt);
 /* What became of a request to it: a failed server is passed over until it answers a ping, or for a

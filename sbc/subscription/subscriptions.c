@@ -17,6 +17,7 @@ int subscriptions_create(const struct subscriptions_config *config, struct subsc
 
 	all->config = *config;
 	all->worker = config->worker;
+	all->next_number = all->worker->first_id;
 	random_fill(all->worker->random, all->secret, sizeof(all->secret));
 	int err = table_init(&all->by_number, 64);
 	if (!err)
@@ -101,7 +102,8 @@ int subscription_create(struct subscriptions *all, struct subscription **out)
 	if (!subscription)
 		return -ERR_NO_MEMORY;
 	subscription->all = all;
-	subscription->number = ++all->next_number;
+	all->next_number = (all->next_number + 1) & WORKER_NUMBER_MAX;
+	subscription->number = all->next_number;
 	subscription->created_ms = wheel_now_ms(all->worker->wheel);
 	random_fill(all->worker->random, subscription->session.seed,
 		    sizeof(subscription->session.seed));

@@ -200,6 +200,25 @@ static bool read_session(struct slice value, uint8_t out[16])
 	return any; /* all zero: it has none */
 }
 
+void session_ids_write(const struct session_ids *ids, char out[SESSION_IDS_SIZE])
+{
+	memcpy(out, ids->seed, 16);
+	memcpy(out + 16, ids->ids, 32);
+	out[48] = ids->is_known[0];
+	out[49] = ids->is_known[1];
+}
+
+bool session_ids_read(struct slice bytes, struct session_ids *out)
+{
+	if (bytes.len != SESSION_IDS_SIZE)
+		return false;
+	memcpy(out->seed, bytes.data, 16);
+	memcpy(out->ids, bytes.data + 16, 32);
+	out->is_known[0] = bytes.data[48] != 0;
+	out->is_known[1] = bytes.data[49] != 0;
+	return true;
+}
+
 /* A version 4 look (RFC 4122), the same each time it is asked for. */
 static void make_session(const struct session_ids *session, uint8_t side, uint8_t out[16])
 {

@@ -32,6 +32,11 @@ struct session_ids {
 	bool is_known[2];
 };
 
+/* For a record of what holds the session: so many bytes. */
+enum { SESSION_IDS_SIZE = 50 };
+void session_ids_write(const struct session_ids *ids, char out[SESSION_IDS_SIZE]);
+bool session_ids_read(struct slice bytes, struct session_ids *out);
+
 /* The two sides of a crossing. Zeroed members: nothing is mapped, nothing is made. */
 struct crossing {
 	bool from_trusted;    /* side it came in by */

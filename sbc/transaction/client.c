@@ -345,6 +345,39 @@ int transaction_request(struct transactions *transactions, const struct client_r
 	return 0;
 }
 
+struct slice transaction_sent(const struct transactions *transactions,
+			      struct transaction_handle handle)
+{
+	const struct client *client =
+		client_find_id((struct transactions *)(uintptr_t)transactions, handle.id);
+	return client ? request_of(client) : SLICE_NONE;
+}
+
+int transaction_resume_client(struct transactions *transactions,
+			      const struct client_request *request, struct transaction_handle *out)
+{
+	struct client *client;
+	struct client as = {.id = ++transactions->last_id,
+			    .path = request->path,
+			    .small_path = request->path,
+			    .handlers = request->handlers,
+			    .owner = request->owner,
+			    .context = request->context,
+			    .method = METHOD_INVITE,
+			    .state = CLIENT_PROCEEDING};
+
+	buf_clear(&transactions->out);
+	buf_add(&transactions->out, request->bytes);
+	int err = client_start(transactions, &as, &client);
+	if (err)
+		return err;
+	client->resend_ms = UINT64_MAX;
+	client->end_ms = transactions_now(transactions) + transactions->timers.timer_c_ms;
+	client_arm(client);
+	*out = (struct transaction_handle){as.id};
+	return 0;
+}
+
 int transaction_cancel(struct transactions *transactions, struct transaction_handle handle,
 		       struct slice headers)
 {

@@ -372,3 +372,24 @@ void transaction_drop(struct transactions *transactions, struct transaction_hand
 	if (server && server->base.state <= SERVER_PROCEEDING)
 		server_end(&server->base);
 }
+
+int transaction_resume_server(struct transactions *transactions, const struct scan *invite,
+			      const struct transport_path *path, struct slice tag,
+			      struct transaction_handle *out)
+{
+	struct server *server;
+	struct key key;
+
+	key_of_request(transactions, invite, path, METHOD_INVITE, &key);
+	if (server_find(transactions, &key))
+		return -ERR_EXISTS;
+	int err = server_create(transactions, invite, path, &key, &server);
+	if (err)
+		return err;
+	if (tag.len <= TAG_MAX) {
+		memcpy(server->tag, tag.data, tag.len);
+		server->tag_len = (uint8_t)tag.len;
+	}
+	*out = (struct transaction_handle){server->id};
+	return 0;
+}

@@ -8,6 +8,9 @@
 #include "sbc/transaction/internal.h"
 #include "sbc/transport/reply_path.h"
 
+/* Of 36 bits that a branch has. */
+#define FIRST_ID_MAX ((1ull << 35) - 1)
+
 const struct transaction_timers transaction_timers_default = {
 	.t1_ms = 500,
 	.t2_ms = 4000,
@@ -25,6 +28,9 @@ int transactions_create(const struct transactions_config *config, struct transac
 	transactions->config = *config;
 	transactions->timers = config->timers ? *config->timers : transaction_timers_default;
 	random_fill(config->random, transactions->key, sizeof(transactions->key));
+	/* The keys of branches may be older than this process: an answer to one of before is no
+	 * answer to one of ours. */
+	transactions->last_id = random_u64(config->random) & FIRST_ID_MAX;
 	buf_init(&transactions->scratch);
 	buf_init(&transactions->out);
 	int err = table_init(&transactions->servers, 1024);
@@ -134,6 +140,9 @@ static void received_new(struct transactions *transactions, const struct scan *s
 
 	if (scan->method == METHOD_CANCEL) {
 		cancelled = find_cancelled(transactions, scan, path);
+		if (!cancelled && config->handlers->on_unknown_cancel &&
+		    config->handlers->on_unknown_cancel(config->user, scan, path))
+			return;
 		if (!cancelled) {
 			counter_add(&transactions->counters.cancels_unmatched, 1);
 			refuse(transactions, scan, path, 481); /* anybody's: nothing is kept */
@@ -210,7 +219,7 @@ static void received_response(struct transactions *transactions, const struct sc
 		return;
 	}
 	counter_add(&transactions->counters.responses_orphaned, 1);
-	if (!client && scan->method == METHOD_INVITE && scan->status >= 200 && scan->status < 300 &&
+	if (!client && scan->method == METHOD_INVITE && scan->status > 100 &&
 	    branch_is_rfc3261(scan->via.branch) &&
 	    config->made(config->owner, slice_sub(scan->via.branch, 7, scan->via.branch.len)) &&
 	    !message_parse(scan, config->arena, &message))

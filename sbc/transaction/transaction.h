@@ -49,10 +49,14 @@ struct transaction_handlers {
 	/* INVITE server: no ACK came in 64*T1 for our non-2xx final (timer H), or a reply could not
 	 * be sent. The transaction is over. */
 	void (*on_server_failure)(void *owner, struct transaction_handle handle, int err);
-	/* A response that matches nothing: a late 2xx to an INVITE that we sent (its branch is
-	 * ours); the others are counted. */
+	/* A response but 100 to an INVITE that we sent (its branch is ours) and that no transaction
+	 * waits for: a late 2xx, or another process sent it. The others are counted. */
 	void (*on_orphan_response)(void *owner, const struct message *response,
 				   const struct transport_path *path);
+	/* A CANCEL of an INVITE that is not here: true = it is kept and comes again from below,
+	 * false = it is answered 481. NULL = always that. */
+	bool (*on_unknown_cancel)(void *owner, const struct scan *cancel,
+				  const struct transport_path *path);
 };
 
 #define FOREACH_TRANSACTION_COUNTER(X)                                                             \
@@ -145,6 +149,22 @@ void transaction_abandon(struct transactions *transactions, struct transaction_h
 /* What its callbacks bear from now on: who made it may be gone before its last 2xx. */
 void transaction_set_context(struct transactions *transactions, struct transaction_handle handle,
 			     uint64_t context);
+
+/* --- begun by another process --- */
+/* The request that a client transaction sent, with its Via; empty. */
+struct slice transaction_sent(const struct transactions *transactions,
+			      struct transaction_handle handle);
+/* An INVITE whose provisional replies another process sent, the last with this tag: from here on as
+ * if it had been received here. -ERR_EXISTS. */
+MUST_CHECK int transaction_resume_server(struct transactions *transactions,
+					 const struct scan *invite,
+					 const struct transport_path *path, struct slice tag,
+					 struct transaction_handle *out);
+/* An INVITE that another process sent (request->bytes, with its Via) and that has had a provisional
+ * reply. */
+MUST_CHECK int transaction_resume_client(struct transactions *transactions,
+					 const struct client_request *request,
+					 struct transaction_handle *out);
 
 /* A request without a transaction: ACK to a 2xx. `bytes` without Via; a new branch each time unless
  * `sent` (may be NULL) is kept and given to transactions_resend() for a retransmitted 2xx. */

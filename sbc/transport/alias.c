@@ -21,7 +21,7 @@ bool alias_is_for(const struct connection *connection, const struct transport_pa
 	if (!addr_equal(&connection->alias, &path->remote))
 		return false;
 	return connection->kind != SIP_TLS ||
-	       tls_peer_is(connection->tls, name_text(connection->transport, path->name),
+	       tls_peer_is(connection->tls, transport_name_text(connection->transport, path->name),
 			   &path->remote);
 }
 

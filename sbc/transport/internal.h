@@ -213,7 +213,6 @@ void transport_failed(struct transport *transport, const struct transport_path *
 
 /* --- names.c --- */
 /* NULL for 0. */
-const char *name_text(const struct transport *transport, uint16_t name);
 void names_free(struct transport *transport);
 
 /* --- alias.c --- */

@@ -60,7 +60,7 @@ int transport_name(struct transport *transport, struct slice host, uint16_t *out
 	return 0;
 }
 
-const char *name_text(const struct transport *transport, uint16_t name)
+const char *transport_name_text(const struct transport *transport, uint16_t name)
 {
 	return name && name <= transport->name_count ? transport->names[name - 1]->text : NULL;
 }

@@ -21,7 +21,7 @@ static void say_failure(struct connection *connection, const char *why)
 	struct transport *transport = connection->transport;
 	struct interface *interface = &transport->interfaces[connection->interface];
 	uint64_t now_ms = loop_now_ms(transport->config.loop);
-	const char *name = name_text(transport, connection->name);
+	const char *name = transport_name_text(transport, connection->name);
 	char text[ADDR_TEXT_SIZE];
 
 	counter_add(&interface->counters.not_secured, 1);
@@ -121,7 +121,7 @@ static int begin(struct connection *connection)
 {
 	struct transport *transport = connection->transport;
 	struct tls_target target = {.side = connection->interface,
-				    .name = name_text(transport, connection->name),
+				    .name = transport_name_text(transport, connection->name),
 				    .remote = connection->remote};
 
 	if (!transport->tls)

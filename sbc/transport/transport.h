@@ -155,6 +155,8 @@ const struct transport_counters *transport_counters(const struct transport *tran
 /* The number of a host name in transport_path.name, of this worker: 0 for an address.
  * -ERR_TOO_MANY, -ERR_NO_MEMORY. */
 MUST_CHECK int transport_name(struct transport *transport, struct slice host, uint16_t *name);
+/* The host name of a number; NULL for 0. */
+const char *transport_name_text(const struct transport *transport, uint16_t name);
 /* Let requests to `address` use this connection (RFC 5923 alias; the caller trusts the source. Over
  * TLS only requests to whom its certificate names). True: other workers should know. */
 bool transport_alias(struct transport *transport, const struct transport_path *path,

@@ -1,6 +1,7 @@
 /* shard.h - which worker a message belongs to, from the pre-scan alone. One rule for first
  * transmissions, retransmissions, CANCEL and ACK, so that workers share no table. The first that
  * fits:
+ * What another node made belongs to the worker of the same number here: it takes the call over.
  *  - a response: the worker in the top Via's branch (we made it);
  *  - our To tag: the worker in the tag;
  *  - a Request-URI user of ours (a masked contact; of a bulk one, RFC 6140, the parameter): the
@@ -23,7 +24,6 @@ enum shard_source { SHARD_PHONE, SHARD_PEER_TRUSTED, SHARD_PEER_UNTRUSTED };
 
 struct shard {
 	const struct token_key *key;
-	uint16_t node;
 	uint8_t workers;
 	uint64_t hash_key[2]; /* the same in every worker */
 };

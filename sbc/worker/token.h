@@ -28,6 +28,19 @@ struct token {
 };
 #define TOKEN_ID_MAX ((1ull << 36) - 1)
 
+/* All three in one number below 2^60; not 0, as no node has that. */
+static inline uint64_t token_pack(const struct token *token)
+{
+	return (uint64_t)token->node << 44 | (uint64_t)token->worker << 36 |
+	       (token->id & TOKEN_ID_MAX);
+}
+static inline struct token token_unpack(uint64_t packed)
+{
+	return (struct token){.node = (uint16_t)(packed >> 44),
+			      .worker = (uint8_t)(packed >> 36),
+			      .id = packed & TOKEN_ID_MAX};
+}
+
 void token_key_random(struct random *random, struct token_key *out);
 void token_make(const struct token_key *key, enum token_kind kind, const struct token *token,
 		char out[TOKEN_LENGTH]);

@@ -404,6 +404,11 @@ void worker_token(const struct worker *worker, enum token_kind kind, uint64_t id
 	token_make(worker->token_key, kind, &token, out);
 }
 
+uint64_t worker_first_id(uint64_t unix_ms)
+{
+	return unix_ms / 2 & WORKER_NUMBER_MAX;
+}
+
 int worker_peer_of(const struct worker *worker, const struct transport_path *path)
 {
 	return guard_peer_of(worker->guard, path->interface, &path->remote);

@@ -58,6 +58,9 @@ struct worker {
 	uint8_t index;
 	uint8_t count; /* workers in all */
 	uint16_t node;
+	/* Where the numbers in its identifiers begin: above all that were given before the last
+	 * start, as the keys of identifiers outlive the process. */
+	uint64_t first_id;
 	struct loop *loop;
 	struct wheel *wheel;
 	struct arena *arena; /* reset before each message */
@@ -76,11 +79,19 @@ struct worker {
 	struct workers *all;
 };
 
+/* What identifiers are made with, and which worker a name belongs to. The same in each process of a
+ * node, and of its cluster, so that what one made the next one knows. */
+struct worker_keys {
+	struct token_key token;
+	uint64_t shard[2];
+};
+
 struct workers_config {
 	const struct config *config;
 	const struct log *log;
 	uint16_t node;
 	uint8_t count;
+	const struct worker_keys *keys;  /* NULL = random ones, of this process alone */
 	struct worker_handlers handlers; /* copied */
 	/* NULL = the RFC's. */
 	const struct transaction_timers *timers;
@@ -98,6 +109,10 @@ void workers_destroy(struct workers *workers); /* after workers_stop(); NULL is 
  * says in its log: it stays with what it has. */
 MUST_CHECK int workers_reload(struct workers *workers, const struct config *config,
 			      struct buf *why);
+/* Of the 34 bits that a call's, a binding's or a subscription's number has, from Unix time: 500 new
+ * ones a second of uptime, for more than a year. */
+#define WORKER_NUMBER_MAX ((1ull << 34) - 1)
+uint64_t worker_first_id(uint64_t unix_ms);
 uint8_t workers_count(const struct workers *workers);
 struct worker *workers_at(struct workers *workers, uint8_t index);
 

@@ -105,6 +105,15 @@ static void on_cancel(void *user, struct transaction_handle handle, const struct
 	worker->all->config.handlers.transaction.on_cancel(worker->core, handle, cancel);
 }
 
+static bool on_unknown_cancel(void *user, const struct scan *cancel,
+			      const struct transport_path *path)
+{
+	struct worker *worker = user;
+	const struct transaction_handlers *handlers = &worker->all->config.handlers.transaction;
+	return handlers->on_unknown_cancel &&
+	       handlers->on_unknown_cancel(worker->core, cancel, path);
+}
+
 static void on_server_failure(void *user, struct transaction_handle handle, int err)
 {
 	struct worker *worker = user;
@@ -145,6 +154,13 @@ static void flush(void *owner)
 	transport_flush(worker->transport);
 }
 
+static uint64_t unix_ms(void)
+{
+	struct timespec now;
+	clock_gettime(CLOCK_REALTIME, &now);
+	return (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000;
+}
+
 static int slot_create(struct workers *workers, uint8_t index, struct buf *why)
 {
 	const struct workers_config *config = &workers->config;
@@ -159,6 +175,7 @@ static int slot_create(struct workers *workers, uint8_t index, struct buf *why)
 	worker->index = index;
 	worker->count = config->count;
 	worker->node = config->node;
+	worker->first_id = worker_first_id(unix_ms());
 	worker->random = &slot->random.base;
 	worker->log = config->log;
 	worker->config = config_hold(config->config);
@@ -238,14 +255,19 @@ int workers_create(const struct workers_config *config, struct buf *why, struct 
 	workers->transaction_handlers =
 		(struct transaction_handlers){.on_request = on_request,
 					      .on_cancel = on_cancel,
+					      .on_unknown_cancel = on_unknown_cancel,
 					      .on_server_failure = on_server_failure,
 					      .on_orphan_response = on_orphan_response};
 	random_system_init(&random);
-	token_key_random(&random.base, &workers->token_key);
 	random_fill(&random.base, workers->hash_key, sizeof(workers->hash_key));
-	workers->shard = (struct shard){
-		.key = &workers->token_key, .node = config->node, .workers = config->count};
-	random_fill(&random.base, workers->shard.hash_key, sizeof(workers->shard.hash_key));
+	workers->shard = (struct shard){.key = &workers->token_key, .workers = config->count};
+	if (config->keys) {
+		workers->token_key = config->keys->token;
+		memcpy(workers->shard.hash_key, config->keys->shard, sizeof(config->keys->shard));
+	} else {
+		token_key_random(&random.base, &workers->token_key);
+		random_fill(&random.base, workers->shard.hash_key, sizeof(workers->shard.hash_key));
+	}
 	workers->slots = calloc(config->count, sizeof(struct worker_slot *));
 	err = workers->slots ? message_init() : -ERR_NO_MEMORY;
 	if (!err)

@@ -109,7 +109,7 @@ static void on_failure(void *owner, uint64_t context, struct transaction_handle 
 }
 
 static const struct transaction_handlers handlers = {on_request, on_cancel, on_server_failure,
-						     on_orphan};
+						     on_orphan, NULL};
 static const struct client_handlers client_handlers = {on_response, on_failure};
 
 static void receive(struct bench *bench, const uint8_t *data, size_t len, bool stream)

@@ -83,6 +83,28 @@ struct call_record *sample_full(struct arena *arena)
 	return record;
 }
 
+struct call_record *sample_grown(struct arena *arena)
+{
+	struct call_record *record = sample_full(arena);
+	struct record_leg *leg = &record->legs[1];
+
+	record->is_emergency = true;
+	record->wants_privacy = true;
+	record->ringing_ms = 1732282803000;
+	record->session_ids = SLICE("\x01\x00\xff");
+	record->refers[0] = SLICE("0 12 113");
+	record->refers[1] = SLICE("1 3 4");
+	record->refer_count = 2;
+	leg->local_display = SLICE("\"Alice\"");
+	leg->remote_display = SLICE("Bob");
+	leg->allows_update = true;
+	leg->server = 2;
+	leg->tls_name = SLICE("pbx.example.org");
+	leg->sdp_session_hash = 0xcbf29ce484222325;
+	leg->minimum_se_s = 90;
+	return record;
+}
+
 static void fill(struct random *base, void *out, size_t len)
 {
 	struct sample_random *random = (struct sample_random *)base;
@@ -139,9 +161,10 @@ static struct addr random_addr(struct random *random)
 static void random_leg(struct arena *arena, struct random *random, struct record_leg *leg)
 {
 	struct slice *const lines[] = {
-		&leg->call_id,    &leg->local_tag,     &leg->remote_tag,    &leg->local_uri,
-		&leg->remote_uri, &leg->remote_target, &leg->local_contact, &leg->interface,
-		&leg->listener,   &leg->peer,          &leg->ng_tag,        &leg->sdp_session_id,
+		&leg->call_id,    &leg->local_tag,     &leg->remote_tag,     &leg->local_uri,
+		&leg->remote_uri, &leg->remote_target, &leg->local_contact,  &leg->interface,
+		&leg->listener,   &leg->peer,          &leg->ng_tag,         &leg->sdp_session_id,
+		&leg->tls_name,   &leg->local_display, &leg->remote_display,
 	};
 	for (size_t i = 0; i < COUNT(lines); i++)
 		*lines[i] = text(arena, random, 128, true);
@@ -168,6 +191,10 @@ static void random_leg(struct arena *arena, struct random *random, struct record
 	leg->session_interval_s = (uint32_t)number(random, 32);
 	leg->refresher = below(random, RECORD_REFRESHER_PEER + 1);
 	leg->next_refresh_ms = number(random, 64);
+	leg->allows_update = below(random, 2);
+	leg->server = (uint32_t)number(random, 32);
+	leg->sdp_session_hash = number(random, 64);
+	leg->minimum_se_s = (uint32_t)number(random, 32);
 }
 
 struct call_record *sample_random(struct arena *arena, struct random *random)
@@ -191,6 +218,13 @@ struct call_record *sample_random(struct arena *arena, struct random *random)
 	record->media_idle_ms = (uint32_t)number(random, 32);
 	record->ends_ms = number(random, 64);
 	record->source = random_addr(random);
+	record->is_emergency = below(random, 2);
+	record->wants_privacy = below(random, 2);
+	record->ringing_ms = number(random, 64);
+	record->session_ids = text(arena, random, 128, false);
+	record->refer_count = below(random, 5);
+	for (uint32_t i = 0; i < record->refer_count; i++)
+		record->refers[i] = SLICE("1 2 3");
 	record->limit_count = below(random, RECORD_LIST_LIMIT + 1);
 	for (uint32_t i = 0; i < record->limit_count; i++)
 		record->limits[i] = SLICE("peer:x");

@@ -5,7 +5,8 @@
 #include "control/base/random.h"
 #include "control/state/record.h"
 
-struct call_record *sample_full(struct arena *arena);
+struct call_record *sample_full(struct arena *arena);  /* all that the first version 1 had */
+struct call_record *sample_grown(struct arena *arena); /* and the fields that came later */
 struct call_record *sample_random(struct arena *arena, struct random *random);
 /* A repeatable source of randomness. */
 struct sample_random {

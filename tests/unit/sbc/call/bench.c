@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "tests/unit/sbc/call/bench.h"
+#include "control/state/record_head.h"
+#include "sbc/call/takeover.h"
 #include <unistd.h>
 
 const char phone_sdp[] =
@@ -76,20 +78,46 @@ static void on_orphan(void *user, const struct message *response, const struct t
 	struct bench *bench = user;
 	calls_stray(bench->calls, response, path);
 }
+static bool on_unknown_cancel(void *user, const struct scan *cancel,
+			      const struct transport_path *path)
+{
+	struct bench *bench = user;
+	return takeover_cancel(bench->calls, cancel, path);
+}
 static const struct transaction_handlers handlers = {on_request, on_cancel, on_server_failure,
-						     on_orphan};
+						     on_orphan, on_unknown_cancel};
 
 static void store_destroy_nothing(struct store *store)
 {
 	(void)store;
 }
-static void store_write(struct store *store, struct slice key, struct slice value, uint32_t ttl_s,
-			store_done_fn *done, void *owner, uint64_t handle)
+static struct bench_record *find_kept(const struct bench_store *store, struct slice key)
+{
+	for (unsigned i = 0; i < BENCH_KEPT_MAX; i++)
+		if (slice_equal(slice_from(store->kept[i].key), key))
+			return (struct bench_record *)(uintptr_t)&store->kept[i];
+	return NULL;
+}
+
+static void keep(struct bench_store *store, struct slice key, struct slice value)
+{
+	struct bench_record *kept = find_kept(store, key);
+
+	if (!kept)
+		kept = &store->kept[store->kept_next++ % BENCH_KEPT_MAX];
+	slice_copy(key, kept->key, sizeof(kept->key));
+	buf_clear(&kept->value);
+	buf_add(&kept->value, value);
+}
+
+static void bench_put(struct store *store, struct slice key, struct slice value, uint32_t ttl_s,
+		      store_done_fn *done, void *owner, uint64_t handle)
 {
 	struct bench_store *own = (struct bench_store *)store;
 	struct store_reply reply = {0};
-	(void)key, (void)ttl_s;
+	(void)ttl_s;
 
+	keep(own, key, value);
 	own->puts++;
 	own->bytes = value.len;
 	own->done = done;
@@ -100,15 +128,70 @@ static void store_write(struct store *store, struct slice key, struct slice valu
 }
 static void store_drop(struct store *store, struct slice key)
 {
-	(void)key;
+	struct bench_record *kept = find_kept((struct bench_store *)store, key);
+
+	if (kept)
+		kept->key[0] = '\0';
 	((struct bench_store *)store)->deletes++;
+}
+static void answer(struct bench_store *store, store_done_fn *done, void *owner, uint64_t handle,
+		   const struct store_reply *reply)
+{
+	if (store->is_away)
+		done(owner, handle, &(struct store_reply){.err = -ERR_CLOSED});
+	else
+		done(owner, handle, reply);
 }
 static void store_find(struct store *store, struct slice key, store_done_fn *done, void *owner,
 		       uint64_t handle)
 {
+	struct bench_store *own = (struct bench_store *)store;
+	const struct bench_record *kept = find_kept(own, key);
+
+	own->gets++;
+	answer(own, done, owner, handle,
+	       &(struct store_reply){.err = kept ? 0 : -ERR_NOT_FOUND,
+				     .value = kept ? buf_slice(&kept->value) : SLICE_NONE});
+}
+static void bench_take(struct store *store, struct slice key, uint16_t node, uint64_t seen,
+		       store_done_fn *done, void *owner, uint64_t handle)
+{
+	struct bench_store *own = (struct bench_store *)store;
+	struct bench_record *kept = find_kept(own, key);
 	struct store_reply reply = {.err = -ERR_NOT_FOUND};
-	(void)store, (void)key;
-	done(owner, handle, &reply);
+	struct record_head head;
+
+	own->takes++;
+	if (kept && record_head_read(buf_slice(&kept->value), &head) == 0) {
+		reply.err = -ERR_DENIED;
+		if (head.epoch == seen) {
+			struct buf value;
+			head.epoch++;
+			head.node = node;
+			buf_init(&value);
+			record_head_write(&head, &value);
+			buf_add(&value, slice_sub(buf_slice(&kept->value), RECORD_HEAD_SIZE,
+						  kept->value.len));
+			buf_free(&kept->value);
+			kept->value = value;
+			reply = (struct store_reply){.value = buf_slice(&kept->value)};
+		}
+	}
+	answer(own, done, owner, handle, &reply);
+}
+static void bench_put_owned(struct store *store, struct slice key, struct slice value,
+			    uint32_t ttl_s, store_done_fn *done, void *owner, uint64_t handle)
+{
+	struct bench_record *kept = find_kept((struct bench_store *)store, key);
+	struct record_head stored, given;
+
+	if (kept && record_head_read(buf_slice(&kept->value), &stored) == 0 &&
+	    record_head_read(value, &given) == 0 &&
+	    (stored.epoch > given.epoch ||
+	     (stored.epoch == given.epoch && stored.node != given.node)))
+		done(owner, handle, &(struct store_reply){.err = -ERR_DENIED});
+	else
+		bench_put(store, key, value, ttl_s, done, owner, handle);
 }
 static void store_say(const struct store *store, struct store_status *out)
 {
@@ -116,11 +199,12 @@ static void store_say(const struct store *store, struct store_status *out)
 	memset(out, 0, sizeof(*out));
 }
 static const struct store_verbs store_verbs = {.destroy = store_destroy_nothing,
-					       .put = store_write,
-					       .put_owned = store_write,
+					       .put = bench_put,
 					       .remove = store_drop,
 					       .get = store_find,
-					       .status = store_say};
+					       .status = store_say,
+					       .put_owned = bench_put_owned,
+					       .take = bench_take};
 
 /* Puts its own address in place of the one in the SDP: 203.0.113.10 to the phone's side. */
 static void relay_answers(void *owner, const struct ng_request *request, struct ng_value *reply)
@@ -274,6 +358,24 @@ static void open_worker(struct bench *bench)
 	assert_int_equal(guard_create(&guard, &worker->guard), 0);
 }
 
+static void open_upper(struct bench *bench)
+{
+	assert_int_equal(limits_create(&bench->worker, &bench->limits), 0);
+	assert_int_equal(peers_create(&bench->worker, &bench->peer_table), 0);
+	struct registrar_config registrar = {.worker = &bench->worker, .peers = bench->peer_table};
+	assert_int_equal(registrar_create(&registrar, &bench->registrar), 0);
+	struct calls_config calls = {.worker = &bench->worker,
+				     .peers = bench->peer_table,
+				     .registrar = bench->registrar,
+				     .store = &bench->store.store,
+				     .limits = bench->limits,
+				     .conceal = &bench->conceal,
+				     .is_lasting = true,
+				     .on_empty = on_empty,
+				     .owner = bench};
+	assert_int_equal(calls_create(&calls, &bench->calls), 0);
+}
+
 void bench_open(struct bench *bench)
 {
 	static unsigned benches;
@@ -292,20 +394,49 @@ void bench_open(struct bench *bench)
 	open_relay(bench);
 	open_worker(bench);
 	bench->store.store.verbs = &store_verbs;
-	assert_int_equal(limits_create(&bench->worker, &bench->limits), 0);
-	assert_int_equal(peers_create(&bench->worker, &bench->peer_table), 0);
-	struct registrar_config registrar = {.worker = &bench->worker, .peers = bench->peer_table};
-	assert_int_equal(registrar_create(&registrar, &bench->registrar), 0);
+	for (unsigned i = 0; i < BENCH_KEPT_MAX; i++)
+		buf_init(&bench->store.kept[i].value);
 	conceal_key_derive(bench->key.mac, bench->key.cipher, &bench->conceal);
-	struct calls_config calls = {.worker = &bench->worker,
-				     .peers = bench->peer_table,
-				     .registrar = bench->registrar,
-				     .store = &bench->store.store,
-				     .limits = bench->limits,
-				     .conceal = &bench->conceal,
-				     .on_empty = on_empty,
-				     .owner = bench};
-	assert_int_equal(calls_create(&calls, &bench->calls), 0);
+	open_upper(bench);
+}
+
+struct slice bench_record(const struct bench *bench, const char *id)
+{
+	char key[64];
+
+	snprintf(key, sizeof(key), "call:{%.*s}", TOKEN_LENGTH, id);
+	const struct bench_record *kept = find_kept(&bench->store, slice_from(key));
+	return kept ? buf_slice(&kept->value) : SLICE_NONE;
+}
+
+static void close_upper(struct bench *bench)
+{
+	calls_destroy(bench->calls);
+	registrar_destroy(bench->registrar);
+	peers_destroy(bench->peer_table);
+	limits_destroy(bench->limits);
+	transactions_destroy(bench->worker.transactions);
+	guard_destroy(bench->worker.guard);
+	transport_destroy(bench->worker.transport);
+	arena_destroy(bench->worker.arena);
+}
+
+void bench_restart(struct bench *bench)
+{
+	uint64_t unix_offset_ms = bench->calls->unix_offset_ms;
+
+	close_upper(bench);
+	assert_int_equal(wheel_armed(bench->wheel), 0);
+	ng_server_destroy(bench->relay_server);
+	loop_destroy(bench->loop);
+	assert_int_equal(loop_create(&bench->loop), 0);
+	open_relay(bench);
+	bench->first_id += 1000000;
+	bench->worker = (struct worker){.first_id = bench->first_id};
+	bench->seen = bench->sent;
+	open_worker(bench);
+	open_upper(bench);
+	bench->calls->unix_offset_ms = unix_offset_ms; /* its clock is not the real one */
 }
 
 void bench_close(struct bench *bench)
@@ -315,16 +446,11 @@ void bench_close(struct bench *bench)
 	assert_int_equal(bench->calls->by_number.count, 0);
 	assert_int_equal(bench->calls->by_server.count, 0);
 	assert_int_equal(counter_get(&transactions_counters(bench->worker.transactions)->live), 0);
-	calls_destroy(bench->calls);
-	registrar_destroy(bench->registrar);
-	peers_destroy(bench->peer_table);
-	limits_destroy(bench->limits);
-	transactions_destroy(bench->worker.transactions);
-	guard_destroy(bench->worker.guard);
-	transport_destroy(bench->worker.transport);
+	close_upper(bench);
+	for (unsigned i = 0; i < BENCH_KEPT_MAX; i++)
+		buf_free(&bench->store.kept[i].value);
 	ng_server_destroy(bench->relay_server);
 	assert_int_equal(wheel_armed(bench->wheel), 0);
-	arena_destroy(bench->worker.arena);
 	wheel_destroy(bench->wheel);
 	loop_destroy(bench->loop);
 }

@@ -16,10 +16,20 @@
 
 enum { BENCH_SENT_MAX = 128, BENCH_TEXT_MAX = 4096, PHONE = 1, PBX = 0 };
 
+enum { BENCH_KEPT_MAX = 16 };
+
+struct bench_record {
+	char key[64];
+	struct buf value; /* owned */
+};
+
 struct bench_store {
 	struct store store;
-	bool holds; /* keeps its acknowledgements back */
-	unsigned puts, deletes;
+	struct bench_record kept[BENCH_KEPT_MAX]; /* the newest */
+	unsigned kept_next;
+	bool holds;   /* keeps its acknowledgements back */
+	bool is_away; /* answers that nobody answers */
+	unsigned puts, deletes, gets, takes;
 	size_t bytes; /* of the last record */
 	store_done_fn *done;
 	void *owner;
@@ -62,11 +72,17 @@ struct bench {
 	unsigned seen; /* what bench_next() has shown */
 	char texts[BENCH_SENT_MAX][BENCH_TEXT_MAX];
 	struct transport_path paths[BENCH_SENT_MAX];
+	uint64_t first_id; /* of the process that runs */
 	bool is_empty;
 	bool is_deaf; /* what is sent is not kept */
 };
 
 void bench_open(struct bench *bench);
+/* The process is killed and started again: everything is forgotten but the store, the keys of
+ * identifiers and the relay. */
+void bench_restart(struct bench *bench);
+/* What the store has of a call; empty. */
+struct slice bench_record(const struct bench *bench, const char *id);
 void bench_close(struct bench *bench); /* nothing may be left: calls, timers */
 /* A message from the phone (interface wan) or the PBX (interface lan). */
 void bench_receive(struct bench *bench, int side, const char *format, ...)

@@ -1,0 +1,164 @@
+/* takeover_load.c - every call that the store has of a node. One worker of the process scans, paced
+ * by the store, and tells each worker which calls are its; that one takes them.
+ * SPDX-License-Identifier: Apache-2.0 */
+#include <stdlib.h>
+#include "sbc/call/core.h"
+#include "sbc/call/takeover.h"
+#include "sbc/call/verbs.h"
+
+enum { RETRY_MS = 250, NODES_MAX = 64 };
+
+struct loading {
+	struct core *core;
+	struct timer timer;
+	uint16_t nodes[NODES_MAX]; /* whose calls are wanted */
+	uint8_t node_count;
+	uint8_t scanned; /* so many of them are by the scan under way; 0 = none is */
+	bool is_incomplete;
+	uint32_t found;
+};
+
+static const struct slice prefix = {"call:", 5};
+
+/* In the worker that is to have it. */
+static void on_found(void *owner, uint64_t packed, int epoch)
+{
+	struct core *core = owner;
+	struct token name = token_unpack(packed);
+
+	takeover_add(core->calls, &name, (uint64_t)epoch);
+}
+
+static void tell(struct loading *loading, const struct token *name, uint64_t epoch)
+{
+	struct worker *worker = loading->core->worker;
+	struct worker *to = workers_at(worker->all, name->worker % worker->count);
+
+	loading->found++;
+	/* A full ring: what it did not get the next scan finds again. */
+	if (to == worker)
+		takeover_add(loading->core->calls, name, epoch);
+	else if (worker_run(to, on_found, to->core, token_pack(name), (int)epoch) != 0)
+		loading->is_incomplete = true;
+}
+
+static void on_told_all(void *owner, uint64_t number, int err)
+{
+	struct core *core = owner;
+	(void)number, (void)err;
+
+	takeover_told_all(core->calls);
+}
+
+static void tell_end(struct loading *loading)
+{
+	struct worker *worker = loading->core->worker;
+
+	takeover_told_all(loading->core->calls);
+	for (uint8_t i = 0; i < worker->count; i++) {
+		struct worker *to = workers_at(worker->all, i);
+		/* When it cannot be told, what waits there is looked at after its time. */
+		if (to != worker && worker_run(to, on_told_all, to->core, 0, 0) != 0)
+			log_debug(worker->log, "calls.not_told", "worker=%u", i);
+	}
+}
+
+static bool is_wanted(const struct loading *loading, uint16_t node)
+{
+	for (uint8_t i = 0; i < loading->scanned; i++)
+		if (loading->nodes[i] == node)
+			return true;
+	return false;
+}
+
+/* "call:{id}" */
+static bool on_each(void *owner, struct slice key, struct slice value)
+{
+	struct loading *loading = owner;
+	struct slice id = slice_sub(key, prefix.len + 1, TOKEN_LENGTH);
+	struct record_head head;
+	struct token name;
+
+	if (record_head_read(value, &head) != 0 || !is_wanted(loading, head.node) ||
+	    token_read(loading->core->worker->token_key, TOKEN_CALL_ID, id, &name) != 0)
+		return true;
+	tell(loading, &name, head.epoch);
+	return true;
+}
+
+static void scan(struct loading *loading);
+
+static void on_due(struct timer *timer, uint64_t now_ms)
+{
+	(void)now_ms;
+	scan(container_of(timer, struct loading, timer));
+}
+
+static void soon(struct loading *loading, uint32_t delay_ms)
+{
+	struct wheel *wheel = loading->core->worker->wheel;
+	wheel_arm(wheel, &loading->timer, wheel_now_ms(wheel) + delay_ms, on_due);
+}
+
+static void on_scanned(void *owner, uint64_t handle, const struct store_reply *reply)
+{
+	struct loading *loading = owner;
+	const struct log *log = loading->core->worker->log;
+	uint8_t done = loading->scanned;
+	(void)handle;
+
+	loading->scanned = 0;
+	if (reply->err || loading->is_incomplete) {
+		soon(loading, RETRY_MS);
+		return;
+	}
+	tell_end(loading);
+	for (uint8_t i = 0; i < done; i++)
+		log_info(log, "calls.found", "node=%u in_all=%u", loading->nodes[i],
+			 loading->found);
+	loading->node_count = (uint8_t)(loading->node_count - done);
+	memmove(loading->nodes, loading->nodes + done,
+		loading->node_count * sizeof(loading->nodes[0]));
+	if (loading->node_count > 0)
+		soon(loading, 0);
+}
+
+static void scan(struct loading *loading)
+{
+	if (loading->scanned > 0 || loading->node_count == 0)
+		return;
+	loading->scanned = loading->node_count;
+	loading->is_incomplete = false;
+	loading->found = 0;
+	store_scan(loading->core->store, prefix, on_each, on_scanned, loading, 0);
+}
+
+void loading_begin(struct loading *loading, uint16_t node)
+{
+	for (uint8_t i = loading->scanned; i < loading->node_count; i++)
+		if (loading->nodes[i] == node)
+			return;
+	if (loading->node_count == NODES_MAX)
+		return;
+	loading->nodes[loading->node_count++] = node;
+	soon(loading, 0);
+}
+
+int loading_create(struct core *core, struct loading **out)
+{
+	struct loading *loading = calloc(1, sizeof(*loading));
+	if (!loading)
+		return -ERR_NO_MEMORY;
+	loading->core = core;
+	loading_begin(loading, core->worker->node);
+	*out = loading;
+	return 0;
+}
+
+void loading_destroy(struct loading *loading)
+{
+	if (!loading)
+		return;
+	wheel_cancel(loading->core->worker->wheel, &loading->timer);
+	free(loading);
+}
