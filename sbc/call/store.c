@@ -256,7 +256,7 @@ void record_ring(struct call *call, bool has_news)
 
 	/* Branches that ring together share the caller's INVITE: the one that answers is kept. */
 	if (call->calls->worker->config->state.protect != CONFIG_PROTECT_RINGING || call->fork ||
-	    !exchange->is_initial || !exchange->client.id)
+	    call->transfer || !exchange->is_initial || !exchange->client.id)
 		return;
 	/* Once for each target, and for what early dialogs came to agree on. */
 	if (call->rung_client == exchange->client.id && call->rung_early == call->early_count &&
