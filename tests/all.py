@@ -39,7 +39,7 @@ def meson_tests(kind):
     say("units, layers and fuzz corpora in build/%s" % kind)
     # more at once than there are CPUs: many of them wait for timers and peers
     subprocess.run(["meson", "test", "-C", folder, "--print-errorlogs", "--no-rebuild", "--quiet",
-                    "--num-processes", str(3 * os.cpu_count())], cwd=TOP)
+                    "--num-processes", str(3 * os.cpu_count()), "--timeout-multiplier", "4"], cwd=TOP)
     for suite in ET.parse(os.path.join(folder, "meson-logs", "testlog.junit.xml")).getroot().iter("testsuite"):
         for case in suite.iter("testcase"):
             count("%s: %s" % (suite.get("name"), case.get("name")),

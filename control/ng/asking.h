@@ -23,6 +23,7 @@ struct ng_exchange {
 	bool is_ping;
 	bool is_new_offer; /* may go to another relay */
 	bool is_delete;
+	bool can_wait; /* nobody waits for its answer: it goes with others, or after PATIENCE_MS */
 	struct ng_client *client;
 	struct ng_relay *relay;
 	ng_done_fn *done; /* NULL = nobody waits */
@@ -59,6 +60,7 @@ struct ng_relay {
 	struct ng_stream stream;
 	struct ng_exchange_list exchanges; /* all without answer */
 	struct ng_exchange_list queue;     /* those to be sent at the end of the burst */
+	uint32_t urgent;                   /* of the queue: cannot wait */
 	uint32_t pending;
 	bool in_service;
 	uint64_t refused_ms; /* when the host said that nobody listens; 0 = not so */
@@ -88,6 +90,7 @@ struct ng_client {
 	struct arena *arena; /* of the reply at hand */
 	struct buf scratch;  /* a request being encoded */
 	struct ng_burst *burst;
+	struct timer patience; /* of requests that found no company */
 	ng_ended_fn *ended;
 	void *ended_owner;
 	ng_restart_fn *restart;
@@ -118,6 +121,7 @@ MUST_CHECK int ng_burst_create(struct ng_burst **out);
 void ng_burst_destroy(struct ng_burst *burst);
 MUST_CHECK int ng_relay_open(struct ng_relay *relay);
 void ng_relay_close(struct ng_relay *relay);
+void ng_exchange_dequeue(struct ng_exchange *exchange); /* not queued is fine */
 void ng_relay_send_queued(struct ng_relay *relay);
 /* Put it into the queue, unless it is there. Over a stream only the first try is sent. */
 void ng_exchange_queue(struct ng_exchange *exchange);

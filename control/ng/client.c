@@ -8,6 +8,7 @@
 #define TIMEOUT_MS  1000
 #define TRIES       5
 #define PING_MS     5000
+#define PATIENCE_MS 20 /* of a request that nobody waits for */
 #define MAX_PENDING 65536
 #define OFFER_TRIES 3     /* of a new call, while there is another relay */
 #define MESSAGE_MAX 65507 /* payload of one UDP datagram over IPv4 */
@@ -60,9 +61,7 @@ static void unassign(struct ng_exchange *exchange)
 	wheel_cancel(exchange->client->wheel, &exchange->timer);
 	table_remove(&exchange->client->by_cookie, &exchange->by_cookie);
 	TAILQ_REMOVE(&relay->exchanges, exchange, of_relay);
-	if (exchange->queued)
-		TAILQ_REMOVE(&relay->queue, exchange, to_send);
-	exchange->queued = false;
+	ng_exchange_dequeue(exchange);
 	relay->pending--;
 }
 
@@ -123,6 +122,25 @@ int ng_exchange_start(struct ng_client *client, struct ng_relay *relay,
 	return 0;
 }
 
+static void on_patience(struct timer *timer, uint64_t now_ms)
+{
+	(void)now_ms;
+	ng_client_flush(container_of(timer, struct ng_client, patience));
+}
+
+/* Waking the relay costs more than the request: it goes with the next one, or soon. */
+static void let_wait(struct ng_exchange *exchange)
+{
+	struct ng_client *client = exchange->client;
+
+	ng_exchange_dequeue(exchange);
+	exchange->can_wait = true;
+	ng_exchange_queue(exchange);
+	if (!timer_is_armed(&client->patience))
+		wheel_arm(client->wheel, &client->patience, ng_client_now_ms(client) + PATIENCE_MS,
+			  on_patience);
+}
+
 int ng_client_request(struct ng_client *client, int relay, const struct ng_value *request,
 		      ng_done_fn *done, void *owner, uint64_t handle)
 {
@@ -142,6 +160,8 @@ int ng_client_request(struct ng_client *client, int relay, const struct ng_value
 	exchange->handle = handle;
 	exchange->is_new_offer = relay < 0 && slice_equal(command, SLICE("offer"));
 	exchange->is_delete = slice_equal(command, SLICE("delete"));
+	if (exchange->is_delete && !done)
+		let_wait(exchange);
 	return 0;
 }
 
@@ -223,6 +243,8 @@ static void on_try_over(struct timer *timer, uint64_t now_ms)
 	if (exchange->tries < tries_allowed(exchange)) {
 		exchange->tries++;
 		relay->state.retransmits++;
+		relay->urgent += exchange->can_wait && exchange->queued;
+		exchange->can_wait = false;
 		ng_exchange_queue(exchange);
 		arm_try(exchange);
 		return;
@@ -359,9 +381,20 @@ static int relay_init(struct ng_client *client, const struct ng_relay_config *co
 	return err;
 }
 
+static void flush(struct ng_client *client, bool all)
+{
+	/* Twice: what fails while it is sent may move to a relay that had its turn. */
+	for (unsigned i = 0; i < 2 * client->relay_count; i++) {
+		struct ng_relay *relay = &client->relays[i % client->relay_count];
+
+		if (relay->urgent || (all && !TAILQ_EMPTY(&relay->queue)))
+			ng_relay_send_queued(relay);
+	}
+}
+
 static void flush_hook(void *owner)
 {
-	ng_client_flush(owner);
+	flush(owner, false);
 }
 
 static int client_init(struct ng_client *client, const struct ng_client_config *config)
@@ -410,10 +443,26 @@ fail:
 	return err;
 }
 
+/* What waited for company goes now; nobody is told of answers any more. */
+static void say_goodbye(struct ng_client *client)
+{
+	struct ng_exchange *exchange;
+
+	client->ended = NULL;
+	client->restart = NULL;
+	for (unsigned i = 0; i < client->relay_count; i++)
+		TAILQ_FOREACH(exchange, &client->relays[i].exchanges, of_relay)
+		{
+			exchange->done = NULL;
+		}
+	flush(client, true);
+}
+
 void ng_client_destroy(struct ng_client *client)
 {
 	if (!client)
 		return;
+	say_goodbye(client);
 	for (unsigned i = 0; i < client->relay_count; i++) {
 		struct ng_relay *relay = &client->relays[i];
 
@@ -431,6 +480,7 @@ void ng_client_destroy(struct ng_client *client)
 		free((char *)(uintptr_t)relay->endpoint.path);
 		free(relay->name);
 	}
+	wheel_cancel(client->wheel, &client->patience);
 	free(client->relays);
 	table_free(&client->by_cookie);
 	ng_burst_destroy(client->burst);
@@ -441,13 +491,7 @@ void ng_client_destroy(struct ng_client *client)
 
 void ng_client_flush(struct ng_client *client)
 {
-	/* Twice: what fails while it is sent may move to a relay that had its turn. */
-	for (unsigned i = 0; i < 2 * client->relay_count; i++) {
-		struct ng_relay *relay = &client->relays[i % client->relay_count];
-
-		if (!TAILQ_EMPTY(&relay->queue))
-			ng_relay_send_queued(relay);
-	}
+	flush(client, true);
 }
 
 void ng_client_on_ended(struct ng_client *client, ng_ended_fn *fn, void *owner)

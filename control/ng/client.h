@@ -70,7 +70,8 @@ void ng_client_destroy(struct ng_client *client);
 MUST_CHECK int ng_client_request(struct ng_client *client, int relay,
 				 const struct ng_value *request, ng_done_fn *done, void *owner,
 				 uint64_t handle);
-/* Send what is queued now (the loop does it at each burst end). */
+/* Send what is queued now. The loop does it at each burst end, but for deletes that nobody waits
+ * for: they go with the next request, or within 20 ms. */
 void ng_client_flush(struct ng_client *client);
 
 void ng_client_on_ended(struct ng_client *client, ng_ended_fn *fn, void *owner);

@@ -49,12 +49,16 @@ void ng_exchange_queue(struct ng_exchange *exchange)
 	if (exchange->queued || (is_stream && relay->stream.connected && exchange->tries > 1))
 		return;
 	exchange->queued = true;
+	relay->urgent += !exchange->can_wait;
 	TAILQ_INSERT_TAIL(&relay->queue, exchange, to_send);
 }
 
-static void dequeue(struct ng_exchange *exchange)
+void ng_exchange_dequeue(struct ng_exchange *exchange)
 {
+	if (!exchange->queued)
+		return;
 	TAILQ_REMOVE(&exchange->relay->queue, exchange, to_send);
+	exchange->relay->urgent -= !exchange->can_wait;
 	exchange->queued = false;
 }
 
@@ -81,7 +85,7 @@ static void udp_send_queued(struct ng_relay *relay)
 			burst->out[count].msg_hdr =
 				(struct msghdr){.msg_iov = &burst->out_vec[count], .msg_iovlen = 1};
 			count++;
-			dequeue(exchange);
+			ng_exchange_dequeue(exchange);
 		}
 		/* What is not sent now is sent again by its timer. An error of an earlier datagram
 		 * is reported once, in place of the first of these: try that one again. */
@@ -199,8 +203,7 @@ static void stream_connected(struct ng_relay *relay)
 	TAILQ_FOREACH(exchange, &relay->exchanges, of_relay)
 	{
 		buf_add(&stream->out, (struct slice){exchange->message, exchange->len});
-		if (exchange->queued)
-			dequeue(exchange);
+		ng_exchange_dequeue(exchange);
 	}
 	if (buf_failed(&stream->out))
 		stream_close(relay, "out of memory");
@@ -346,7 +349,7 @@ static void stream_send_queued(struct ng_relay *relay)
 	}
 	while ((exchange = TAILQ_FIRST(&relay->queue))) {
 		buf_add(&stream->out, (struct slice){exchange->message, exchange->len});
-		dequeue(exchange);
+		ng_exchange_dequeue(exchange);
 	}
 	if (buf_failed(&stream->out) || stream->out.len > STREAM_OUT_MAX)
 		stream_close(relay, "relay does not read");

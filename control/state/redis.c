@@ -9,6 +9,8 @@
 #include "control/state/redis_private.h"
 #include "control/state/store_answer.h"
 
+#define BURIAL_MS 20 /* how long a delete waits for company */
+
 /* --- commands --- */
 
 int redis_send(struct redis *redis, const struct redis_command *command, const struct slice *words,
@@ -36,7 +38,7 @@ int redis_send(struct redis *redis, const struct redis_command *command, const s
 	return 0;
 }
 
-void redis_send_delete(struct redis *redis, struct redis_grave *grave)
+static void delete_send(struct redis *redis, struct redis_grave *grave)
 {
 	const struct slice words[] = {SLICE("DEL"), {grave->key, grave->len}};
 	const struct redis_command command = {.kind = REDIS_DELETE, .grave = grave};
@@ -44,6 +46,14 @@ void redis_send_delete(struct redis *redis, struct redis_grave *grave)
 		return;
 	if (!redis_graves_add(&redis->graves, grave))
 		redis->status.forgotten++;
+}
+
+void redis_bury(struct redis *redis)
+{
+	if (redis->status.state != STORE_UP)
+		return; /* later, when it is */
+	for (uint32_t n = redis->graves.count; n; n--)
+		delete_send(redis, redis_graves_take(&redis->graves));
 }
 
 static int put_send(struct redis *redis, struct slice key, struct slice value, uint32_t ttl_s,
@@ -84,20 +94,31 @@ static void redis_get(struct store *store, struct slice key, store_done_fn *done
 	const struct redis_command command = {
 		.kind = REDIS_GET, .done = done, .owner = owner, .handle = handle};
 	redis->status.gets++;
+	redis_bury(redis); /* it may be one of them */
 	int err = redis->is_ready ? redis_send(redis, &command, words, 2) : -ERR_CLOSED;
 	if (err)
 		store_answer(done, owner, handle, err);
 }
 
+static void on_burial(struct timer *timer, uint64_t now_ms)
+{
+	struct redis *redis = container_of(timer, struct redis, burial);
+	(void)now_ms;
+	redis_bury(redis);
+}
+
+/* Nobody waits for a delete, and waking the server costs more than the command: it goes with the
+ * next put, or soon. */
 static void redis_remove(struct store *store, struct slice key)
 {
 	struct redis *redis = redis_of(store);
 	struct redis_grave *grave = redis_grave_create(key);
 	redis->status.deletes++;
-	if (grave)
-		redis_send_delete(redis, grave);
-	else
+	if (!grave || !redis_graves_add(&redis->graves, grave))
 		redis->status.forgotten++;
+	else if (!timer_is_armed(&redis->burial))
+		wheel_arm(loop_wheel(redis->loop), &redis->burial,
+			  loop_now_ms(redis->loop) + BURIAL_MS, on_burial);
 }
 
 static void redis_status(const struct store *store, struct store_status *out)
@@ -105,6 +126,8 @@ static void redis_status(const struct store *store, struct store_status *out)
 	const struct redis *redis = redis_of(store);
 	*out = redis->status;
 	out->pending = redis_queue_count(&redis->queue);
+	if (out->state == STORE_UP)
+		out->pending += redis->graves.count;
 }
 
 /* --- beginning and end --- */
@@ -143,6 +166,8 @@ static const struct store_verbs redis_verbs = {
 static void on_burst_end(void *owner)
 {
 	struct redis *redis = owner;
+	if (redis_link_unsent(&redis->link))
+		redis_bury(redis);
 	redis_link_flush(&redis->link);
 }
 

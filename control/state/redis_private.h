@@ -75,6 +75,7 @@ struct redis {
 
 	struct timer deadline;
 	struct timer probe;
+	struct timer burial;  /* of deletes that found no company */
 	uint64_t failed_puts; /* since on_return was last called */
 	bool is_another;      /* connected anew since then: what it holds is not known */
 	struct store_status status;
@@ -94,7 +95,7 @@ void redis_reader_feed(void *owner, struct slice bytes); /* calls redis_answered
 /* Queue one command. -ERR_BUSY, -ERR_NO_MEMORY; then nothing is sent. */
 MUST_CHECK int redis_send(struct redis *redis, const struct redis_command *command,
 			  const struct slice *words, uint32_t count);
-void redis_send_delete(struct redis *redis, struct redis_grave *grave); /* takes it */
+void redis_bury(struct redis *redis); /* send the deletes that wait in `graves`, when it is up */
 
 /* redis_script.c: verbs that look at the owner, each one script */
 void redis_put_owned(struct store *store, struct slice key, struct slice value, uint32_t ttl_s,

@@ -145,6 +145,7 @@ void redis_scan(struct store *store, struct slice prefix, store_each_fn *each, s
 	buf_init(&walk->prefix);
 	buf_init(&walk->keys);
 	pattern_write(prefix, &walk->prefix);
+	redis_bury(redis);
 	err = buf_failed(&walk->prefix) ? -ERR_NO_MEMORY : portion_ask(redis);
 	if (err)
 		walk_end(redis, err);

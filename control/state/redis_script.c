@@ -99,6 +99,7 @@ void redis_take(struct store *store, struct slice key, uint16_t node, uint64_t s
 	const struct slice words[] = {
 		SLICE("1"), key, {was + RECORD_HEAD_EPOCH_AT, 8}, {is + RECORD_HEAD_NODE_AT, 10}};
 	redis->status.takes++;
+	redis_bury(redis); /* what has ended is not taken */
 	int err = script_send(redis, &take, &command, words, 4);
 	if (err)
 		store_answer(done, owner, handle, err);

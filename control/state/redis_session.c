@@ -62,12 +62,6 @@ static void owner_return(struct redis *redis)
 	redis->store.on_return(redis->store.on_return_owner, all);
 }
 
-static void graves_send(struct redis *redis)
-{
-	for (uint32_t n = redis->graves.count; n; n--)
-		redis_send_delete(redis, redis_graves_take(&redis->graves));
-}
-
 /* Logged when the state or its reason changes, and only then. */
 void redis_state_set(struct redis *redis, enum store_state state, const char *reason)
 {
@@ -85,7 +79,7 @@ void redis_state_set(struct redis *redis, enum store_state state, const char *re
 	probe_arm(redis);
 	if (state != STORE_UP)
 		return;
-	graves_send(redis); /* first: the owner may put some of these keys again */
+	redis_bury(redis); /* first: the owner may put some of these keys again */
 	owner_return(redis);
 }
 
@@ -312,6 +306,8 @@ void redis_session_start(struct redis *redis, const struct redis_link_config *co
 
 void redis_session_stop(struct redis *redis)
 {
+	redis_bury(redis);
+	wheel_cancel(loop_wheel(redis->loop), &redis->burial);
 	redis_link_stop(&redis->link);
 	wheel_cancel(loop_wheel(redis->loop), &redis->deadline);
 	wheel_cancel(loop_wheel(redis->loop), &redis->probe);

@@ -470,6 +470,7 @@ static void turn(struct bench *bench)
 	struct ng_relay_state state;
 
 	for (int i = 0; i < 1000; i++) {
+		ng_client_flush((struct ng_client *)(uintptr_t)media_client(bench->calls->media));
 		ng_client_relays(media_client(bench->calls->media), 0, &state);
 		if (state.pending == 0 && i > 0)
 			return;
