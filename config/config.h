@@ -449,7 +449,7 @@ struct config {
 	struct config_stats stats;
 	struct config_dataplane dataplane;
 	const char *node;     /* name of this node; the host's by default */
-	uint32_t node_number; /* 1 to 255, of its own among the nodes of one store */
+	uint32_t node_number; /* 1 to 255, of its own among the nodes of one store; 0 = found */
 	unsigned workers;     /* of the sbc, 1 to 64 */
 	enum log_level log_level;
 	const char *user; /* whom the daemons become after binding; "root" = stay */

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "control/state/kept.h"
 #include <stdlib.h>
-#include <unistd.h>
 #include "control/state/sqlite.h"
 
 struct kept {
@@ -9,28 +8,6 @@ struct kept {
 	struct redis_plain *redis;
 	struct buf hash;
 };
-
-/* Opened as root, written by somebody who may not make files there: so all three exist and are his
- * before the process lets go of root. */
-static int give_away(const struct kept_config *config)
-{
-	static const char *const suffixes[] = {"", "-wal", "-shm"};
-	struct buf path;
-	int err = 0;
-
-	if (geteuid() != 0 || config->user == 0)
-		return 0;
-	for (size_t i = 0; !err && i < sizeof(suffixes) / sizeof(suffixes[0]); i++) {
-		buf_init(&path);
-		buf_printf(&path, "%s%s", config->path, suffixes[i]);
-		if (buf_failed(&path))
-			err = -ERR_NO_MEMORY;
-		else if (chown(path.data, config->user, config->group) != 0)
-			err = -ERR_DENIED;
-		buf_free(&path);
-	}
-	return err;
-}
 
 static int open_file(const struct kept_config *config, struct buf *why, struct kept *kept)
 {
@@ -46,7 +23,7 @@ static int open_file(const struct kept_config *config, struct buf *why, struct k
 		err = sqlite_run(kept->sqlite, "DELETE FROM kept WHERE name=''", NULL, 0, NULL,
 				 NULL);
 	if (!err)
-		err = give_away(config);
+		err = sqlite_give_away(config->path, config->user, config->group);
 	if (err && why)
 		buf_printf(why, "%s: %s", config->path,
 			   err == -ERR_DENIED ? err_text(err) : sqlite_reason(kept->sqlite));

@@ -148,3 +148,23 @@ const char *sqlite_reason(const struct sqlite *sqlite)
 {
 	return sqlite3_errmsg(sqlite->handle);
 }
+
+int sqlite_give_away(const char *path, uid_t user, gid_t group)
+{
+	static const char *const suffixes[] = {"", "-wal", "-shm"};
+	struct buf name;
+	int err = 0;
+
+	if (geteuid() != 0 || user == 0)
+		return 0;
+	for (size_t i = 0; !err && i < sizeof(suffixes) / sizeof(suffixes[0]); i++) {
+		buf_init(&name);
+		buf_printf(&name, "%s%s", path, suffixes[i]);
+		if (buf_failed(&name))
+			err = -ERR_NO_MEMORY;
+		else if (chown(name.data, user, group) != 0)
+			err = -ERR_DENIED;
+		buf_free(&name);
+	}
+	return err;
+}

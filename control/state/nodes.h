@@ -1,0 +1,34 @@
+/* nodes.h - who lives: each node writes a heartbeat that ends by itself, each reads the others'.
+ * Of one worker of a node (its store, its thread). All by the store's clock: the nodes' own may
+ * differ by hours. SPDX-License-Identifier: Apache-2.0 */
+#pragma once
+#include "control/base/log.h"
+#include "control/base/wheel.h"
+#include "control/state/keys.h"
+#include "control/state/store.h"
+
+enum { NODES_BEAT_MS = 1000, NODES_TTL_S = 3 };
+
+struct nodes;
+
+struct nodes_config {
+	struct store *store;
+	struct wheel *wheel;
+	const struct log *log;
+	const struct cluster *cluster; /* our number, and who there is; not kept */
+	const char *name;              /* ours; a copy is made */
+	/* It has not been heard of for NODES_TTL_S, while the store answered all the time: its
+	 * calls are anybody's. Once, until it is back. */
+	void (*on_node_lost)(void *owner, uint16_t number);
+	/* It is there (again), or for the first time. It takes nothing back by itself. */
+	void (*on_node_back)(void *owner, uint16_t number);
+	void *owner;
+};
+
+MUST_CHECK int nodes_create(const struct nodes_config *config, struct nodes **out);
+void nodes_destroy(struct nodes *nodes); /* NULL is fine; the heartbeat ends by itself */
+/* Nobody can have taken us for dead: our heartbeat was accepted, and less than NODES_TTL_S ago.
+ * Otherwise another node may own what was ours: write with store_put_owned(), and act on a call
+ * only after the store has agreed. */
+bool nodes_has_lease(const struct nodes *nodes);
+bool nodes_is_alive(const struct nodes *nodes, uint16_t number); /* as last heard; we are */
