@@ -3,8 +3,18 @@
 
 #include "sbc/message/osip.h"
 
+/* Where the member after the last one asked for stands: who walks a list from its start to its end
+ * reads it once, however long it is. */
+struct cursor {
+	enum header_id id;
+	size_t index;
+	int header; /* -1 = none */
+	struct slice rest;
+};
+
 struct message {
 	const struct scan *scan;
+	struct cursor *cursor;
 };
 
 int message_init(void)
@@ -18,9 +28,12 @@ int message_parse(const struct scan *scan, struct arena *arena, struct message *
 	if (err)
 		return err;
 	struct message *message = arena_zalloc(arena, sizeof(*message));
-	if (!message)
+	struct cursor *cursor = arena_zalloc(arena, sizeof(*cursor));
+	if (!message || !cursor)
 		return -ERR_NO_MEMORY;
+	cursor->header = -1;
 	message->scan = scan;
+	message->cursor = cursor;
 	*out = message;
 	return 0;
 }
@@ -119,14 +132,24 @@ bool message_member(const struct message *message, enum header_id id, size_t ind
 		    struct slice *out)
 {
 	const struct scan *scan = message->scan;
-	for (int at = scan_header(scan, id, -1); at >= 0; at = scan_header(scan, id, at)) {
-		struct slice list = scan->headers[at].value, member;
-		while (list_next(&list, &member)) {
-			if (index-- == 0) {
+	struct cursor *cursor = message->cursor;
+	struct slice member;
+
+	if (cursor->header < 0 || cursor->id != id || cursor->index > index) {
+		*cursor = (struct cursor){.id = id, .header = scan_header(scan, id, -1)};
+		if (cursor->header >= 0)
+			cursor->rest = scan->headers[cursor->header].value;
+	}
+	while (cursor->header >= 0) {
+		while (list_next(&cursor->rest, &member)) {
+			if (cursor->index++ == index) {
 				*out = member;
 				return true;
 			}
 		}
+		cursor->header = scan_header(scan, id, cursor->header);
+		if (cursor->header >= 0)
+			cursor->rest = scan->headers[cursor->header].value;
 	}
 	return false;
 }

@@ -138,7 +138,8 @@ static void check_request_uri(struct scan *scan)
 	struct slice scheme;
 
 	enum uri_scheme known = uri_scheme_of(scan->request_uri, &scheme);
-	if (scheme.len == 0 || uri_parse(scan->request_uri, &uri)) {
+	if (scheme.len == 0 || !scan_parameters_are_few(scan->request_uri) ||
+	    uri_parse(scan->request_uri, &uri)) {
 		scan_refuse(scan, 400, "Malformed Request-URI");
 	} else if (known == URI_OTHER) {
 		scan_refuse(scan, 416, NULL);

@@ -35,25 +35,28 @@ bool multipart_open(struct slice content_type, struct slice body, struct multipa
 static bool find_delimiter(const struct multipart *multipart, size_t from, size_t *start,
 			   size_t *after, bool *closes)
 {
-	struct slice body = multipart->body;
+	struct slice body = multipart->body, walk, line;
+	size_t least = from + 2; /* where a boundary may stand, behind its dashes */
 
-	for (size_t at = from; at < body.len;) {
-		struct slice rest = slice_sub(body, at, body.len), line;
-		struct slice walk = rest;
-		if (!slice_next_line(&walk, &line))
+	while (least < body.len) {
+		walk = slice_sub(body, least, body.len);
+		size_t found = slice_find_slice(walk, multipart->boundary);
+		if (found == walk.len)
 			return false;
-		size_t next = body.len - walk.len;
-		if (slice_starts(line, SLICE("--")) &&
-		    slice_starts(slice_sub(line, 2, line.len), multipart->boundary)) {
-			struct slice tail = slice_sub(line, 2 + multipart->boundary.len, line.len);
-			*closes = slice_starts(tail, SLICE("--"));
-			if (*closes || slice_trim(tail).len == 0) {
-				*start = at;
-				*after = next;
-				return true;
-			}
+		size_t at = least + found - 2;
+		least += found + 1;
+		if (body.data[at] != '-' || body.data[at + 1] != '-' ||
+		    (at > from && body.data[at - 1] != '\n'))
+			continue;
+		walk = slice_sub(body, at, body.len);
+		(void)slice_next_line(&walk, &line);
+		struct slice tail = slice_sub(line, 2 + multipart->boundary.len, line.len);
+		*closes = slice_starts(tail, SLICE("--"));
+		if (*closes || slice_trim(tail).len == 0) {
+			*start = at;
+			*after = body.len - walk.len;
+			return true;
 		}
-		at = next;
 	}
 	return false;
 }
@@ -82,6 +85,8 @@ static void read_headers(struct slice all, struct part *part, size_t *headers_le
 			return;
 		}
 		*headers_len = line_end;
+		if ((line.data[0] | 0x20) != 'c' && line.data[0] != ' ' && line.data[0] != '\t')
+			continue; /* none of those below */
 		struct slice name = slice_trim(slice_sub(line, 0, slice_find(line, ':')));
 		struct slice value =
 			slice_trim(slice_sub(line, slice_find(line, ':') + 1, line.len));

@@ -216,6 +216,28 @@ static void XMLCALL on_doctype(void *owner, const XML_Char *name, const XML_Char
 	stop(owner, -ERR_MALFORMED);
 }
 
+/* Before expat stores them all: a tag with more attributes than any of ours has. */
+static bool has_wide_tag(struct slice document)
+{
+	const char *at = document.data, *end = at + document.len;
+
+	while (at < end && (at = memchr(at, '<', (size_t)(end - at)))) {
+		unsigned int count = 0;
+		char quote = '\0';
+		if (++at < end && (*at == '!' || *at == '?'))
+			continue;
+		for (; at < end && (quote || *at != '>'); at++) {
+			if (quote)
+				quote = *at == quote ? '\0' : quote;
+			else if (*at == '"' || *at == '\'')
+				quote = *at;
+			else if (*at == '=' && ++count > XML_ATTRIBUTES_MAX)
+				return true;
+		}
+	}
+	return false;
+}
+
 int xml_rewrite(struct slice document, const struct xml_visitor *visitor, struct buf *out)
 {
 	struct rewriting rewriting = {.visitor = visitor, .document = document, .out = out};
@@ -223,6 +245,8 @@ int xml_rewrite(struct slice document, const struct xml_visitor *visitor, struct
 
 	if (document.len == 0 || document.len > INT32_MAX)
 		return -ERR_MALFORMED;
+	if (has_wide_tag(document))
+		return -ERR_TOO_MANY;
 	/* Whatever the document says of its encoding: positions are bytes of UTF-8. */
 	rewriting.parser = XML_ParserCreate("UTF-8");
 	if (!rewriting.parser)

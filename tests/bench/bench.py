@@ -40,9 +40,15 @@ def datapath(options):
     return 0 if good else 1
 
 
+def worst(options):
+    """CPU time of the most expensive messages of 64 KB."""
+    subprocess.check_call(["ninja", "-C", options.bin, "tests/bench/bench_worst"], stdout=subprocess.DEVNULL)
+    return subprocess.call(["taskset", "-c", "1", os.path.join(options.bin, "tests/bench/bench_worst")])
+
+
 def main():
     parser = argparse.ArgumentParser(prog="./run bench")
-    parser.add_argument("what", choices=["media", "ng", "sip", "datapath"])
+    parser.add_argument("what", choices=["media", "ng", "sip", "datapath", "worst"])
     parser.add_argument("--bin", required=True, help=argparse.SUPPRESS)
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--seconds", type=int, default=5)
@@ -59,6 +65,8 @@ def main():
     os.environ["POSTERN_BUILD"] = options.bin
     if options.what == "datapath":
         return datapath(options)
+    if options.what == "worst":
+        return worst(options)
     tools = build_tools(os.path.join(os.path.dirname(options.bin), "bench"))
     import media
     import ng
