@@ -96,5 +96,5 @@ int main(int argc, char **argv)
 		loop_run(relay.loop);
 	}
 	relay_close(&relay);
-	return err ? EXIT_FAILURE : EXIT_SUCCESS;
+	return err && err != -ERR_CLOSED ? EXIT_FAILURE : EXIT_SUCCESS;
 }

@@ -237,6 +237,8 @@ int relay_open(struct relay *relay)
 	if (!err)
 		err = open_sessions(relay);
 	if (!err)
+		err = relay_open_state(relay);
+	if (!err)
 		err = open_control(relay);
 	if (!err)
 		err = open_stats(relay);

@@ -18,12 +18,18 @@ struct relay {
 	struct sessions *sessions;
 	struct ng_server *ng;
 	struct stats_server *stats;
+	bool is_revived;
 };
 
 /* open.c: everything in its order, then away with the privileges; what was opened when it fails is
- * closed by relay_close(), as after a run. */
+ * closed by relay_close(), as after a run. -ERR_CLOSED: it was asked to stop meanwhile. */
 MUST_CHECK int relay_open(struct relay *relay);
 void relay_close(struct relay *relay);
+
+/* state.c: the store of the configuration, and from it the sessions of the process before; nobody
+ * is answered before that. Nothing with CONFIG_STORE_MEMORY: a process's own memory is no place to
+ * come back from. */
+MUST_CHECK int relay_open_state(struct relay *relay);
 
 /* show.c */
 extern const struct stats_command relay_stats_commands[];

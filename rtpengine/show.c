@@ -1,5 +1,6 @@
 /* show.c - what the stats socket is asked. SPDX-License-Identifier: Apache-2.0 */
 #include "rtpengine/relay.h"
+#include "rtpengine/session/keep.h"
 
 static void show_calls(void *owner, struct slice args, struct stats_reply *reply)
 {
@@ -42,14 +43,26 @@ static json_t *ng_numbers(const struct ng_server *server)
 			 (json_int_t)counter_get(&c->dropped));
 }
 
+static json_t *keep_numbers(const struct keep_status *status)
+{
+	return json_pack("{s:s,s:b,s:I,s:I,s:I,s:I}", "store",
+			 store_state_text(status->store.state), "sealed", status->is_sealed,
+			 "written", (json_int_t)status->written, "unprotected",
+			 (json_int_t)status->store.unprotected, "revived",
+			 (json_int_t)status->revived, "lost", (json_int_t)status->lost);
+}
+
 static void show_stats(void *owner, struct slice args, struct stats_reply *reply)
 {
 	struct relay *relay = owner;
 	json_t *stats = sessions_show_stats(relay->sessions, loop_now_ms(relay->loop));
+	struct keep_status kept;
 	(void)args;
 
 	if (stats)
 		json_object_set_new(stats, "control", ng_numbers(relay->ng));
+	if (stats && sessions_keep_status(relay->sessions, &kept))
+		json_object_set_new(stats, "kept", keep_numbers(&kept));
 	stats_reply_done(reply, stats);
 }
 

@@ -14,7 +14,7 @@
 #include "control/cli/cli.h"
 #include "control/cli/guardian.h"
 
-#define BACKOFF_FIRST_MS 100
+#define BACKOFF_FIRST_MS 10 /* calls are silent meanwhile */
 #define BACKOFF_LAST_MS  5000
 #define SETTLED_MS       10000 /* ready for so long: the next death begins a new back-off */
 

@@ -45,6 +45,22 @@ struct ice_config {
 MUST_CHECK int ice_create(const struct ice_config *config, uint64_t now_ms, struct ice **out);
 void ice_destroy(struct ice *ice); /* NULL is fine */
 
+/* What outlives a process: credentials both ways, and what was selected. */
+struct ice_state {
+	char ufrag[ICE_UFRAG_LEN + 1], pwd[ICE_PWD_LEN + 1];
+	char remote_ufrag[ICE_TEXT_MAX + 1], remote_pwd[ICE_TEXT_MAX + 1];
+	bool is_controlling, has_remote, remote_is_lite, is_ended;
+	uint64_t tie_breaker;
+	uint8_t selected_count;
+	struct ice_candidate selected[ICE_COMPONENTS];
+};
+/* restore.c */
+void ice_save(const struct ice *ice, struct ice_state *out);
+/* The same agent again: what was selected is so at once, without an event, and consent counts from
+ * now. The other candidates are the caller's to add. */
+MUST_CHECK int ice_restore(const struct ice_config *config, const struct ice_state *state,
+			   uint64_t now_ms, struct ice **out);
+
 const char *ice_ufrag(const struct ice *ice); /* ours */
 const char *ice_pwd(const struct ice *ice);
 

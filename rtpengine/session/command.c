@@ -1,5 +1,6 @@
 /* command.c - the table of NG commands. Adding one is adding a row.
  * SPDX-License-Identifier: Apache-2.0 */
+#include "rtpengine/session/keep.h"
 #include "rtpengine/session/session.h"
 
 #include <stdarg.h>
@@ -153,4 +154,11 @@ void sessions_handle(struct sessions *sessions, uint64_t now_ms, const struct ng
 	options_read(sessions->log, request, &command.options);
 	(*(uint64_t *)(void *)((char *)&sessions->counters + entry->counter))++;
 	entry->fn(&command);
+	/* what only looks changes nothing */
+	if (entry->counter == COUNTER(offers) || entry->counter == COUNTER(answers) ||
+	    entry->counter == COUNTER(controls) || entry->counter == COUNTER(deletes)) {
+		struct session *session = session_find(sessions, command.options.call_id);
+		if (session)
+			keep_now(session);
+	}
 }

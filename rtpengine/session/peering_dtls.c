@@ -72,11 +72,16 @@ static void on_closed(void *owner)
 
 static const struct dtls_events events = {on_send, on_done, on_failed, on_closed};
 
+static bool is_resumed(const struct peering *peering)
+{
+	return peering->dtls[0].is_resumed || peering->dtls[1].is_resumed;
+}
+
 int peering_dtls_promise(struct peering *peering, const struct options *options, uint64_t now_ms)
 {
 	struct sessions *sessions = peering_sessions(peering);
 
-	if (peering->identity)
+	if (peering->identity || is_resumed(peering))
 		return 0;
 	peering->identity = dtls_identity_get(sessions->identities, now_ms);
 	random_text(sessions->random, peering->tls_id, TLS_ID_LEN);
@@ -90,6 +95,7 @@ static void close_slot(struct dtls_slot *slot)
 		dtls_close(slot->dtls);
 	dtls_destroy(slot->dtls);
 	slot->dtls = NULL;
+	slot->is_resumed = false;
 }
 
 void peering_dtls_close(struct peering *peering)
@@ -251,6 +257,13 @@ int peering_dtls_apply(struct peering *peering, bool is_offerer, const struct op
 	enum dtls_role role = choose_role(peering, is_offerer, options);
 	bool is_new = !peering->has_role || role != peering->role ||
 		      promises_differ(&peering->met, &peering->said);
+	/* The certificate went with its process: another association has another one. */
+	if (is_new && is_resumed(peering)) {
+		peering->dtls[0].is_resumed = peering->dtls[1].is_resumed = false;
+		err = peering_dtls_promise(peering, options, now_ms);
+		if (err)
+			return err;
+	}
 	peering->role = role;
 	peering->has_role = true;
 	peering->met = peering->said;
@@ -259,7 +272,7 @@ int peering_dtls_apply(struct peering *peering, bool is_offerer, const struct op
 		bool is_wanted = i == 0 || !peering->is_mux;
 		if (slot->dtls && (is_new || !is_wanted))
 			close_slot(slot); /* its keys serve until there are others */
-		if (!slot->dtls && is_wanted)
+		if (!slot->dtls && is_wanted && !slot->is_resumed)
 			err = open_slot(peering, slot, now_ms);
 		if (err)
 			return err;

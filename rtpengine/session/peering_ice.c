@@ -107,13 +107,10 @@ static void on_lost(void *owner, unsigned component)
 
 static const struct ice_events events = {on_send, on_selected, on_failed, on_lost};
 
-/* Beside the one in use, if there is one. */
-int peering_ice_create(struct peering *peering, bool is_controlling, uint64_t now_ms)
+static struct ice_config agent_config(struct peering *peering, struct ice_slot *slot,
+				      bool is_controlling)
 {
 	struct sessions *sessions = peering_sessions(peering);
-	unsigned index =
-		peering->ice[peering->current].ice ? 1 - peering->current : peering->current;
-	struct ice_slot *slot = &peering->ice[index];
 	struct ice_config config = {
 		.wheel = sessions->wheel,
 		.random = sessions->random,
@@ -123,9 +120,33 @@ int peering_ice_create(struct peering *peering, bool is_controlling, uint64_t no
 		.events = &events,
 		.owner = slot,
 	};
-	struct ice *ice;
 
 	memcpy(config.mark, peering->mark, sizeof(config.mark));
+	return config;
+}
+
+int peering_ice_restore(struct peering *peering, const struct ice_state *state, uint64_t now_ms)
+{
+	struct ice_slot *slot = &peering->ice[peering->current];
+	const struct ice_config config = agent_config(peering, slot, state->is_controlling);
+	int err = ice_restore(&config, state, now_ms, &slot->ice);
+
+	for (unsigned i = 0; i < peering->said.candidate_count && !err; i++)
+		if (!ice_is_completed(slot->ice))
+			peering_ice_candidate(peering, slot->ice, &peering->said.candidates[i],
+					      now_ms);
+	return err;
+}
+
+/* Beside the one in use, if there is one. */
+int peering_ice_create(struct peering *peering, bool is_controlling, uint64_t now_ms)
+{
+	unsigned index =
+		peering->ice[peering->current].ice ? 1 - peering->current : peering->current;
+	struct ice_slot *slot = &peering->ice[index];
+	const struct ice_config config = agent_config(peering, slot, is_controlling);
+	struct ice *ice;
+
 	int err = ice_create(&config, now_ms, &ice);
 	if (err)
 		return err;

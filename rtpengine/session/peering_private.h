@@ -18,6 +18,7 @@ struct dtls_slot {
 	uint8_t failures;
 	bool has_keys; /* of this association, or of the one before while it is under way */
 	struct flow_srtp in, out;
+	bool is_resumed; /* its keys are of an association that was another process's */
 };
 
 /* A ClientHello that came before the answer said who may send one: it would come again only after a
@@ -85,6 +86,9 @@ static inline struct ice *peering_newest(const struct peering *peering)
 MUST_CHECK int peering_ensure(struct stream *stream, int side, struct peering **out);
 /* peering_ice.c */
 MUST_CHECK int peering_ice_create(struct peering *peering, bool is_controlling, uint64_t now_ms);
+/* The agent of a session that comes back; after its ports are open. */
+MUST_CHECK int peering_ice_restore(struct peering *peering, const struct ice_state *state,
+				   uint64_t now_ms);
 void peering_ice_close(struct peering *peering);
 MUST_CHECK int peering_ice_apply(struct peering *peering, bool is_offerer, uint64_t now_ms);
 void peering_ice_candidate(struct peering *peering, struct ice *ice,

@@ -19,7 +19,8 @@ struct port_range {
 	uint16_t pair_count;
 	uint32_t quarantine_ms;
 	struct random *random;
-	uint16_t *free; /* pairs that may be taken */
+	uint16_t *free;  /* pairs that may be taken */
+	uint16_t *place; /* by pair: where in `free` it is, if it is free */
 	uint16_t free_count;
 	struct resting *resting; /* ring of pair_count entries */
 	uint16_t resting_first;
@@ -47,14 +48,16 @@ int port_range_create(const struct port_range_config *config, struct port_range 
 	range->random = config->random;
 	range->interface = slice_dup(slice_from(config->interface));
 	range->free = calloc(range->pair_count, sizeof(*range->free));
+	range->place = calloc(range->pair_count, sizeof(*range->place));
 	range->resting = calloc(range->pair_count, sizeof(*range->resting));
 	range->owners = calloc(range->pair_count, sizeof(*range->owners));
-	if (!range->interface || !range->free || !range->resting || !range->owners) {
+	if (!range->interface || !range->free || !range->place || !range->resting ||
+	    !range->owners) {
 		port_range_destroy(range);
 		return -ERR_NO_MEMORY;
 	}
 	for (uint16_t i = 0; i < range->pair_count; i++)
-		range->free[i] = i;
+		range->free[i] = range->place[i] = i;
 	range->free_count = range->pair_count;
 	*out = range;
 	return 0;
@@ -66,6 +69,7 @@ void port_range_destroy(struct port_range *range)
 		return;
 	free(range->interface);
 	free(range->free);
+	free(range->place);
 	free(range->resting);
 	free(range->owners);
 	free(range);
@@ -75,10 +79,22 @@ void port_range_destroy(struct port_range *range)
 static void range_wake(struct port_range *range, uint64_t now_ms)
 {
 	while (range->resting_count && range->resting[range->resting_first].until_ms <= now_ms) {
-		range->free[range->free_count++] = range->resting[range->resting_first].pair;
+		uint16_t pair = range->resting[range->resting_first].pair;
+		range->place[pair] = range->free_count;
+		range->free[range->free_count++] = pair;
 		range->resting_first = (uint16_t)((range->resting_first + 1u) % range->pair_count);
 		range->resting_count--;
 	}
+}
+
+static uint16_t take_at(struct port_range *range, uint16_t at, const void *owner)
+{
+	uint16_t pair = range->free[at];
+
+	range->free[at] = range->free[--range->free_count];
+	range->place[range->free[at]] = at;
+	range->owners[pair] = owner;
+	return pair;
 }
 
 int port_range_take(struct port_range *range, uint64_t now_ms, const void *owner,
@@ -88,16 +104,28 @@ int port_range_take(struct port_range *range, uint64_t now_ms, const void *owner
 	if (range->free_count == 0)
 		return -ERR_NO_PORT;
 	uint16_t at = (uint16_t)(random_u64(range->random) % range->free_count);
-	uint16_t pair = range->free[at];
-	range->free[at] = range->free[--range->free_count];
-	range->owners[pair] = owner;
-	*rtp_port = (uint16_t)(range->base + 2u * pair);
+	*rtp_port = (uint16_t)(range->base + 2u * take_at(range, at, owner));
 	return 0;
 }
 
 static uint16_t range_pair(const struct port_range *range, uint16_t port)
 {
 	return (uint16_t)((port - range->base) / 2u);
+}
+
+int port_range_take_port(struct port_range *range, uint64_t now_ms, const void *owner,
+			 uint16_t rtp_port)
+{
+	uint16_t pair = range_pair(range, rtp_port);
+
+	range_wake(range, now_ms);
+	if (rtp_port < range->base || (rtp_port - range->base) % 2 || pair >= range->pair_count)
+		return -ERR_NOT_FOUND;
+	uint16_t at = range->place[pair];
+	if (at >= range->free_count || range->free[at] != pair)
+		return -ERR_NO_PORT;
+	take_at(range, at, owner);
+	return 0;
 }
 
 void port_range_give(struct port_range *range, uint64_t now_ms, uint16_t rtp_port)

@@ -35,6 +35,10 @@ void port_range_destroy(struct port_range *range); /* NULL is fine */
  * kept as the record of who has it. -ERR_NO_PORT. */
 MUST_CHECK int port_range_take(struct port_range *range, uint64_t now_ms, const void *owner,
 			       uint16_t *rtp_port);
+/* The pair of this even port and no other, for a session that had it before. -ERR_NO_PORT: it is in
+ * use or rests; -ERR_NOT_FOUND: it is not of this range. */
+MUST_CHECK int port_range_take_port(struct port_range *range, uint64_t now_ms, const void *owner,
+				    uint16_t rtp_port);
 /* Back into quarantine. The pair must have been taken. */
 void port_range_give(struct port_range *range, uint64_t now_ms, uint16_t rtp_port);
 const void *port_range_owner(const struct port_range *range, uint16_t port); /* NULL = nobody */

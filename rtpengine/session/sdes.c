@@ -6,17 +6,7 @@
 
 #include <stdlib.h>
 #include "control/sdp/attribute.h"
-
-struct sdes {
-	unsigned offered_count, said_count, told_count;
-	bool is_offered;  /* `offered` waits for its answer */
-	bool is_required; /* RTP/SAVP: one of the told ones, or nothing */
-	bool is_used;
-	struct sdes_line offered[SDES_LINES]; /* by its newest SDP */
-	struct sdes_line said[SDES_LINES];    /* by the one in effect */
-	struct sdes_line told[SDES_LINES];    /* by our offer to it */
-	struct sdes_line in, out;             /* in effect */
-};
+#include "rtpengine/session/sdes_private.h"
 
 /* What we offer when nobody says otherwise; the rest can be asked for. */
 static const uint8_t usual[] = {

@@ -2,9 +2,11 @@
  * Its timer wakes once per time-out, looks when a packet last came, and goes to sleep until that
  * packet would be too old: no walk over all calls (media-requirements.md 4.2).
  * SPDX-License-Identifier: Apache-2.0 */
-#include "rtpengine/session/subscription.h"
+#include "rtpengine/session/session.h"
 
 #include <stdlib.h>
+#include "rtpengine/session/keep.h"
+#include "rtpengine/session/subscription.h"
 
 int session_create(struct sessions *sessions, struct slice call_id, uint64_t now_ms,
 		   struct session **out)
@@ -41,6 +43,7 @@ void session_destroy(struct session *session, uint64_t now_ms)
 	while (session->dialogs)
 		dialog_destroy(session->dialogs, now_ms);
 	recording_stop(session);
+	keep_forget(session);
 	wheel_cancel(sessions->wheel, &session->expiry);
 	table_remove(&sessions->by_call_id, &session->link);
 	if (session->prev)
@@ -157,6 +160,7 @@ static void session_note_ended(struct session *session)
 	uint64_t sequence = ++sessions->ended_sequence;
 	struct ended_call *slot = &sessions->ended[sequence % SESSION_ENDED_KEPT];
 
+	keep_forget(session);
 	free(slot->call_id);
 	slot->sequence = sequence;
 	slot->call_id = session->call_id;

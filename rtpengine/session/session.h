@@ -68,9 +68,10 @@ struct side {
 	bool mux_told; /* a=rtcp-mux is in what we last wrote to this side */
 	bool mux;      /* RTP and RTCP share the port, agreed */
 	uint32_t epoch;
-	struct dtmf *dtmf;       /* owned; NULL = no event was ever played */
-	struct sdes *sdes;       /* owned; NULL = no a=crypto either way */
-	struct peering *peering; /* owned; NULL = neither ICE nor DTLS */
+	struct side_resume *resume; /* owned; while it comes back from its record */
+	struct dtmf *dtmf;          /* owned; NULL = no event was ever played */
+	struct sdes *sdes;          /* owned; NULL = no a=crypto either way */
+	struct peering *peering;    /* owned; NULL = neither ICE nor DTLS */
 	struct player
 		*player; /* owned; what this side hears instead of the other; NULL = nothing */
 };
@@ -143,6 +144,8 @@ struct session {
 	uint32_t recording;                 /* of the recorder; 0 = none */
 	bool recording_is_paused;
 	uint64_t hijack_attempts;
+	struct timer keep;           /* when its record is written next */
+	uint64_t kept_hash, kept_ms; /* what was written last, and when; 0 = nothing */
 };
 
 struct local_interface {
@@ -185,8 +188,9 @@ struct sessions {
 	struct sessions_counters counters;
 	struct ended_call ended[SESSION_ENDED_KEPT];
 	uint64_t ended_sequence; /* of the newest; 0 = none yet */
-	char instance[17];
-	struct buf scratch; /* for SDP bodies and messages */
+	char instance[SESSIONS_INSTANCE_LEN + 1];
+	struct keeper *keeper; /* owned; NULL = nothing is kept */
+	struct buf scratch;    /* for SDP bodies and messages */
 };
 
 /* What a command needs; `reply` is filled by it. */
@@ -205,6 +209,9 @@ const struct local_interface *interface_find(const struct sessions *sessions, st
 					     unsigned *index);
 struct port_range *interface_range(const struct sessions *sessions, unsigned interface,
 				   uint8_t family, uint64_t now_ms);
+/* The one with this very address; NULL = none. */
+struct port_range *interface_range_of(const struct sessions *sessions, unsigned interface,
+				      const struct addr *address);
 
 /* session.c */
 MUST_CHECK int session_create(struct sessions *sessions, struct slice call_id, uint64_t now_ms,
@@ -241,6 +248,9 @@ struct stream_kind stream_kind_of(const struct sdp_media *media);
  * the range. */
 MUST_CHECK int side_open(struct stream *stream, int side, uint64_t now_ms,
 			 struct port_range **failed);
+/* The pair it had before: `local` is its RTP port. -ERR_NOT_FOUND, -ERR_NO_PORT. */
+MUST_CHECK int side_reopen(struct stream *stream, int side, uint64_t now_ms,
+			   const struct addr *local);
 void side_close(struct stream *stream, int side, uint64_t now_ms);
 /* Take in what the SDP of `side` says about this stream. */
 MUST_CHECK int side_read(struct stream *stream, int side, const struct sdp_media *media,

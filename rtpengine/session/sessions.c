@@ -4,6 +4,7 @@
 
 #include <stdlib.h>
 #include "rtpengine/session/dtmf.h"
+#include "rtpengine/session/keep.h"
 
 static void interface_free(struct local_interface *interface)
 {
@@ -149,6 +150,7 @@ void sessions_destroy(struct sessions *sessions)
 	if (!sessions)
 		return;
 	datapath_on_punt(sessions->datapath, NULL, NULL);
+	keeper_destroy(sessions);
 	limits_stop(&sessions->limits);
 	while (sessions->first)
 		session_destroy(sessions->first, sessions->first->signal_ms);
@@ -183,6 +185,17 @@ const struct local_interface *interface_find(const struct sessions *sessions, st
 			return &sessions->interfaces[i];
 		}
 	}
+	return NULL;
+}
+
+struct port_range *interface_range_of(const struct sessions *sessions, unsigned interface,
+				      const struct addr *address)
+{
+	const struct local_interface *local = &sessions->interfaces[interface];
+
+	for (size_t i = 0; i < local->range_count; i++)
+		if (addr_equal_ip(port_range_address(local->ranges[i]), address))
+			return local->ranges[i];
 	return NULL;
 }
 
@@ -221,11 +234,13 @@ static void log_flow_event(struct sessions *sessions, const struct datapath_even
 	addr_text(&event->source, source);
 	switch (event->type) {
 	case DATAPATH_SOURCE_LOCKED:
+		keep_soon(session);
 		log_debug(sessions->log, "media.source", "call=%s port=%u kind=%s source=%s",
 			  session->call_id, port, what, source);
 		break;
 	case DATAPATH_SOURCE_MOVED:
 	case DATAPATH_SOURCE_ROAMED:
+		keep_soon(session);
 		log_info(sessions->log, "media.source-moved", "call=%s port=%u kind=%s source=%s",
 			 session->call_id, port, what, source);
 		break;

@@ -39,6 +39,8 @@ struct session_interface {
 /* A call on hold is silent by intent: only what the signalling forgot for an hour is ended. */
 #define SESSIONS_HELD_MS 3600000
 
+#define SESSIONS_INSTANCE_LEN 16
+
 struct sessions_config {
 	struct wheel *wheel;
 	const struct log *log;
@@ -94,7 +96,8 @@ void sessions_set_limits(struct sessions *sessions, uint64_t now_ms,
 void sessions_drain(struct sessions *sessions, bool on); /* no new sessions while it is on */
 uint32_t sessions_count(const struct sessions *sessions);
 const struct sessions_counters *sessions_counters(const struct sessions *sessions);
-const char *sessions_instance(const struct sessions *sessions); /* random, new in each process */
+/* Random; that of the process before when all its sessions came back. */
+const char *sessions_instance(const struct sessions *sessions);
 size_t sessions_range_count(const struct sessions *sessions);
 struct port_range *sessions_range(const struct sessions *sessions, size_t index);
 

@@ -2,6 +2,7 @@
  * SPDX-License-Identifier: Apache-2.0 */
 #include "rtpengine/session/bundle.h"
 #include "rtpengine/session/dtmf.h"
+#include "rtpengine/session/keep.h"
 #include "rtpengine/session/player.h"
 #include "rtpengine/session/subscription.h"
 
@@ -94,6 +95,26 @@ static void ports_close(struct stream *stream, int side, uint64_t now_ms)
 	at->port = 0;
 }
 
+/* The pair is taken already. */
+static int open_at(struct stream *stream, int side, uint64_t now_ms, struct port_range *range,
+		   uint16_t port)
+{
+	struct side *at = &stream->sides[side];
+	struct addr local = *port_range_address(range);
+
+	ports_close(stream, side, now_ms);
+	at->range = range;
+	at->port = port;
+	local.port = port;
+	int err = flow_open(stream, &at->rtp, local);
+	local.port++;
+	if (!err) /* without RTP it stays closed; an audio stream that becomes T.38 may come back */
+		err = flow_open(stream, &at->rtcp, local);
+	if (err)
+		ports_close(stream, side, now_ms);
+	return err;
+}
+
 int side_open(struct stream *stream, int side, uint64_t now_ms, struct port_range **failed)
 {
 	struct side *at = &stream->sides[side];
@@ -111,21 +132,19 @@ int side_open(struct stream *stream, int side, uint64_t now_ms, struct port_rang
 		return 0;
 	uint16_t port;
 	int err = port_range_take(range, now_ms, stream, &port);
-	if (err)
-		return err;
+	return err ? err : open_at(stream, side, now_ms, range, port);
+}
 
-	ports_close(stream, side, now_ms);
-	at->range = range;
-	at->port = port;
-	struct addr local = *port_range_address(range);
-	local.port = port;
-	err = flow_open(stream, &at->rtp, local);
-	local.port++;
-	if (!err) /* without RTP it stays closed; an audio stream that becomes T.38 may come back */
-		err = flow_open(stream, &at->rtcp, local);
-	if (err)
-		ports_close(stream, side, now_ms);
-	return err;
+int side_reopen(struct stream *stream, int side, uint64_t now_ms, const struct addr *local)
+{
+	unsigned interface = stream->dialog->parties[side].interface;
+	struct port_range *range =
+		interface_range_of(stream->dialog->session->all, interface, local);
+
+	if (!range)
+		return -ERR_NOT_FOUND;
+	int err = port_range_take_port(range, now_ms, stream, local->port);
+	return err ? err : open_at(stream, side, now_ms, range, local->port);
 }
 
 void side_close(struct stream *stream, int side, uint64_t now_ms)
@@ -360,6 +379,8 @@ static void protect(const struct stream *stream, int side, unsigned component,
 		strstr(at->now.protocol, "SAVP") != NULL;
 	peering_rule(at->peering, component, rule);
 	sdes_rule(at->sdes, rule);
+	if (at->resume)
+		resume_rule(&at->resume->flows[component - 1], rule);
 }
 
 static void wipe(struct flow_rule *rule)
@@ -493,6 +514,7 @@ void stream_publish(struct stream *stream)
 	const struct dialog *dialog = stream->dialog;
 
 	publish_one(stream);
+	keep_soon(dialog->session);
 	for (unsigned i = 0; i < dialog->stream_count; i++) {
 		struct stream *carried = dialog->streams[i];
 		if (carried != stream && (carried->sides[0].carrier == stream->index ||

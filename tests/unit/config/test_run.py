@@ -143,7 +143,7 @@ def the_back_off_doubles(b):
     b.wait_count("sbc start", 4)
     assert b.end() in (0, 4) # the fourth may be just about to end
     waits = [int(w) for w in re.findall(r"run.restart program=postern-sbc after_ms=(\d+)", b.said())]
-    assert waits[:3] == [100, 200, 400], waits
+    assert waits[:3] == [10, 20, 40], waits
 
 
 def a_half_that_cannot_start_ends_the_run(b):

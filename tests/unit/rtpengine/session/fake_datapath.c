@@ -100,6 +100,16 @@ void datapath_flow_close(struct datapath *datapath, struct flow_id id)
 	datapath->count--;
 }
 
+size_t datapath_flow_srtp(const struct datapath *datapath, struct flow_id id, bool is_outgoing,
+			  struct flow_srtp_index *out, size_t max)
+{
+	const struct fake_flow *flow = fake_flow_of(datapath, id);
+	if (!flow || !flow->index_count || !max)
+		return 0;
+	out[0] = flow->indexes[is_outgoing];
+	return 1;
+}
+
 int datapath_flow_stats(const struct datapath *datapath, struct flow_id id, struct flow_stats *out)
 {
 	const struct fake_flow *flow = fake_flow_of(datapath, id);

@@ -12,7 +12,9 @@ struct fake_flow {
 	struct flow_rule rule;
 	struct flow_bundle bundle; /* what rule.bundle points to */
 	struct flow_stats stats;
-	struct addr locked; /* by datapath_flow_lock() */
+	struct addr locked;                /* by datapath_flow_lock() */
+	struct flow_srtp_index indexes[2]; /* in, out */
+	unsigned index_count;              /* 0 or 1 of each */
 };
 
 struct fake_send {

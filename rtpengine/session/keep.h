@@ -1,0 +1,58 @@
+/* keep.h - sessions beyond the process: each answered one has a record in the store, from which a
+ * relay of the same name that starts later makes it again, with its ports, sources, keys and
+ * indexes. All of it on the control thread; an lcore knows nothing of it, and nothing waits for
+ * the store. SPDX-License-Identifier: Apache-2.0 */
+#pragma once
+#include "control/state/store.h"
+#include "rtpengine/session/session.h"
+
+/* How often the indexes of SRTP are written while they move; more sessions, less often. */
+#define KEEP_CHECKPOINT_MS 2000
+#define KEEP_SOON_MS       100 /* after a change that no command brought: several at once */
+#define KEEP_TTL_S         600
+#define KEEP_REFRESH_MS    (KEEP_TTL_S * 1000 / 2)
+#define KEEP_RATE          1000 /* writes in a second that time alone asks for, at most */
+#define KEEP_SIZE_LIMIT    ((size_t)128 * 1024)
+
+struct keep_config {
+	struct store *store; /* taken over */
+	const char *node;    /* whose records these are; copied */
+	uint16_t node_number;
+	bool is_sealed;     /* what is in the store nobody else can read: keys may go there */
+	bool keeps_ringing; /* sessions without an answer, too */
+};
+
+/* Once, before the first command. */
+MUST_CHECK int sessions_keep(struct sessions *sessions, const struct keep_config *config);
+/* Bring back what the process before had; `done` once the store has given all, or did not within
+ * KEEP_PATIENCE_MS. `done` runs from the loop, never before this returns. */
+#define KEEP_PATIENCE_MS 1000
+typedef void keep_done_fn(void *owner);
+void sessions_revive(struct sessions *sessions, keep_done_fn *done, void *owner);
+struct keep_status {
+	struct store_status store;
+	uint32_t revived, lost; /* sessions, at start */
+	uint64_t written;
+	bool is_sealed;
+};
+bool sessions_keep_status(const struct sessions *sessions, struct keep_status *out);
+
+/* For the rest of this folder; nothing happens without a keeper. */
+void keep_now(struct session *session);    /* a command changed it */
+void keep_soon(struct session *session);   /* something else did */
+void keep_forget(struct session *session); /* it ends */
+void keeper_destroy(struct sessions *sessions);
+
+/* What the datapath knew of a flow. */
+struct flow_resume {
+	struct addr source; /* locked; family 0 = none was */
+	unsigned in_count, out_count;
+	struct flow_srtp_index in[FLOW_SRTP_INITIAL_MAX], out[FLOW_SRTP_INITIAL_MAX];
+};
+struct side_resume {
+	struct addr local;           /* address and RTP port; family 0 = it had no ports */
+	struct flow_resume flows[2]; /* RTP, RTCP */
+	struct ice_state ice;        /* of the agent in use */
+	bool has_ice;
+};
+void resume_rule(const struct flow_resume *resume, struct flow_rule *rule);

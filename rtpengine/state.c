@@ -1,0 +1,57 @@
+/* state.c - sessions beyond the process. SPDX-License-Identifier: Apache-2.0 */
+#include "control/state/redis.h"
+#include "rtpengine/relay.h"
+#include "rtpengine/session/keep.h"
+
+static int create_store(struct relay *relay, struct store **out)
+{
+	const struct config_state *state = &relay->config->state;
+	const struct store_redis_config redis = {
+		.loop = relay->loop,
+		.log = &relay->log,
+		.unix_path = state->server.transport == CONFIG_UNIX ? state->server.path : NULL,
+		.address = state->server.addr,
+		.user = state->user,
+		.password = state->password,
+		.database = state->database,
+	};
+
+	return store_redis_create(&redis, out);
+}
+
+static void on_revived(void *owner)
+{
+	struct relay *relay = owner;
+
+	relay->is_revived = true;
+	loop_stop(relay->loop);
+}
+
+int relay_open_state(struct relay *relay)
+{
+	const struct config *config = relay->config;
+	struct keep_config keep = {
+		.node = config->node,
+		.node_number = (uint16_t)config->node_number,
+		.is_sealed = config->state.key != NULL,
+		.keeps_ringing = config->state.protect == CONFIG_PROTECT_RINGING,
+	};
+
+	if (config->state.store == CONFIG_STORE_MEMORY)
+		return 0;
+	int err = create_store(relay, &keep.store);
+	if (err)
+		return err;
+	err = sessions_keep(relay->sessions, &keep);
+	if (err) {
+		store_destroy(keep.store);
+		return err;
+	}
+	if (!keep.is_sealed)
+		log_warn(&relay->log, "keep.unsealed",
+			 "effect=\"calls with SRTP or ICE do not survive this process\" "
+			 "cure=\"set state.key\"");
+	sessions_revive(relay->sessions, on_revived, relay);
+	loop_run(relay->loop);
+	return relay->is_revived ? 0 : -ERR_CLOSED;
+}
