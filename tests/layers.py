@@ -47,7 +47,7 @@ LIBRARIES = [
     (r"microhttpd\.h", ["control/ng/server_http.c"]),
     (r"seccomp\.h", ["sbc/sandbox.c"]),
     (r"wslay/.*", ["control/ng/server_ws.c", "sbc/transport/websocket.c"]),
-    (r"openssl/.*", ["config/certificate.c", "control/base/digest.c", "control/ng/server_http.c", "rtpengine/ice/hmac.c", "rtpengine/dtls/",
+    (r"openssl/.*", ["config/certificate.c", "control/base/digest.c", "control/state/seal.c", "control/ng/server_http.c", "rtpengine/ice/hmac.c", "rtpengine/dtls/",
                      "sbc/transport/tls_private.h", "sbc/transport/tls_verify.c"]),
     (r"cmocka.*", []),
 ]

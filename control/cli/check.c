@@ -35,6 +35,13 @@ static const char *plural(size_t count)
 	return count == 1 ? "" : "s";
 }
 
+static const char *state_place(const struct config_state *state)
+{
+	if (state->store == CONFIG_STORE_FILE)
+		return state->path;
+	return state->store == CONFIG_STORE_REDIS ? state->server.text : "memory";
+}
+
 static void summary(const struct config *config, const char *path)
 {
 	printf("%s: fine: %zu interface%s, %zu peer%s, %zu route%s; listens on %u UDP and %u TCP "
@@ -48,7 +55,7 @@ static void summary(const struct config *config, const char *path)
 		       config->interfaces[config->phones[i].from].name,
 		       config->peers[config->phones[i].registrar].name);
 	printf("%s; state in %s\n", config->phones_count ? "" : "no phones register",
-	       config->state.store == CONFIG_STORE_REDIS ? config->state.server.text : "memory");
+	       state_place(&config->state));
 }
 
 /* What a running daemon would be given, and what it could not take. */

@@ -29,7 +29,7 @@ void cluster_wipe(struct cluster *cluster)
 /* --- keys --- */
 
 /* RFC 5869: extract, then the one block that is needed of each label. */
-static int derive(const char *secret, const char *label, void *out, size_t len)
+int cluster_derive(const char *secret, const char *label, void *out, size_t len)
 {
 	static const char salt[] = "postern cluster";
 	uint8_t extracted[DIGEST_RAW_MAX];
@@ -47,11 +47,12 @@ static int derive(const char *secret, const char *label, void *out, size_t len)
 
 static int keys_derive(const char *secret, struct identity_keys *out)
 {
-	int err = derive(secret, "token mac", out->token_mac, sizeof(out->token_mac));
+	int err = cluster_derive(secret, "token mac", out->token_mac, sizeof(out->token_mac));
 
 	if (!err)
-		err = derive(secret, "token cipher", out->token_cipher, sizeof(out->token_cipher));
-	return err ? err : derive(secret, "shard", out->shard, sizeof(out->shard));
+		err = cluster_derive(secret, "token cipher", out->token_cipher,
+				     sizeof(out->token_cipher));
+	return err ? err : cluster_derive(secret, "shard", out->shard, sizeof(out->shard));
 }
 
 static void keys_write(const struct identity_keys *keys, char out[KEYS_HEX + 1])

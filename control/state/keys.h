@@ -40,3 +40,5 @@ MUST_CHECK int cluster_join(const struct cluster_config *config, struct random *
 void cluster_wipe(struct cluster *cluster); /* its keys are gone from memory */
 /* Of heartbeats (nodes.h), and looked for when a number is taken. */
 void node_key(uint16_t number, struct buf *out);
+/* A key for one purpose out of `state.key`, at most DIGEST_RAW_MAX bytes. */
+MUST_CHECK int cluster_derive(const char *secret, const char *label, void *out, size_t len);

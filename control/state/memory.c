@@ -158,7 +158,7 @@ static void memory_get(struct store *store, struct slice key, store_done_fn *don
 		store_answer(done, owner, handle, -ERR_NOT_FOUND);
 		return;
 	}
-	done(owner, handle, &(struct store_reply){.value = entry_value(entry)});
+	store_answer_value(store, done, owner, handle, entry_value(entry));
 }
 
 static void memory_put_owned(struct store *store, struct slice key, struct slice value,
@@ -196,8 +196,7 @@ static void memory_take(struct store *store, struct slice key, uint16_t node, ui
 		return;
 	}
 	record_head_take(entry->bytes + entry->key_len, node, seen + 1);
-	if (done)
-		done(owner, handle, &(struct store_reply){.value = entry_value(entry)});
+	store_answer_value(store, done, owner, handle, entry_value(entry));
 }
 
 /* The keys first: what `each` does may change the table. */
@@ -231,7 +230,7 @@ static void memory_scan(struct store *store, struct slice prefix, store_each_fn 
 		struct slice key = {keys.data + at + sizeof(len), len};
 		struct entry *entry = entry_find(memory, key, siphash(key, memory->hash_key));
 		if (entry)
-			goes_on = each(owner, key, entry_value(entry));
+			goes_on = store_each(store, each, owner, key, entry_value(entry));
 	}
 	buf_free(&keys);
 	store_answer(done, owner, handle, err);

@@ -75,18 +75,19 @@ static void put_answered(struct redis *redis, const struct redis_command *comman
 static void get_answered(struct redis *redis, const struct redis_command *command,
 			 const struct redis_answer *answer)
 {
-	struct store_reply reply = {.value = SLICE_NONE};
-	if (answer->kind == ANSWER_VALUE)
-		reply.value = answer->text;
-	else
-		reply.err = answer->kind == ANSWER_NIL ? -ERR_NOT_FOUND : -ERR_REFUSED;
+	int err = answer->kind == ANSWER_NIL ? -ERR_NOT_FOUND : -ERR_REFUSED;
 	/* One key of a wrong type says nothing about the others: the state stays. */
-	if (reply.err == -ERR_REFUSED && redis->status.errors++ % 1024 == 0)
+	if (answer->kind == ANSWER_ERROR && redis->status.errors++ % 1024 == 0)
 		log_warn(redis->log, "store.get_refused",
 			 "server=%s reason=\"%.*s\" errors=%" PRIu64, redis->status.server,
 			 SLICE_ARG(answer->text), redis->status.errors);
-	if (!command->given_up && command->done)
-		command->done(command->owner, command->handle, &reply);
+	if (command->given_up)
+		return;
+	if (answer->kind == ANSWER_VALUE)
+		store_answer_value(&redis->store, command->done, command->owner, command->handle,
+				   answer->text);
+	else
+		store_answer(command->done, command->owner, command->handle, err);
 }
 
 /* Of the verbs that look at the owner: 1, or the value; 0 when it is another one's. */

@@ -96,7 +96,8 @@ static void value_answered(struct redis *redis, const struct redis_answer *answe
 
 	walk->values--;
 	if (answer->kind == ANSWER_VALUE && !walk->is_enough)
-		walk->is_enough = !walk->each(walk->owner, key, answer->text);
+		walk->is_enough =
+			!store_each(&redis->store, walk->each, walk->owner, key, answer->text);
 	if (walk->is_active && walk->values == 0)
 		portion_over(redis);
 }

@@ -9,9 +9,11 @@
 #define STORE_VALUE_LIMIT ((size_t)512 * 1024)
 
 struct store;
+struct seal;
 
 struct store_reply {
-	/* 0; -ERR_NOT_FOUND (get, take), -ERR_TIMEOUT, -ERR_CLOSED, -ERR_BUSY, -ERR_REFUSED (the
+	/* 0; -ERR_NOT_FOUND (get, take), -ERR_MALFORMED (get, take: sealed with another key, or
+	 * forged), -ERR_TIMEOUT, -ERR_CLOSED, -ERR_BUSY, -ERR_REFUSED (the
 	 * server answers with an error); -ERR_DENIED (put_owned, take): another one's. */
 	int err;
 	struct slice value; /* of a get or take; valid only during the call */
@@ -50,6 +52,7 @@ struct store_status {
 	uint64_t unprotected;  /* puts that failed, were refused or came late */
 	uint64_t timeouts;     /* of any verb */
 	uint64_t errors;       /* error replies */
+	uint64_t refused;      /* values that could not be unsealed: forged, or another key's */
 	uint64_t denied;       /* owned puts and takes of what is another one's */
 	uint64_t forgotten;    /* deletes given up: too many while away; their keys end by TTL */
 	uint64_t connects;
@@ -59,6 +62,9 @@ struct store_status {
 	uint64_t bytes;
 };
 
+/* From here on values that begin with a head (record_head.h) are sealed (seal.h); those that are
+ * read must be. The store takes the seal. */
+void store_seal(struct store *store, struct seal *seal);
 void store_destroy(struct store *store); /* NULL is fine; sends what it can without waiting */
 /* `done` may be NULL. ttl_s > 0. */
 void store_put(struct store *store, struct slice key, struct slice value, uint32_t ttl_s,
@@ -106,6 +112,7 @@ struct store_verbs {
 };
 struct store {
 	const struct store_verbs *verbs;
+	struct seal *seal; /* NULL = values are written as they are */
 	store_return_fn *on_return;
 	void *on_return_owner;
 };

@@ -1,8 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "sbc/call/core.h"
 #include <stdlib.h>
-#include "control/state/memory.h"
-#include "control/state/redis.h"
 #include "sbc/call/takeover.h"
 #include "sbc/registration/trunk.h"
 #include "sbc/route/refuse.h"
@@ -125,30 +123,6 @@ static void on_orphan_response(void *owner, const struct message *response,
 	calls_stray(core->calls, response, path);
 }
 
-static int create_store(struct worker *worker, struct store **out)
-{
-	const struct config_state *state = &worker->config->state;
-
-	if (state->store == CONFIG_STORE_MEMORY) {
-		struct store_memory_config memory = {.wheel = worker->wheel,
-						     .random = worker->random};
-		return store_memory_create(&memory, out);
-	}
-	struct store_redis_config redis = {
-		.loop = worker->loop,
-		.log = worker->log,
-		.unix_path = state->server.transport == CONFIG_UNIX ? state->server.path : NULL,
-		.address = state->server.addr,
-		.user = state->user,
-		.password = state->password,
-		.database = state->database,
-		/* one heartbeat a node */
-		.node = worker->index == 0 ? worker->config->node : NULL,
-		.epoch = 1,
-	};
-	return store_redis_create(&redis, out);
-}
-
 static bool is_lasting(const struct config *config)
 {
 	return config->state.store != CONFIG_STORE_MEMORY;
@@ -196,7 +170,7 @@ static int core_start(struct worker *worker, void **out)
 
 	core->worker = worker;
 	const struct shared *shared = worker->shared;
-	int err = create_store(worker, &core->store);
+	int err = core_open_store(worker, &core->store);
 	if (!err)
 		err = leaks_create(worker->config, &core->leaks);
 	if (!err)

@@ -23,6 +23,8 @@ struct core {
 
 /* For workers_create(). */
 struct worker_handlers core_handlers(void);
+/* core_store.c: the store that the configuration names, sealed with its key. */
+MUST_CHECK int core_open_store(struct worker *worker, struct store **out);
 /* Commands are posted as these; the worker calls run() with its core. */
 struct core_command {
 	void (*run)(struct core_command *command, struct core *core);
