@@ -216,11 +216,6 @@ static void interface_check(struct loaded *loaded, const struct raw_interface *i
 		finding_note(&loaded->findings, PLACE_NONE,
 			     "add domains: {example.com: {registrar: local}}");
 	}
-	if (public->media.port_count > 1 && form_is_later(loaded, "several ranges"))
-		finding_error(
-			&loaded->findings,
-			value_place(loaded, &public->media.ports[1], interface->node),
-			"more than one range of media ports is not supported by this version");
 }
 
 /* --- peers ---------------------------------------------------------------------------------------

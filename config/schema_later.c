@@ -6,7 +6,6 @@
 static bool is_marked(const char *form)
 {
 	static const char *const later[] = {
-		"several ranges",  /* interfaces: media.ports */
 		"several servers", /* state: servers, of Redis */
 	};
 

@@ -37,25 +37,38 @@ static void on_stop(void *owner, int signum)
 	loop_stop(relay->loop);
 }
 
+/* One for each range of ports. */
+static struct datapath_interface *datapath_interfaces(const struct config *config, size_t *count)
+{
+	size_t n = 0, ranges = 0;
+
+	for (size_t i = 0; i < config->interface_count; i++)
+		ranges += config->interfaces[i].media.port_count;
+	struct datapath_interface *interfaces = calloc(ranges, sizeof(*interfaces));
+	for (size_t i = 0; i < config->interface_count && interfaces; i++) {
+		const struct config_interface *from = &config->interfaces[i];
+		for (size_t j = 0; j < from->media.port_count; j++)
+			interfaces[n++] = (struct datapath_interface){
+				.name = from->name,
+				.addresses = from->media.addresses,
+				.address_count = from->media.address_count,
+				.first_port = from->media.ports[j].first,
+				.last_port = from->media.ports[j].last,
+			};
+	}
+	*count = n;
+	return interfaces;
+}
+
 static int open_datapath(struct relay *relay)
 {
 	const struct config *config = relay->config;
-	struct datapath_interface *interfaces =
-		calloc(config->interface_count, sizeof(*interfaces));
+	size_t count;
+	struct datapath_interface *interfaces = datapath_interfaces(config, &count);
 	char why[DATAPATH_WHY_SIZE] = "";
 
 	if (!interfaces)
 		return -ERR_NO_MEMORY;
-	for (size_t i = 0; i < config->interface_count; i++) {
-		const struct config_interface *from = &config->interfaces[i];
-		interfaces[i] = (struct datapath_interface){
-			.name = from->name,
-			.addresses = from->addresses,
-			.address_count = from->address_count,
-			.first_port = from->media.ports[0].first,
-			.last_port = from->media.ports[0].last,
-		};
-	}
 	static const enum datapath_driver drivers[] = {
 		[CONFIG_DRIVER_AUTO] = DATAPATH_AUTO,
 		[CONFIG_DRIVER_AF_XDP] = DATAPATH_AF_XDP,
@@ -69,7 +82,7 @@ static int open_datapath(struct relay *relay)
 	};
 	struct datapath_config datapath = {
 		.interfaces = interfaces,
-		.interface_count = config->interface_count,
+		.interface_count = count,
 		.driver = drivers[config->dataplane.driver],
 		.pci_address = config->dataplane.pci_address,
 		.cores = config->dataplane.cores,

@@ -5,23 +5,28 @@
 
 struct session_interface *settings_interfaces(const struct config *config)
 {
+	static const enum session_source sources[] = {
+		[CONFIG_SOURCE_SDP_ONLY] = SESSION_SOURCE_SDP_ONLY,
+		[CONFIG_SOURCE_LEARN_ONCE] = SESSION_SOURCE_LEARN_ONCE,
+		[CONFIG_SOURCE_ICE] = SESSION_SOURCE_ICE,
+		[CONFIG_SOURCE_SECURE] = SESSION_SOURCE_SECURE,
+	};
 	struct session_interface *interfaces = calloc(config->interface_count, sizeof(*interfaces));
 
 	for (size_t i = 0; interfaces && i < config->interface_count; i++) {
 		const struct config_interface *from = &config->interfaces[i];
 		interfaces[i] = (struct session_interface){
 			.name = from->name,
-			.addresses = from->addresses,
-			.address_count = from->address_count,
+			.addresses = from->media.addresses,
+			.address_count = from->media.address_count,
 			.advertise = from->advertise_addr,
-			.first_port = from->media.ports[0].first,
-			.last_port = from->media.ports[0].last,
 			.idle_timeout_ms = from->media.idle_timeout_ms,
-			.source_signalled = from->media.source == CONFIG_SOURCE_SDP_ONLY,
-			.source_by_ice = from->media.source == CONFIG_SOURCE_ICE,
-			.source_is_secure = from->media.source == CONFIG_SOURCE_SECURE,
+			.source = sources[from->media.source],
 			.dscp = from->media.dscp,
 		};
+		for (size_t j = 0; j < from->media.port_count && j < SESSION_MAX_RANGES; j++)
+			interfaces[i].ports[interfaces[i].port_count++] = (struct session_ports){
+				from->media.ports[j].first, from->media.ports[j].last};
 	}
 	return interfaces;
 }

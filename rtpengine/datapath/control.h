@@ -21,7 +21,7 @@ struct rte_rcu_qsbr;
 struct poller;
 struct eal;
 
-#define RANGES_MAX 4 /* media ranges of one address (interfaces that share it) */
+#define RANGES_MAX 8 /* media ranges of one address (interfaces that share it) */
 #define DEVICE_FDS 64
 
 struct port_range {

@@ -3,7 +3,7 @@
 #pragma once
 #include <linux/types.h>
 
-#define FILTER_RANGES_MAX 4
+#define FILTER_RANGES_MAX 8
 
 struct filter_address {
 	__u32 family;  /* 4 or 6 */

@@ -16,6 +16,7 @@ int dialog_create(struct session *session, uint64_t now_ms, struct dialog **out)
 	for (int side = 0; side < 2; side++) {
 		dialog->parties[side].created_ms = now_ms;
 		dialog->parties[side].dscp = -1;
+		dialog->parties[side].idle_timeout_ms = -1;
 	}
 	struct dialog **at = &session->dialogs;
 	while (*at)

@@ -127,6 +127,13 @@ static int set_parties(struct offer *offer)
 		offer->dialog->parties[0].dscp = options->dscp;
 		offer->dialog->parties[1].dscp = options->dscp;
 	}
+	for (int i = 0; i < 2; i++) { /* who made the offer first, as in `direction` */
+		struct party *party = &offer->dialog->parties[i ? offer->to : offer->from];
+		if (options->source[i])
+			party->source = options->source[i];
+		if (options->idle_timeout_ms[i] >= 0)
+			party->idle_timeout_ms = options->idle_timeout_ms[i];
+	}
 	if (to->media_address.family && to->media_address.family != to->family) {
 		command_error(offer->command, "media-address is not an %s address",
 			      family_text(to->family));
@@ -382,6 +389,8 @@ static void undo(struct offer *offer, bool dialog_is_new)
 		party->family = offer->before[side].family;
 		party->media_address = offer->before[side].media_address;
 		party->dscp = offer->before[side].dscp;
+		party->source = offer->before[side].source;
+		party->idle_timeout_ms = offer->before[side].idle_timeout_ms;
 	}
 }
 

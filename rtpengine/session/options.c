@@ -140,6 +140,51 @@ static void each_direction(void *owner, struct slice word)
 		options->interface_to = word;
 }
 
+static void each_source(void *owner, struct slice word)
+{
+	static const struct {
+		const char *name;
+		enum session_source source;
+	} words[] = {{"default", SESSION_SOURCE_UNSAID},
+		     {"learn-once", SESSION_SOURCE_LEARN_ONCE},
+		     {"sdp-only", SESSION_SOURCE_SDP_ONLY},
+		     {"ice", SESSION_SOURCE_ICE},
+		     {"secure", SESSION_SOURCE_SECURE}};
+	struct options *options = ((struct reader *)owner)->options;
+	unsigned n = options->source_count++;
+
+	for (size_t i = 0; i < sizeof(words) / sizeof(words[0]) && n < 2; i++) {
+		if (!ng_name_equal(word, slice_from(words[i].name)))
+			continue;
+		options->source[n] = words[i].source;
+		return;
+	}
+	refuse(options, "media-source", word);
+}
+
+static void read_sources(struct reader *reader, const struct ng_value *value)
+{
+	ng_each_string(value, each_source, reader);
+}
+
+/* In ms; "default" leaves one as it is. */
+static void each_idle(void *owner, struct slice word)
+{
+	struct options *options = ((struct reader *)owner)->options;
+	unsigned n = options->idle_count++;
+	uint64_t ms;
+
+	if (n < 2 && slice_to_u64(word, 86400000, &ms) == 0)
+		options->idle_timeout_ms[n] = (int64_t)ms;
+	else if (n >= 2 || !ng_name_equal(word, SLICE("default")))
+		refuse(options, "media-timeout", word);
+}
+
+static void read_idle(struct reader *reader, const struct ng_value *value)
+{
+	ng_each_string(value, each_idle, reader);
+}
+
 /* "IP4", "192.0.2.1" in two words, or the address alone. */
 static void each_received(void *owner, struct slice word)
 {
@@ -271,6 +316,8 @@ static const struct key keys[] = {
 	{ "interface", NULL, read_interface, NULL, 0 },
 	{ "TOS", NULL, read_tos, NULL, 0 },
 	{ "delete-delay", NULL, read_delete_delay, NULL, 0 },
+	{ "media-source", NULL, NULL, read_sources, 0 }, /* ours, like the next */
+	{ "media-timeout", NULL, NULL, read_idle, 0 },
 	{ "codec", NULL, NULL, read_codecs, 0 },
 	{ "sdp-attr", NULL, NULL, read_attributes, 0 },
 	{ "sdp-media-remove", NULL, NULL, read_removed_media, 0 },
@@ -397,6 +444,7 @@ void options_read(const struct log *log, const struct ng_request *request, struc
 	memset(out, 0, sizeof(*out));
 	out->dscp = -1;
 	out->delete_delay_s = -1;
+	out->idle_timeout_ms[0] = out->idle_timeout_ms[1] = -1;
 	/* The string first: what is a key of its own in the request has the last word. */
 	read_flags_string(&reader, ng_get_string(dict, "rtpp-flags"));
 	for (const struct ng_value *value = ng_first(dict); value; value = value->next)

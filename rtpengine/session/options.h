@@ -8,6 +8,7 @@
 #include "rtpengine/session/edits.h"
 #include "rtpengine/session/sdes.h"
 #include "rtpengine/session/options_peering.h"
+#include "rtpengine/session/sessions.h"
 
 enum options_bit {
 	OPTION_REPLACE_ORIGIN = 1u << 0,      /* o= carries our address */
@@ -57,6 +58,10 @@ struct options {
 	int64_t delete_delay_s;    /* -1 = not given */
 	uint32_t bits;             /* enum options_bit */
 	unsigned direction_count;
+	/* Of who made the offer, and of the other. */
+	enum session_source source[2]; /* SESSION_SOURCE_UNSAID = not given */
+	int64_t idle_timeout_ms[2];    /* -1 = not given */
+	unsigned source_count, idle_count;
 	struct edits edits;
 	struct options_sdes sdes;
 	struct options_peering peering;

@@ -127,8 +127,7 @@ static uint32_t session_idle_ms(const struct session *session)
 
 	for (const struct dialog *dialog = session->dialogs; dialog; dialog = dialog->next) {
 		for (int side = 0; side < 2; side++) {
-			uint32_t one = session->all->interfaces[dialog->parties[side].interface]
-					       .idle_timeout_ms;
+			uint32_t one = party_idle_ms(dialog, side);
 			if (one && (!idle_ms || one < idle_ms))
 				idle_ms = one;
 		}

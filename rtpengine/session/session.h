@@ -103,11 +103,13 @@ struct party {
 	unsigned alias_count;
 	unsigned interface;
 	uint8_t family;
-	struct addr media_address; /* asked for its SDP; family 0 = ours */
-	int dscp;                  /* -1 = of the interface */
-	char *label;               /* NULL = none given */
-	char *sdp;                 /* its last body, as received; NULL = none yet */
-	uint8_t blocks;            /* enum session_block, of what it sends */
+	struct addr media_address;  /* asked for its SDP; family 0 = ours */
+	int dscp;                   /* -1 = of the interface */
+	enum session_source source; /* said for this party */
+	int64_t idle_timeout_ms;    /* the same; -1 = of the interface, 0 = never */
+	char *label;                /* NULL = none given */
+	char *sdp;                  /* its last body, as received; NULL = none yet */
+	uint8_t blocks;             /* enum session_block, of what it sends */
 	uint64_t created_ms;
 	/* The o= and s= first written to this party, and the version counted from there. */
 	char *origin_username, *origin_session_id;
@@ -150,11 +152,11 @@ struct session {
 
 struct local_interface {
 	char *name;
-	struct port_range **ranges; /* one per address */
+	struct port_range **ranges; /* of each address, all of them */
 	size_t range_count;
 	struct addr advertise;
 	uint32_t idle_timeout_ms;
-	bool source_signalled, source_by_ice, source_is_secure;
+	enum session_source source;
 	uint8_t dscp;
 };
 
@@ -273,6 +275,20 @@ static inline struct side *side_transport(const struct stream *stream, int side)
 static inline bool side_is_carried(const struct stream *stream, int side)
 {
 	return stream->sides[side].carrier != stream->index;
+}
+
+static inline enum session_source party_source(const struct dialog *dialog, int side)
+{
+	const struct party *party = &dialog->parties[side];
+	return party->source ? party->source
+			     : dialog->session->all->interfaces[party->interface].source;
+}
+static inline uint32_t party_idle_ms(const struct dialog *dialog, int side)
+{
+	const struct party *party = &dialog->parties[side];
+	return party->idle_timeout_ms >= 0
+		       ? (uint32_t)party->idle_timeout_ms
+		       : dialog->session->all->interfaces[party->interface].idle_timeout_ms;
 }
 
 /* rewrite.c */

@@ -34,9 +34,7 @@ static void sessions_free(struct sessions *sessions)
 static void set_policy(struct local_interface *interface, const struct session_interface *config)
 {
 	interface->idle_timeout_ms = config->idle_timeout_ms;
-	interface->source_signalled = config->source_signalled;
-	interface->source_by_ice = config->source_by_ice;
-	interface->source_is_secure = config->source_is_secure;
+	interface->source = config->source;
 	interface->dscp = config->dscp;
 }
 
@@ -45,17 +43,19 @@ static int add_interface(struct sessions *sessions, const struct session_interfa
 	struct local_interface *interface = &sessions->interfaces[sessions->interface_count++];
 
 	interface->name = slice_dup(slice_from(config->name));
-	interface->ranges = calloc(config->address_count, sizeof(*interface->ranges));
+	interface->ranges =
+		calloc(config->address_count * config->port_count, sizeof(*interface->ranges));
 	interface->advertise = config->advertise;
 	set_policy(interface, config);
 	if (!interface->name || !interface->ranges)
 		return -ERR_NO_MEMORY;
-	for (size_t i = 0; i < config->address_count; i++) {
+	for (size_t i = 0; i < config->address_count * config->port_count; i++) {
+		const struct session_ports *ports = &config->ports[i % config->port_count];
 		struct port_range_config range = {
 			.interface = config->name,
-			.address = config->addresses[i],
-			.first = config->first_port,
-			.last = config->last_port,
+			.address = config->addresses[i / config->port_count],
+			.first = ports->first,
+			.last = ports->last,
 			.quarantine_ms = config->quarantine_ms,
 			.random = sessions->random,
 		};
@@ -98,7 +98,7 @@ int sessions_create(const struct sessions_config *config, uint64_t now_ms, struc
 {
 	size_t ranges = 0;
 	for (size_t i = 0; i < config->interface_count; i++)
-		ranges += config->interfaces[i].address_count;
+		ranges += config->interfaces[i].address_count * config->interfaces[i].port_count;
 	if (!ranges)
 		return -ERR_INVALID;
 

@@ -15,6 +15,20 @@
 
 struct sessions;
 
+struct session_ports { /* both ends included */
+	uint16_t first, last;
+};
+#define SESSION_MAX_RANGES 8
+
+/* From where media is admitted (flow.h says how). */
+enum session_source {
+	SESSION_SOURCE_UNSAID,     /* for a party: as its interface */
+	SESSION_SOURCE_LEARN_ONCE, /* the SDP's address, or one confirmed once */
+	SESSION_SOURCE_SDP_ONLY,
+	SESSION_SOURCE_ICE,    /* only from where ICE has confirmed */
+	SESSION_SOURCE_SECURE, /* only what SRTP has authenticated */
+};
+
 /* One media interface; a peer is put on it by name ("direction"). */
 struct session_interface {
 	const char *name;
@@ -22,14 +36,13 @@ struct session_interface {
 	size_t address_count;
 	/* What SDP says instead of the address of that family (1:1 NAT); family 0 = the address. */
 	struct addr advertise;
-	uint16_t first_port; /* media range, both ends included */
-	uint16_t last_port;
+	/* On each address; a stream goes where most is free. */
+	struct session_ports ports[SESSION_MAX_RANGES];
+	size_t port_count;
 	uint32_t quarantine_ms;   /* 0 = PORTS_QUARANTINE_MS */
 	uint32_t idle_timeout_ms; /* a call without any packet ends; 0 = as if on hold */
-	bool source_signalled;    /* media only from where the SDP says; false = may be learned */
-	bool source_by_ice;       /* only from where ICE has confirmed */
-	bool source_is_secure;    /* only what SRTP has authenticated */
-	uint8_t dscp;             /* 0 to 63 */
+	enum session_source source;
+	uint8_t dscp; /* 0 to 63 */
 };
 
 /* How long a side may take to speak first, where its interface has no idle time-out. */

@@ -197,12 +197,11 @@ static bool is_multicast_or_broadcast(const struct addr *addr)
 	       (addr->family == AF_INET && addr->v4.s_addr == INADDR_BROADCAST);
 }
 
-static void read_natted(struct side_media *out, const struct options *options,
-			const struct local_interface *local)
+static void read_natted(struct side_media *out, const struct options *options, bool is_exact)
 {
 	out->received = options->received_from;
 	out->received.port = 0;
-	if (out->received.family != out->rtp.family || local->source_signalled ||
+	if (out->received.family != out->rtp.family || is_exact ||
 	    addr_equal_ip(&out->received, &out->rtp))
 		return;
 	/* Told by the client; or plain to see: private in the SDP, public outside. */
@@ -272,8 +271,7 @@ int side_read(struct stream *stream, int side, const struct sdp_media *media,
 	*why = "unusable address in a=rtcp";
 	if (kind.is_rtp && is_multicast_or_broadcast(&read.rtcp))
 		return -ERR_MALFORMED;
-	unsigned interface = stream->dialog->parties[side].interface;
-	read_natted(&read, options, &stream->dialog->session->all->interfaces[interface]);
+	read_natted(&read, options, party_source(stream->dialog, side) == SESSION_SOURCE_SDP_ONLY);
 	*out = read;
 	return 0;
 }
@@ -301,18 +299,19 @@ static struct flow_source side_source(const struct stream *stream, int side, str
 {
 	const struct side *at = &stream->sides[side];
 	const struct dialog *dialog = stream->dialog;
-	const struct local_interface *local =
-		&dialog->session->all->interfaces[dialog->parties[side].interface];
-	bool exact = local->source_signalled || (at->now.bits & OPTION_STRICT_SOURCE);
+	enum session_source asked = party_source(dialog, side);
+	uint32_t idle_ms = party_idle_ms(dialog, side);
+	bool exact = asked == SESSION_SOURCE_SDP_ONLY || (at->now.bits & OPTION_STRICT_SOURCE);
 	struct flow_source source = {
 		.mode = exact ? FLOW_SOURCE_EXACT : FLOW_SOURCE_LEARN,
 		.epoch = at->epoch,
 		/* A side that has not spoken for so long has ended its call by then. */
-		.window_ms = local->idle_timeout_ms ? local->idle_timeout_ms : SESSIONS_LEARN_MS,
+		.window_ms = idle_ms ? idle_ms : SESSIONS_LEARN_MS,
 	};
 
 	source.expected[0] = at->now.is_natted ? at->now.received : expected;
-	if (!source.expected[0].family || (local->source_by_ice && !peering_has_ice(at->peering)))
+	if (!source.expected[0].family ||
+	    (asked == SESSION_SOURCE_ICE && !peering_has_ice(at->peering)))
 		source.mode = FLOW_SOURCE_CLOSED;
 	return source;
 }
@@ -372,11 +371,8 @@ static void protect(const struct stream *stream, int side, unsigned component,
 {
 	const struct side *at = &stream->sides[side];
 
-	const struct party *party = &stream->dialog->parties[side];
-
-	rule->needs_srtp =
-		stream->dialog->session->all->interfaces[party->interface].source_is_secure ||
-		strstr(at->now.protocol, "SAVP") != NULL;
+	rule->needs_srtp = party_source(stream->dialog, side) == SESSION_SOURCE_SECURE ||
+			   strstr(at->now.protocol, "SAVP") != NULL;
 	peering_rule(at->peering, component, rule);
 	sdes_rule(at->sdes, rule);
 	if (at->resume)

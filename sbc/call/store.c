@@ -151,8 +151,7 @@ int record_fill(struct arena *arena, struct call *call, struct call_record *reco
 		record->relay = slice_from(relay.name);
 		record->relay_instance = slice_from(relay.instance);
 	}
-	record->media_idle_ms =
-		config->interfaces[call->legs[CALLER].interface].media.idle_timeout_ms;
+	record->media_idle_ms = leg_media(call, CALLER).policy->idle_timeout_ms;
 	record->caller = call->caller;
 	record->callee = call->callee;
 	record->source = call->legs[CALLER].path.remote;
@@ -311,11 +310,10 @@ static bool is_on_hold(struct call *call)
  * has. The shorter of both sides' is the relay's rule too. */
 void record_media_lost(struct call *call)
 {
-	const struct config *config = call->calls->worker->config;
 	uint32_t idle_ms = 0;
 
 	for (uint8_t leg = 0; leg < LEGS; leg++) {
-		uint32_t one = config->interfaces[call->legs[leg].interface].media.idle_timeout_ms;
+		uint32_t one = leg_media(call, leg).policy->idle_timeout_ms;
 		if (one && (!idle_ms || one < idle_ms))
 			idle_ms = one;
 	}

@@ -151,6 +151,43 @@ static void add_bundle(struct arena *arena, struct ng_value *dict, const struct 
 		add(arena, list, "reject");
 }
 
+static const struct config_media *own_of(const struct config *config, const struct media_end *end)
+{
+	return &config->interfaces[end->interface].media;
+}
+
+void policy_add_limits(struct arena *arena, struct ng_value *dict, const struct config *config,
+		       const struct media_end *from, const struct media_end *to)
+{
+	static const char *const words[] = {
+		[CONFIG_SOURCE_SDP_ONLY] = "sdp-only",
+		[CONFIG_SOURCE_LEARN_ONCE] = "learn-once",
+		[CONFIG_SOURCE_ICE] = "ice",
+		[CONFIG_SOURCE_SECURE] = "secure",
+	};
+	const struct media_end *const ends[] = {from, to};
+	struct ng_value *sources = NULL, *idles = NULL;
+	bool source_differs = false, idle_differs = false;
+
+	for (size_t i = 0; i < 2; i++) {
+		const struct config_media *media = policy_of(config, ends[i]);
+		const struct config_media *own = own_of(config, ends[i]);
+		source_differs = source_differs || media->source != own->source;
+		idle_differs = idle_differs || media->idle_timeout_ms != own->idle_timeout_ms;
+	}
+	if (source_differs)
+		sources = ng_dict_add_list(arena, dict, "media-source");
+	if (idle_differs)
+		idles = ng_dict_add_list(arena, dict, "media-timeout");
+	for (size_t i = 0; i < 2; i++) {
+		const struct config_media *media = policy_of(config, ends[i]);
+		if (sources)
+			add(arena, sources, words[media->source]);
+		if (idles)
+			add(arena, idles, arena_printf(arena, "%u", media->idle_timeout_ms));
+	}
+}
+
 void policy_offer(struct arena *arena, struct ng_value *dict, const struct config_media *from,
 		  const struct config_media *to, struct slice sdp)
 {

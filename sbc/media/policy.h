@@ -15,5 +15,9 @@ void policy_offer(struct arena *arena, struct ng_value *dict, const struct confi
 		  const struct config_media *to, struct slice sdp);
 /* It needs mids in what it is offered (RFC 9143). */
 bool policy_offers_bundle(const struct config_media *to);
+/* Source rule and idle time-out of a peer, where they are not those of its interface, which the
+ * relay knows. */
+void policy_add_limits(struct arena *arena, struct ng_value *dict, const struct config *config,
+		       const struct media_end *from, const struct media_end *to);
 /* Of its answer, which goes to `to`. */
 void policy_answer(struct arena *arena, struct ng_value *dict, const struct config_media *to);

@@ -50,14 +50,14 @@ static void world_start(struct world *world)
 		{.name = "lan",
 		 .addresses = &lan,
 		 .address_count = 1,
-		 .first_port = 20000,
-		 .last_port = 20039,
+		 .ports = {{20000, 20039}},
+		 .port_count = 1,
 		 .idle_timeout_ms = 60000},
 		{.name = "wan",
 		 .addresses = wan,
 		 .address_count = 2,
-		 .first_port = 30000,
-		 .last_port = 30039,
+		 .ports = {{30000, 30039}},
+		 .port_count = 1,
 		 .idle_timeout_ms = 60000},
 	};
 	world->now_ms = 1000;

@@ -4,6 +4,7 @@
 
 #include <setjmp.h>
 #include <stdarg.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <cmocka.h>
 
@@ -315,6 +316,88 @@ static void the_wrong_family_is_refused(void **state)
 		    "192.168.1.1:5000");
 }
 
+static void a_party_may_have_a_rule_of_its_own(void **state)
+{
+	struct bench *b = *state;
+	char *offer = bench_sdp(b, "10.0.0.20", 4000, "");
+	char *answer = bench_sdp(b, "198.51.100.7", 5000, "");
+	struct fake_flow *wan;
+
+	ask_ok(bench_ask(b, "offer", "call-id", "c", "from-tag", "a", "direction[]", "lan,wan",
+			 "media-source[]", "default,sdp-only", "media-timeout[]", "default,20000",
+			 "sdp", offer, NULL));
+	ask_ok(bench_answer(b, "c", "a b", answer, ""));
+	wan = fake_flow_at(&b->datapath, WAN, 30000);
+	assert_int_equal(wan->rule.source.mode, FLOW_SOURCE_EXACT);
+	assert_int_equal(wan->rule.source.window_ms, 20000);
+	assert_int_equal(fake_flow_at(&b->datapath, LAN, 20000)->rule.source.mode,
+			 FLOW_SOURCE_LEARN);
+	/* the next offer says nothing: it stays */
+	ask_ok(bench_offer(b, "c", "a b", offer, DIRECTION));
+	ask_ok(bench_answer(b, "c", "a b", answer, ""));
+	assert_int_equal(wan->rule.source.mode, FLOW_SOURCE_EXACT);
+	bench_advance(b, 19000);
+	assert_string_equal(bench_text(bench_ask(b, "query", "call-id", "c", NULL), "result"),
+			    "ok");
+	bench_advance(b, 2000); /* the interface would have waited a minute */
+	assert_string_equal(bench_text(bench_ask(b, "query", "call-id", "c", NULL), "result"),
+			    "error");
+	/* secure closes what comes in clear; a word that is none is an error */
+	ask_ok(bench_ask(b, "offer", "call-id", "d", "from-tag", "a", "direction[]", "lan,wan",
+			 "media-source[]", "learn-once,secure", "sdp", offer, NULL));
+	ask_ok(bench_answer(b, "d", "a b", answer, ""));
+	for (unsigned port = 30000; !(wan = fake_flow_at(&b->datapath, WAN, port)) && port < 30100;)
+		port += 2;
+	assert_true(wan && wan->rule.needs_srtp);
+	assert_string_equal(bench_text(bench_ask(b, "offer", "call-id", "e", "from-tag", "a",
+						 "media-source[]", "anybody", "sdp", offer, NULL),
+				       "error-reason"),
+			    "media-source=anybody is not supported");
+}
+
+/* Each range of each address; where most is free. */
+static void ranges_and_addresses_share_the_calls(void **state)
+{
+	struct bench *b = *state;
+	const struct addr addresses[] = {{.family = AF_INET, .bytes = {203, 0, 113, 11}},
+					 {.family = AF_INET, .bytes = {203, 0, 113, 12}}};
+	const struct session_interface interface = {
+		.name = "wan",
+		.addresses = addresses,
+		.address_count = 2,
+		.ports = {{30000, 30003}, {31000, 31007}},
+		.port_count = 2,
+	};
+	struct sessions_config config = {
+		.wheel = b->wheel,
+		.log = &b->log,
+		.random = &b->random,
+		.datapath = &b->datapath,
+		.interfaces = &interface,
+		.interface_count = 1,
+	};
+	unsigned seen[2][2] = {{0}};
+	char id[8];
+
+	sessions_destroy(b->sessions);
+	assert_int_equal(sessions_create(&config, b->now_ms, &b->sessions), 0);
+	for (unsigned i = 0; i < 6; i++) { /* two pairs each: 12 pairs in all */
+		snprintf(id, sizeof(id), "c%u", i);
+		ask_ok(bench_offer(b, id, "a", bench_sdp(b, "198.51.100.7", 4000, ""), ""));
+	}
+	for (unsigned a = 0; a < 2; a++)
+		for (unsigned port = 30000; port < 31008; port++)
+			seen[a][port >= 31000] +=
+				fake_flow_at(&b->datapath, a ? "203.0.113.12" : "203.0.113.11",
+					     port) != NULL;
+	assert_int_equal(seen[0][0] + seen[1][0], 8);
+	assert_int_equal(seen[0][1] + seen[1][1], 16);
+	assert_string_not_equal(
+		bench_text(bench_offer(b, "c6", "a", bench_sdp(b, "198.51.100.7", 4000, ""), ""),
+			   "error-reason"),
+		"");
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 
 int main(void)
@@ -332,6 +415,8 @@ int main(void)
 		TEST(a_stream_taken_off_lets_nobody_in),
 		TEST(families_are_bridged),
 		TEST(the_wrong_family_is_refused),
+		TEST(a_party_may_have_a_rule_of_its_own),
+		TEST(ranges_and_addresses_share_the_calls),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -317,8 +317,8 @@ static void a_call_goes_on_after_its_relay_was_restarted_but_not_for_ever(void *
 	(void)state;
 
 	bench.relay_instance = "first";
-	bench.interfaces[PHONE].media.idle_timeout_ms = 60000;
-	bench.interfaces[PBX].media.idle_timeout_ms = 90000;
+	bench.peers[PHONE].media.idle_timeout_ms = 60000;
+	bench.peers[PBX].media.idle_timeout_ms = 90000;
 	bench_talk(&bench, &talk);
 	bench_advance(&bench, 100000);
 	assert_int_equal(queries(), 0); /* it would tell */
@@ -342,7 +342,7 @@ static void a_call_that_has_media_again_stays(void **state)
 	(void)state;
 
 	bench.relay_instance = "first";
-	bench.interfaces[PHONE].media.idle_timeout_ms = 60000;
+	bench.peers[PHONE].media.idle_timeout_ms = 60000;
 	bench_talk(&bench, &talk);
 	bench_advance(&bench, 6000);
 	bench.relay_instance = "second";
@@ -358,7 +358,7 @@ static void a_call_on_hold_keeps_its_time(void **state)
 	(void)state;
 
 	bench.relay_instance = "first";
-	bench.interfaces[PHONE].media.idle_timeout_ms = 60000;
+	bench.peers[PHONE].media.idle_timeout_ms = 60000;
 	bench_talk(&bench, &talk);
 	struct call *call = calls_next(bench.calls, NULL);
 	free((void *)(uintptr_t)call->session.agreed[CALLER].received.data);

@@ -144,12 +144,45 @@ static void browsers_get_what_they_need_and_the_lan_does_not(void **state)
 	arena_destroy(arena);
 }
 
+/* What the relay knows of the interface is not said again. */
+static void a_peers_own_limits_are_said(void **state)
+{
+	const struct config_interface interfaces[] = {
+		{.name = "lan",
+		 .media = {.source = CONFIG_SOURCE_LEARN_ONCE, .idle_timeout_ms = 60000}},
+		{.name = "wan",
+		 .media = {.source = CONFIG_SOURCE_SECURE, .idle_timeout_ms = 60000}}};
+	const struct config config = {.interfaces = interfaces, .interface_count = 2};
+	struct config_media peer = interfaces[0].media;
+	const struct media_end phone = {.interface = 1};
+	const struct media_end pbx = {.interface = 0, .policy = &peer};
+	struct arena *arena;
+	(void)state;
+	assert_int_equal(arena_create(4096, 65536, &arena), 0);
+
+	struct ng_value *out = ng_dict_create(arena);
+	policy_add_limits(arena, out, &config, &phone, &pbx);
+	assert_null(ng_dict_get(out, "media-source"));
+	assert_null(ng_dict_get(out, "media-timeout"));
+	peer.source = CONFIG_SOURCE_SDP_ONLY;
+	peer.idle_timeout_ms = 5000;
+	policy_add_limits(arena, out, &config, &phone, &pbx);
+	const struct ng_value *source = ng_first(ng_dict_get(out, "media-source"));
+	const struct ng_value *idle = ng_first(ng_dict_get(out, "media-timeout"));
+	assert_true(slice_equal(source->string, SLICE("secure")));
+	assert_true(slice_equal(source->next->string, SLICE("sdp-only")));
+	assert_true(slice_equal(idle->string, SLICE("60000")));
+	assert_true(slice_equal(idle->next->string, SLICE("5000")));
+	arena_destroy(arena);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(nothing_is_downgraded_in_silence),
 		cmocka_unit_test(the_other_side_is_offered_what_its_policy_says),
 		cmocka_unit_test(browsers_get_what_they_need_and_the_lan_does_not),
+		cmocka_unit_test(a_peers_own_limits_are_said),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
