@@ -234,6 +234,15 @@ static bool is_for_kernel(enum drop why)
 	       why == DROP_NOT_UDP || why == DROP_NOT_OURS;
 }
 
+/* A telephone's packet of 20 ms: all of it is read, for its checksum. */
+static void prefetch_frame(const uint8_t *frame)
+{
+	__builtin_prefetch(frame);
+	__builtin_prefetch(frame + 64);
+	__builtin_prefetch(frame + 128);
+	__builtin_prefetch(frame + 192);
+}
+
 /* Each loop asks for the memory that the next one reads. */
 static uint16_t find_flows(struct lcore *lcore, struct packet *packets, uint16_t n)
 {
@@ -242,7 +251,7 @@ static uint16_t find_flows(struct lcore *lcore, struct packet *packets, uint16_t
 		struct packet *packet = &packets[i];
 		struct addr local = {0};
 		if (i + 4 < n)
-			__builtin_prefetch(packets[i + 4].data);
+			prefetch_frame(packets[i + 4].data);
 		enum drop why = parse(packet, &local);
 		if (why == DROP_NONE)
 			why = find_flow(lcore, packet, &local);

@@ -214,15 +214,16 @@ static void what_is_not_media_goes_to_the_kernel_where_it_can(void **state)
 static void survivors_of_a_burst_keep_their_order(void **state)
 {
 	struct bench *b = *state;
+	const unsigned bad = (BURST + 2) / 3;
 	for (unsigned i = 0; i < BURST; i++) {
 		struct packet *p = bench_rtp(b, i, FROM, TO, (uint16_t)i, 1);
 		if (i % 3 == 0)
 			p->data[60] ^= 0xff;
 	}
 	uint16_t n = stage_classify(&b->lcore, b->packets, BURST);
-	assert_int_equal(n, BURST - 22);
-	assert_int_equal(bench_drops(b, DROP_UDP_CHECKSUM), 22);
-	assert_int_equal(b->released, 22);
+	assert_int_equal(n, BURST - bad);
+	assert_int_equal(bench_drops(b, DROP_UDP_CHECKSUM), bad);
+	assert_int_equal(b->released, bad);
 	for (uint16_t i = 1; i < n; i++)
 		assert_true(b->packets[i].sequence > b->packets[i - 1].sequence);
 }
