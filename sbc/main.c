@@ -14,6 +14,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 #include "config/reload.h"
+#include "control/state/keys.h"
 #include "sbc/call/core.h"
 #include "sbc/registration/registry.h"
 #include "sbc/route/shared.h"
@@ -36,6 +37,7 @@ struct program {
 	struct loop *loop;
 	struct shared *shared;
 	struct registry *registry;
+	struct cluster cluster; /* of its keys the workers have a copy */
 	struct workers *workers;
 	struct show *show;
 };
@@ -239,16 +241,56 @@ static int make_registry(struct program *program)
 	return err;
 }
 
+/* Who we are among the nodes of the store, and the keys of identifiers. Without the store they are
+ * of this process alone, and what was before is not known. */
+static int join_cluster(struct program *program, struct random *random)
+{
+	const struct config_state *state = &program->config->state;
+	const struct passwd *user = user_to_become(program);
+	struct redis_plain_config redis = {
+		.address = state->server.addr,
+		.unix_path = state->server.transport == CONFIG_UNIX ? state->server.path : NULL,
+		.user = state->user,
+		.password = state->password,
+		.database = state->database};
+	struct cluster_config config = {.path = state->store == CONFIG_STORE_FILE ? state->path
+										  : NULL,
+					.redis = state->store == CONFIG_STORE_REDIS ? &redis : NULL,
+					.secret = state->key,
+					.name = program->config->node,
+					.number = (uint16_t)program->config->node_number,
+					.user = user ? user->pw_uid : 0,
+					.group = user ? user->pw_gid : 0};
+	struct buf why;
+
+	buf_init(&why);
+	int err = cluster_join(&config, random, &why, &program->cluster);
+	if (err)
+		log_warn(&program->log, "cluster.not_joined", "reason=\"%.*s\" effect=\"%s\"",
+			 (int)(why.len ? why.len : strlen(err_text(err))),
+			 why.len ? why.data : err_text(err),
+			 err == -ERR_EXISTS ? "it does not start" : "calls of before are unknown");
+	buf_free(&why);
+	program->shared->cluster = &program->cluster;
+	return err == -ERR_EXISTS ? err : 0;
+}
+
 static int make_workers(struct program *program)
 {
+	const struct identity_keys *identity = &program->cluster.keys;
+	struct worker_keys keys;
 	struct workers_config config = {.config = program->config,
 					.log = &program->log,
-					.node = 1,
+					.node = program->cluster.number,
+					.keys = &keys,
 					.count = (uint8_t)program->config->workers,
 					.handlers = core_handlers(),
 					.shared = program->shared};
 	struct buf why;
 
+	memcpy(keys.token.mac, identity->token_mac, sizeof(keys.token.mac));
+	memcpy(keys.token.cipher, identity->token_cipher, sizeof(keys.token.cipher));
+	memcpy(keys.shard, identity->shard, sizeof(keys.shard));
 	buf_init(&why);
 	int err = workers_create(&config, &why, &program->workers);
 	if (err)
@@ -277,6 +319,8 @@ static int start(struct program *program)
 	}
 	random_system_init(&random);
 	err = shared_create(program->config, &random.base, &program->shared);
+	if (!err)
+		err = join_cluster(program, &random.base);
 	if (!err)
 		err = make_registry(program);
 	if (!err)
@@ -337,6 +381,7 @@ int main(int argc, char **argv)
 	workers_destroy(program.workers);
 	registry_destroy(program.registry);
 	shared_destroy(program.shared);
+	cluster_wipe(&program.cluster);
 	loop_destroy(program.loop);
 	config_release(program.current);
 	config_free(program.config);

@@ -115,6 +115,7 @@ int calls_create(const struct calls_config *config, struct calls **out)
 	target_init(calls);
 	calls->conceal = config->conceal;
 	calls->is_lasting = config->is_lasting;
+	calls->again = config->again;
 	calls->on_empty = config->on_empty;
 	calls->owner = config->owner;
 	clock_gettime(CLOCK_REALTIME, &now);
@@ -208,6 +209,7 @@ void calls_destroy(struct calls *calls)
 	media_destroy(calls->media);
 	table_free(&calls->by_number);
 	table_free(&calls->by_name);
+	table_free(&calls->by_origin);
 	table_free(&calls->by_server);
 	table_free(&calls->by_merge);
 	arena_destroy(calls->scratch);

@@ -195,6 +195,8 @@ struct calls {
 	bool is_lasting; /* the store, and with it the keys of identifiers, outlive the process */
 	struct takeover *takeover;
 	bool is_stopping;
+	void (*again)(void *owner, struct transaction_handle handle, const struct message *request,
+		      const struct transport_path *path);
 	void (*on_empty)(void *owner); /* the last call went while stopping */
 	void *owner;
 	struct recent *recent; /* RECENT_MAX, a ring */
@@ -210,6 +212,9 @@ struct calls_config {
 	struct limits *limits;
 	const struct conceal_key *conceal; /* must outlive it */
 	bool is_lasting;                   /* the store outlives the process */
+	/* A request that was held comes again (takeover.h); with is_lasting. */
+	void (*again)(void *owner, struct transaction_handle handle, const struct message *request,
+		      const struct transport_path *path);
 	void (*on_empty)(void *owner);
 	void *owner;
 };

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "sbc/call/core.h"
 #include <stdlib.h>
+#include "control/state/nodes.h"
 #include "sbc/call/takeover.h"
 #include "sbc/registration/trunk.h"
 #include "sbc/route/refuse.h"
@@ -97,10 +98,22 @@ static void on_request(void *owner, struct transaction_handle handle, const stru
 		registrar_receive(core->registrar, handle, request, path);
 }
 
+/* From the worker. */
+static void on_first_request(void *owner, struct transaction_handle handle,
+			     const struct message *request, const struct transport_path *path)
+{
+	struct core *core = owner;
+
+	if (!takeover_holds(core->calls, handle, request, path))
+		on_request(core, handle, request, path);
+}
+
 static void on_cancel(void *owner, struct transaction_handle handle, const struct message *cancel)
 {
 	struct core *core = owner;
-	calls_cancelled(core->calls, handle, cancel);
+
+	if (!takeover_cancelled(core->calls, handle))
+		calls_cancelled(core->calls, handle, cancel);
 }
 
 static bool on_unknown_cancel(void *owner, const struct scan *cancel,
@@ -123,9 +136,42 @@ static void on_orphan_response(void *owner, const struct message *response,
 	calls_stray(core->calls, response, path);
 }
 
-static bool is_lasting(const struct config *config)
+/* Do the store, and the keys of what is in it, outlive the process? */
+static bool is_lasting(const struct worker *worker)
 {
-	return config->state.store != CONFIG_STORE_MEMORY;
+	const struct shared *shared = worker->shared;
+
+	return worker->config->state.store != CONFIG_STORE_MEMORY && shared && shared->cluster &&
+	       shared->cluster->is_lasting;
+}
+
+static void on_node_lost(void *owner, uint16_t number)
+{
+	struct core *core = owner;
+	loading_begin(core->loading, number);
+}
+
+static void on_node_back(void *owner, uint16_t number)
+{
+	(void)owner, (void)number; /* it takes nothing back, and nothing is given */
+}
+
+/* Worker 0 sees to what concerns the whole node. */
+static int create_nodes(struct core *core)
+{
+	const struct worker *worker = core->worker;
+	const struct shared *shared = worker->shared;
+	struct nodes_config config = {.store = core->store,
+				      .wheel = worker->wheel,
+				      .log = worker->log,
+				      .cluster = shared->cluster,
+				      .name = worker->config->node,
+				      .on_node_lost = on_node_lost,
+				      .on_node_back = on_node_back,
+				      .owner = core};
+
+	int err = loading_create(core, &core->loading);
+	return err ? err : nodes_create(&config, &core->nodes);
 }
 
 static int create_dns(struct core *core)
@@ -149,6 +195,7 @@ static void core_destroy(void *owner)
 {
 	struct core *core = owner;
 
+	nodes_destroy(core->nodes);
 	loading_destroy(core->loading);
 	calls_destroy(core->calls);
 	subscriptions_destroy(core->subscriptions);
@@ -181,7 +228,8 @@ static int core_start(struct worker *worker, void **out)
 		err = peers_create(worker, &core->peers);
 	struct registrar_config registrar = {.worker = worker,
 					     .peers = core->peers,
-					     .registry = shared ? shared->registry : NULL};
+					     .registry = shared ? shared->registry : NULL,
+					     .store = is_lasting(worker) ? core->store : NULL};
 	if (!err)
 		err = registrar_create(&registrar, &core->registrar);
 	if (!err)
@@ -199,13 +247,14 @@ static int core_start(struct worker *worker, void **out)
 				     .store = core->store,
 				     .limits = core->limits,
 				     .conceal = &core->conceal,
-				     .is_lasting = is_lasting(worker->config),
+				     .is_lasting = is_lasting(worker),
+				     .again = on_request,
 				     .on_empty = on_empty,
 				     .owner = core};
 	if (!err)
 		err = calls_create(&calls, &core->calls);
 	if (!err && calls.is_lasting && worker->index == 0)
-		err = loading_create(core, &core->loading);
+		err = create_nodes(core);
 	if (err) {
 		core_destroy(core);
 		return err;
@@ -258,7 +307,7 @@ static bool may_leave(void *owner, const struct transport_path *path, struct sli
 struct worker_handlers core_handlers(void)
 {
 	return (struct worker_handlers){
-		.transaction = {.on_request = on_request,
+		.transaction = {.on_request = on_first_request,
 				.on_cancel = on_cancel,
 				.on_unknown_cancel = on_unknown_cancel,
 				.on_server_failure = on_server_failure,

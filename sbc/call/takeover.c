@@ -13,6 +13,8 @@ enum {
 	TRIES_MAX = 8,
 	MISSES_MAX = 4,
 	RETRY_MS = 250,
+	HOLD_MS = 500, /* so long for the registrations */
+	EARLY_MAX_COUNT = 1024,
 	CANCELS_MAX = 256,
 	CANCEL_MS = 2000, /* so long a CANCEL waits */
 	UNKNOWN_SLOTS = 1024,
@@ -75,6 +77,10 @@ struct takeover {
 	struct held *cancels;          /* in the order they came */
 	uint32_t cancel_count;
 	struct timer cancels_due;
+	bool has_bindings;  /* the registrations of before the start are here */
+	struct held *early; /* what waits for them, in the order it came */
+	uint32_t early_count;
+	struct timer early_due;
 };
 
 int takeover_create(struct calls *calls, struct takeover **out)
@@ -139,6 +145,12 @@ void takeover_destroy(struct takeover *takeover)
 		free(held);
 	}
 	wheel_cancel(takeover->calls->worker->wheel, &takeover->cancels_due);
+	while (takeover->early) {
+		struct held *held = takeover->early;
+		takeover->early = held->next;
+		free(held);
+	}
+	wheel_cancel(takeover->calls->worker->wheel, &takeover->early_due);
 	free(takeover->queue);
 	free(takeover);
 }
@@ -322,9 +334,9 @@ static void on_read(void *owner, uint64_t handle, const struct store_reply *repl
 	if (reply->err == -ERR_NOT_FOUND &&
 	    (calls->takeover->is_complete || pursuit->tries >= MISSES_MAX)) {
 		end(pursuit, -ERR_NOT_FOUND);
-	} else if (reply->err) {
+	} else if (reply->err && reply->err != -ERR_MALFORMED) {
 		try_again(pursuit, RETRY_MS);
-	} else if (record_head_read(reply->value, &head) != 0) {
+	} else if (reply->err || record_head_read(reply->value, &head) != 0) {
 		record_refused(calls, handle, -ERR_MALFORMED);
 		end(pursuit, -ERR_NOT_FOUND);
 	} else {
@@ -351,10 +363,10 @@ static void on_taken(void *owner, uint64_t handle, const struct store_reply *rep
 			try_again(pursuit, 10);
 		else
 			end(pursuit, -ERR_NOT_FOUND);
-	} else if (reply->err) {
+	} else if (reply->err && reply->err != -ERR_MALFORMED) {
 		try_again(pursuit, RETRY_MS);
 	} else {
-		int err = record_take_up(calls, reply->value);
+		int err = reply->err ? reply->err : record_take_up(calls, reply->value);
 		if (err)
 			record_refused(calls, handle, err);
 		end(pursuit, err ? -ERR_NOT_FOUND : 0);
@@ -467,6 +479,84 @@ static void say_done(struct takeover *takeover)
 		 (unsigned long long)(wheel_now_ms(calls->worker->wheel) - takeover->began_ms));
 	takeover->began_ms = 0;
 	takeover->failed = 0;
+}
+
+static void release_early(struct takeover *takeover)
+{
+	struct calls *calls = takeover->calls;
+	struct worker *worker = calls->worker;
+	struct held *held = takeover->early;
+	struct scan *scan = held ? calloc(1, sizeof(*scan)) : NULL;
+
+	wheel_cancel(worker->wheel, &takeover->early_due);
+	takeover->has_bindings = true;
+	takeover->early = NULL;
+	while (held) {
+		struct held *next = held->next;
+		struct scan_limits limits = {.message_max = held->len, .stream = true};
+		struct message *message;
+		arena_reset(worker->arena);
+		if (scan && scan_message(held->bytes, held->len, &limits, scan) == SCAN_ACCEPT &&
+		    message_parse(scan, worker->arena, &message) == 0)
+			calls->again(calls->owner, held->handle, message, &held->path);
+		else
+			refuse_later(calls, held);
+		free(held);
+		held = next;
+	}
+	free(scan);
+}
+
+static void on_early_due(struct timer *timer, uint64_t now_ms)
+{
+	(void)now_ms;
+	release_early(container_of(timer, struct takeover, early_due));
+}
+
+void takeover_told_bindings(struct calls *calls)
+{
+	release_early(calls->takeover);
+}
+
+bool takeover_holds(struct calls *calls, struct transaction_handle handle,
+		    const struct message *request, const struct transport_path *path)
+{
+	struct takeover *takeover = calls->takeover;
+	struct held **last = &takeover->early;
+	struct wheel *wheel = calls->worker->wheel;
+	struct slice bytes = message_scan(request)->message;
+
+	if (!calls->is_lasting || takeover->has_bindings || !handle.id ||
+	    message_to_tag(request).len > 0 || takeover->early_count == EARLY_MAX_COUNT)
+		return false;
+	struct held *held = malloc(sizeof(*held) + bytes.len);
+	if (!held)
+		return false;
+	*held = (struct held){.handle = handle, .path = *path, .len = bytes.len};
+	memcpy(held->bytes, bytes.data, bytes.len);
+	while (*last)
+		last = &(*last)->next;
+	*last = held;
+	if (takeover->early_count++ == 0)
+		wheel_arm(wheel, &takeover->early_due, wheel_now_ms(wheel) + HOLD_MS, on_early_due);
+	return true;
+}
+
+bool takeover_cancelled(struct calls *calls, struct transaction_handle handle)
+{
+	struct reply reply = {.status = 487};
+
+	for (struct held **at = &calls->takeover->early; *at; at = &(*at)->next) {
+		struct held *held = *at;
+		if (held->handle.id != handle.id)
+			continue;
+		*at = held->next;
+		free(held);
+		if (transaction_reply(calls->worker->transactions, handle, &reply) != 0)
+			log_debug(calls->worker->log, "call.reply_not_sent", "status=487");
+		return true;
+	}
+	return false;
 }
 
 static void release_cancels(struct takeover *takeover)

@@ -24,6 +24,14 @@ bool takeover_response(struct calls *calls, const struct message *response,
  * and waits for them all, as long as that makes sense. */
 bool takeover_cancel(struct calls *calls, const struct scan *cancel,
 		     const struct transport_path *path);
+/* A request outside a dialog in the first moments: who it is from, and where it is to go, is not
+ * known before the registrations of before the start are here. True = it waits for them, and
+ * calls_config.again has it then. */
+bool takeover_holds(struct calls *calls, struct transaction_handle handle,
+		    const struct message *request, const struct transport_path *path);
+void takeover_told_bindings(struct calls *calls);
+/* Its INVITE was cancelled while it waited so: true = it did, and is answered. */
+bool takeover_cancelled(struct calls *calls, struct transaction_handle handle);
 /* takeover_add() has told of all that there were at the start. */
 void takeover_told_all(struct calls *calls);
 /* Take this one up when nothing is more urgent; `epoch` as the store has it. */

@@ -6,16 +6,24 @@
 #include "sbc/call/takeover.h"
 #include "sbc/call/verbs.h"
 
-enum { RETRY_MS = 250, NODES_MAX = 64 };
+enum { RETRY_MS = 20, NODES_MAX = 64 };
 
 struct loading {
 	struct core *core;
 	struct timer timer;
 	uint16_t nodes[NODES_MAX]; /* whose calls are wanted */
 	uint8_t node_count;
-	uint8_t scanned; /* so many of them are by the scan under way; 0 = none is */
+	uint8_t scanned;   /* so many of them are by the scan under way; 0 = none is */
+	bool has_bindings; /* the registrations of before: they are read first, once */
 	bool is_incomplete;
 	uint32_t found;
+};
+
+/* A registration on its way to its worker. */
+struct moved {
+	struct core *core;
+	size_t len;
+	char bytes[];
 };
 
 static const struct slice prefix = {"call:", 5};
@@ -50,15 +58,24 @@ static void on_told_all(void *owner, uint64_t number, int err)
 	takeover_told_all(core->calls);
 }
 
-static void tell_end(struct loading *loading)
+static void on_told_bindings(void *owner, uint64_t number, int err)
+{
+	struct core *core = owner;
+	(void)number, (void)err;
+
+	takeover_told_bindings(core->calls);
+}
+
+/* Behind all that it was told before. */
+static void tell_end(struct loading *loading, worker_fn *fn)
 {
 	struct worker *worker = loading->core->worker;
 
-	takeover_told_all(loading->core->calls);
+	fn(loading->core, 0, 0);
 	for (uint8_t i = 0; i < worker->count; i++) {
 		struct worker *to = workers_at(worker->all, i);
 		/* When it cannot be told, what waits there is looked at after its time. */
-		if (to != worker && worker_run(to, on_told_all, to->core, 0, 0) != 0)
+		if (to != worker && worker_run(to, fn, to->core, 0, 0) != 0)
 			log_debug(worker->log, "calls.not_told", "worker=%u", i);
 	}
 }
@@ -83,6 +100,41 @@ static bool on_each(void *owner, struct slice key, struct slice value)
 	    token_read(loading->core->worker->token_key, TOKEN_CALL_ID, id, &name) != 0)
 		return true;
 	tell(loading, &name, head.epoch);
+	return true;
+}
+
+static void on_moved(void *owner, uint64_t id, int err)
+{
+	struct moved *moved = owner;
+	(void)err;
+
+	registrar_restore(moved->core->registrar, id, (struct slice){moved->bytes, moved->len});
+	free(moved);
+}
+
+/* "aor:{token}" */
+static bool on_binding(void *owner, struct slice key, struct slice value)
+{
+	struct loading *loading = owner;
+	struct worker *worker = loading->core->worker;
+	struct slice text = slice_sub(key, sizeof(REGISTRAR_KEPT), TOKEN_LENGTH);
+	struct token token;
+
+	if (token_read(worker->token_key, TOKEN_CONTACT, text, &token) != 0 ||
+	    (token.id & 3) != CONTACT_BINDING || token.node != worker->node)
+		return true;
+	struct worker *to = workers_at(worker->all, token.worker % worker->count);
+	struct moved *moved = malloc(sizeof(*moved) + value.len);
+	if (!moved)
+		return false;
+	*moved = (struct moved){.core = to->core, .len = value.len};
+	memcpy(moved->bytes, value.data, value.len);
+	if (to == worker) {
+		on_moved(moved, token.id >> 2, 0);
+	} else if (worker_run(to, on_moved, moved, token.id >> 2, 0) != 0) {
+		loading->is_incomplete = true;
+		free(moved);
+	}
 	return true;
 }
 
@@ -112,7 +164,7 @@ static void on_scanned(void *owner, uint64_t handle, const struct store_reply *r
 		soon(loading, RETRY_MS);
 		return;
 	}
-	tell_end(loading);
+	tell_end(loading, on_told_all);
 	for (uint8_t i = 0; i < done; i++)
 		log_info(log, "calls.found", "node=%u in_all=%u", loading->nodes[i],
 			 loading->found);
@@ -123,12 +175,28 @@ static void on_scanned(void *owner, uint64_t handle, const struct store_reply *r
 		soon(loading, 0);
 }
 
+static void on_bindings(void *owner, uint64_t handle, const struct store_reply *reply)
+{
+	struct loading *loading = owner;
+	(void)handle;
+
+	loading->has_bindings = !reply->err && !loading->is_incomplete;
+	if (loading->has_bindings)
+		tell_end(loading, on_told_bindings);
+	soon(loading, loading->has_bindings ? 0 : RETRY_MS);
+}
+
 static void scan(struct loading *loading)
 {
 	if (loading->scanned > 0 || loading->node_count == 0)
 		return;
-	loading->scanned = loading->node_count;
 	loading->is_incomplete = false;
+	if (!loading->has_bindings) {
+		store_scan(loading->core->store, SLICE(REGISTRAR_KEPT), on_binding, on_bindings,
+			   loading, 0);
+		return;
+	}
+	loading->scanned = loading->node_count;
 	loading->found = 0;
 	store_scan(loading->core->store, prefix, on_each, on_scanned, loading, 0);
 }

@@ -47,7 +47,9 @@ struct binding {
 	bool is_lost; /* its connection has ended: not to be reached until it registers again */
 	uint64_t registered_ms;
 	uint64_t refreshed_ms;
-	uint64_t heard_ms;   /* the last that came from it */
+	uint64_t heard_ms;      /* the last that came from it */
+	uint64_t kept_until_ms; /* what the store was told (relayed.c); 0 = nothing */
+	struct addr kept_remote;
 	struct addr counted; /* of the registry's addresses; family 0 = not */
 	struct binding_keepalive keepalive;
 };

@@ -58,7 +58,11 @@ struct registrar {
 	struct challenge *challenges;
 	struct pace *paces;
 	struct keepalives *keepalives;
-	bool is_taking_over; /* what was kept: nothing is written again */
+	struct store *store;     /* NULL = none that outlives the process */
+	uint64_t unix_offset_ms; /* Unix time minus the loop's clock */
+	bool is_restoring;       /* what the store has: it is not written again */
+	bool is_closing;         /* the process ends: the next one has them again */
+	bool is_taking_over;     /* what was kept: nothing is written again */
 	struct registrar_counters counters;
 };
 
@@ -84,6 +88,10 @@ void local_expired(struct registrar *registrar, const struct binding *binding);
 void local_take_over(struct registrar *registrar);
 void local_question(const struct registrar *registrar, uint32_t domain, bool is_proxy,
 		    enum digest_algorithm *algorithms, struct auth_question *out);
+
+/* --- relayed.c --- */
+/* A binding was made, changed or goes. */
+void relayed_follow(struct registrar *registrar, struct binding *binding, bool is_going);
 
 /* --- mask.c --- */
 /* What the registrar shall see of the phone's request: everything below the start line. */

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "sbc/registration/registrar.h"
 #include <stdlib.h>
+#include <time.h>
 #include "sbc/registration/keepalive.h"
 #include "sbc/registration/keeper.h"
 #include "sbc/registration/registering.h"
@@ -17,6 +18,7 @@ static void on_change(void *owner, struct binding *binding, bool is_going)
 	bool is_local = binding->facts.registrar == BINDING_NO_PEER;
 
 	keepalives_follow(registrar->keepalives, binding, is_going);
+	relayed_follow(registrar, binding, is_going);
 	if (!registrar->registry)
 		return;
 	/* Counted once, by the address it registered from last. */
@@ -65,6 +67,8 @@ int registrar_create(const struct registrar_config *config, struct registrar **o
 	registrar->worker = worker;
 	registrar->peers = config->peers;
 	registrar->registry = config->registry;
+	registrar->store = config->store;
+	registrar->unix_offset_ms = (uint64_t)time(NULL) * 1000 - wheel_now_ms(worker->wheel);
 	make_secrets(registrar);
 	struct directory *directory =
 		config->registry ? registry_directory(config->registry) : NULL;
@@ -109,6 +113,7 @@ void registrar_destroy(struct registrar *registrar)
 
 	if (!registrar)
 		return;
+	registrar->is_closing = true;
 	while (registrar->pending.buckets && (link = table_next(&registrar->pending, NULL))) {
 		table_remove(&registrar->pending, link);
 		registering_free(registrar, container_of(link, struct registering, link));

@@ -6,6 +6,7 @@
  * (sbc/worker/shard.h).
  * SPDX-License-Identifier: Apache-2.0 */
 #pragma once
+#include "control/state/store.h"
 #include "sbc/registration/binding.h"
 #include "sbc/registration/registry.h"
 #include "sbc/route/peers.h"
@@ -27,6 +28,7 @@ struct registrar;
 	X(not_kept, "registrations that were not written in time")                                 \
 	X(probes, "keep-alives sent to phones behind NAT")                                         \
 	X(probes_lost, "keep-alives that were not answered")                                       \
+	X(restored, "registrations of before the start")                                           \
 	X(limited, "REGISTERs over a rate")
 
 struct registrar_counters {
@@ -39,11 +41,17 @@ struct registrar_config {
 	struct worker *worker;
 	struct peers *peers;
 	struct registry *registry; /* NULL (tests): no domain of ours, nothing is shared */
+	struct store *store;       /* of the worker; NULL = nothing outlives the process */
 };
+
+/* Keys of relayed registrations in the store: with the token of the binding in braces. */
+#define REGISTRAR_KEPT "aor:"
 
 MUST_CHECK int registrar_create(const struct registrar_config *config, struct registrar **out);
 void registrar_destroy(struct registrar *registrar); /* NULL is fine */
-void registrar_stop(struct registrar *registrar);    /* no more keep-alives */
+/* One of before the start, as the store has it, with the number of its token. */
+void registrar_restore(struct registrar *registrar, uint64_t id, struct slice value);
+void registrar_stop(struct registrar *registrar); /* no more keep-alives */
 void registrar_receive(struct registrar *registrar, struct transaction_handle handle,
 		       const struct message *request, const struct transport_path *path);
 /* Answer 503: over a rate. Each is told another time to come back, so that an office of thousands

@@ -47,9 +47,12 @@ enum {
 	SHARED_SERVERS_MORE = 4096,
 };
 
+struct cluster;
 struct registry;
 
 struct shared {
+	/* Of this node and the others (control/state/keys.h); not owned. NULL = alone. */
+	const struct cluster *cluster;
 	struct registry *registry; /* not owned (sbc/registration/registry.h) */
 	struct shared_interface *interfaces;
 	struct shared_peer *peers;
