@@ -14,7 +14,7 @@ struct loading {
 	uint16_t nodes[NODES_MAX]; /* whose calls are wanted */
 	uint8_t node_count;
 	uint8_t scanned;   /* so many of them are by the scan under way; 0 = none is */
-	bool has_bindings; /* the registrations of before: they are read first, once */
+	bool has_bindings; /* of these nodes' registrations: they are read first */
 	bool is_incomplete;
 	uint32_t found;
 };
@@ -103,6 +103,15 @@ static bool on_each(void *owner, struct slice key, struct slice value)
 	return true;
 }
 
+/* Phones of a dead node are reached by us now. */
+static bool is_listed(const struct loading *loading, uint16_t node)
+{
+	for (uint8_t i = 0; i < loading->node_count; i++)
+		if (loading->nodes[i] == node)
+			return true;
+	return false;
+}
+
 static void on_moved(void *owner, uint64_t id, int err)
 {
 	struct moved *moved = owner;
@@ -121,7 +130,7 @@ static bool on_binding(void *owner, struct slice key, struct slice value)
 	struct token token;
 
 	if (token_read(worker->token_key, TOKEN_CONTACT, text, &token) != 0 ||
-	    (token.id & 3) != CONTACT_BINDING || token.node != worker->node)
+	    (token.id & 3) != CONTACT_BINDING || !is_listed(loading, token.node))
 		return true;
 	struct worker *to = workers_at(worker->all, token.worker % worker->count);
 	struct moved *moved = malloc(sizeof(*moved) + value.len);
@@ -209,6 +218,7 @@ void loading_begin(struct loading *loading, uint16_t node)
 	if (loading->node_count == NODES_MAX)
 		return;
 	loading->nodes[loading->node_count++] = node;
+	loading->has_bindings = false;
 	soon(loading, 0);
 }
 
