@@ -1,9 +1,13 @@
 /* state.c - sessions beyond the process. SPDX-License-Identifier: Apache-2.0 */
+#include <pwd.h>
+#include <unistd.h>
+#include "control/state/file.h"
 #include "control/state/redis.h"
+#include "control/state/seal.h"
 #include "rtpengine/relay.h"
 #include "rtpengine/session/keep.h"
 
-static int create_store(struct relay *relay, struct store **out)
+static int open_redis(struct relay *relay, struct store **out)
 {
 	const struct config_state *state = &relay->config->state;
 	const struct store_redis_config redis = {
@@ -17,6 +21,49 @@ static int create_store(struct relay *relay, struct store **out)
 	};
 
 	return store_redis_create(&redis, out);
+}
+
+static int open_file(struct relay *relay, struct store **out)
+{
+	const char *name = relay->config->user;
+	/* Opened as root, used by whom we become. */
+	const struct passwd *user = geteuid() == 0 && name ? getpwnam(name) : NULL;
+	const struct store_file_config file = {.loop = relay->loop,
+					       .log = &relay->log,
+					       .path = relay->config->state.path,
+					       .user = user ? user->pw_uid : 0,
+					       .group = user ? user->pw_gid : 0};
+	struct buf why;
+
+	buf_init(&why);
+	int err = store_file_create(&file, &why, out);
+	if (err)
+		log_error(&relay->log, "store.failed", "reason=\"%.*s\"", (int)why.len,
+			  why.data ? why.data : "");
+	buf_free(&why);
+	return err;
+}
+
+static int open_store(struct relay *relay, struct store **out)
+{
+	const struct config_state *state = &relay->config->state;
+	struct store *store;
+	struct seal *seal;
+
+	int err = state->store == CONFIG_STORE_FILE ? open_file(relay, &store)
+						    : open_redis(relay, &store);
+	if (err)
+		return err;
+	if (state->key) {
+		err = seal_create(state->key, &relay->random.base, &relay->log, &seal);
+		if (err) {
+			store_destroy(store);
+			return err;
+		}
+		store_seal(store, seal);
+	}
+	*out = store;
+	return 0;
 }
 
 static void on_revived(void *owner)
@@ -39,7 +86,7 @@ int relay_open_state(struct relay *relay)
 
 	if (config->state.store == CONFIG_STORE_MEMORY)
 		return 0;
-	int err = create_store(relay, &keep.store);
+	int err = open_store(relay, &keep.store);
 	if (err)
 		return err;
 	err = sessions_keep(relay->sessions, &keep);

@@ -16,6 +16,9 @@
 /* One SSRC. */
 struct srtp_stream {
 	uint32_t ssrc;
+	/* What came between writing down and restoring is not known: whatever is below the first
+	 * packet after that may have been there. */
+	bool is_restored, rtcp_is_restored;
 	/* read by the control thread: bit 63 set; the highest index so far */
 	struct counter index, rtcp_index;
 	uint64_t window[2];   /* bit i of it: index - i was there */

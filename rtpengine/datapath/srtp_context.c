@@ -28,6 +28,7 @@ static void restore(struct srtp_context *context, const struct flow_srtp *srtp)
 			srtp_stream_rtcp_mark(stream, rtcp);
 		memset(stream->window, 0xff, sizeof(stream->window));
 		stream->rtcp_window = UINT64_MAX;
+		stream->is_restored = stream->rtcp_is_restored = true;
 	}
 }
 

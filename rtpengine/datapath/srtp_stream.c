@@ -87,6 +87,9 @@ void srtp_stream_mark(struct srtp_stream *stream, uint64_t index)
 		window[1] = window[1] << forward | window[0] >> (64 - forward);
 		window[0] = window[0] << forward | 1;
 	}
+	if (stream->is_restored)
+		window[0] = window[1] = UINT64_MAX;
+	stream->is_restored = false;
 	store(&stream->index, SET | index);
 }
 
@@ -113,5 +116,8 @@ void srtp_stream_rtcp_mark(struct srtp_stream *stream, uint32_t index)
 		stream->rtcp_window = 1;
 	else
 		stream->rtcp_window = stream->rtcp_window << forward | 1;
+	if (stream->rtcp_is_restored)
+		stream->rtcp_window = UINT64_MAX;
+	stream->rtcp_is_restored = false;
 	store(&stream->rtcp_index, SET | index);
 }

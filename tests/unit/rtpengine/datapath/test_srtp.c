@@ -453,6 +453,29 @@ static void an_authentic_packet_is_followed_from_anywhere_when_secure(void **sta
 	assert_int_equal(packet->to->port, 7777);
 }
 
+/* Between the last word in the store and the crash there were packets: none of their indexes may
+ * serve again, and the first packet after it is not lost. */
+static void what_a_restored_context_may_have_used_is_not_used_again(void **state)
+{
+	struct rig *rig = *state;
+	struct srtp_context *context;
+	struct flow_srtp key = {.suite = FLOW_SRTP_AES_CM_128_HMAC_SHA1_80, .initial_count = 1};
+	key.initial[0] = (struct flow_srtp_index){.ssrc = 7, .rtcp = 5, .rtp = 0xffff};
+
+	assert_int_equal(srtp_context_create(rig->crypto, &key, true, &context), 0);
+	struct srtp_stream *stream = srtp_stream_find(context, 7);
+	assert_int_equal(srtp_stream_check(stream, 0xfff0), DROP_SRTP_REPLAY);
+	uint64_t first = srtp_stream_index(stream, 100); /* the sequence has wrapped */
+	assert_int_equal(first, 0x10064);
+	assert_int_equal(srtp_stream_check(stream, first), DROP_NONE);
+	srtp_stream_mark(stream, first);
+	for (uint64_t index = 0xffff; index <= first; index++)
+		assert_int_equal(srtp_stream_check(stream, index), DROP_SRTP_REPLAY);
+	srtp_stream_mark(stream, first + 2);
+	assert_int_equal(srtp_stream_check(stream, first + 1), DROP_NONE);
+	srtp_context_put(context);
+}
+
 static void restored_contexts_go_on(void **state)
 {
 	struct rig *rig = *state;
@@ -505,6 +528,7 @@ int main(void)
 		T(no_room_for_the_tag_is_a_drop),
 		T(an_authentic_packet_is_followed_from_anywhere_when_secure),
 		T(restored_contexts_go_on),
+		T(what_a_restored_context_may_have_used_is_not_used_again),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
