@@ -104,7 +104,8 @@ static void check_list(struct scan *scan, const struct list_rule *rule, struct s
 {
 	struct slice member;
 
-	if (value.len == 0)
+	/* "Supported:" and "Allow:" say that there is nothing (RFC 3261 20.5, 20.37) */
+	if (value.len == 0 && rule->good != word_is_good)
 		scan_refuse(scan, 400, rule->fault);
 	count->parameters += count_parameters(value);
 	while (list_next(&value, &member)) {

@@ -87,6 +87,8 @@ static void every_spelling_of_a_name_is_one_header(void **state)
 	assert_int_equal(refused(HEAD "Content-Length: 0\r\nl: 0\r\n\r\n"), 400);
 	assert_true(scan.close);
 	assert_int_equal(look(HEAD "Subject: a\r\nX-Any: 1\r\nX-Any: 2\r\n\r\n"), SCAN_ACCEPT);
+	assert_int_equal(look(HEAD "Supported: \r\nAllow:\r\n\r\n"), SCAN_ACCEPT);
+	assert_int_equal(refused(HEAD "Route: \r\n\r\n"), 400);
 }
 
 static void forbidden_octets_are_refused(void **state)
