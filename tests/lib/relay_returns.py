@@ -40,7 +40,7 @@ def returns(lab, edge, redis, mediaenc):
     talk(edge, phone)
     time.sleep(1)
     wires = Capture(lab, "home", "eth0", "udp and not port 5060"), Capture(lab, "desk", "eth0", "udp and not port 5060")
-    dump = redis.cli("--raw", "GET", wait_until(lambda: redis.keys("media:*"), 5, "a record")[0])
+    dump = redis.cli("--no-raw", "GET", wait_until(lambda: redis.keys("media:*"), 5, "a record")[0])
     expect("inline:" not in dump and "PCMA" not in dump, "the record is sealed")
     os.kill(edge.postern.pids()["postern-rtpengine"], signal.SIGKILL)
     time.sleep(2)
