@@ -1,5 +1,5 @@
 /* The client against Debian's rtpengine, started here on loopback: what it answers to ping, offer,
- * answer, query and delete is what the contract says. Skipped where it is not installed.
+ * answer, query and delete is what the contract says.
  * SPDX-License-Identifier: Apache-2.0 */
 #include "tests/unit/ng/bench.h"
 #include "control/ng/bencode.h"
@@ -103,6 +103,8 @@ static void open_client(struct bench *bench, enum ng_transport transport)
 
 static int open_bench(void **state, enum ng_transport transport)
 {
+	if (!is_installed())
+		return 0;
 	struct bench *bench = test_calloc(1, sizeof(*bench));
 
 	clock_open(&bench->clock);
@@ -117,12 +119,12 @@ static int open_bench(void **state, enum ng_transport transport)
 
 static int open_udp(void **state)
 {
-	return is_installed() ? open_bench(state, NG_UDP) : 0;
+	return open_bench(state, NG_UDP);
 }
 
 static int open_tcp(void **state)
 {
-	return is_installed() ? open_bench(state, NG_TCP) : 0;
+	return open_bench(state, NG_TCP);
 }
 
 static int close_bench(void **state)
@@ -174,7 +176,7 @@ static void a_call_is_driven_through(void **state)
 	int64_t number;
 
 	if (!bench)
-		skip();
+		fail_msg("no rtpengine here: apt-get install rtpengine-daemon");
 	assert_string_equal(ask(bench, "ping", NULL, NULL), "pong");
 	assert_string_equal(ask(bench, "offer", SDP("40000"), NULL), "ok");
 	struct slice sdp = ng_get_string(bench->reply, "sdp");

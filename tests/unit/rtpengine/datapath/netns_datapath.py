@@ -348,8 +348,8 @@ TESTS += [(n[5:], f) for n, f in list(globals().items()) if n.startswith("test_"
 
 def main():
     if os.geteuid() != 0:
-        print("1..0 # SKIP needs root for namespaces and XDP")
-        return 0
+        print("Bail out! namespaces and XDP need root: sudo ./run tests")
+        return 1
     only = sys.argv[3:]
     failed = 0
     tests = [t for t in TESTS if not only or t[0] in only]
