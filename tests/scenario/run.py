@@ -23,7 +23,7 @@ def declared(path, name, default):
     """A module-level constant, read without importing the file."""
     with open(path) as f:
         for node in ast.parse(f.read()).body:
-            if isinstance(node, ast.Assign) and node.targets[0].id == name:
+            if isinstance(node, ast.Assign) and getattr(node.targets[0], "id", None) == name:
                 return ast.literal_eval(node.value)
     return default
 
