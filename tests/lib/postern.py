@@ -123,8 +123,9 @@ class Postern:
         return dict(last[-1], fds={name: min(one.get(name, count) for one in fds) for name, count in fds[-1].items()})
 
     def resources(self):
+        fds = self.fds()  # before our own questions: those are files too until a busy machine has closed them
         sbc, relay = self.stats(), self.relay_stats()
-        return {"fds": self.fds(), "sbc": sbc["held"], "relay": relay.get("resources", {})}
+        return {"fds": fds, "sbc": sbc["held"], "relay": relay.get("resources", {})}
 
     def check_idle(self, seconds=20, linger=True):
         """Everything is back where it started: calls, registrations, ports, flows, mbufs, fds; with `linger`
