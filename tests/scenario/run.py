@@ -75,6 +75,7 @@ def main():
     parser.add_argument("--jobs", type=int, default=8)
     parser.add_argument("--folder", action="append")
     parser.add_argument("--logs")
+    parser.add_argument("--show", action="store_true", help="also what those that passed have said")
     parser.add_argument("--workers", type=int, help="only this worker count")
     options = parser.parse_args()
     options.build = os.path.abspath(options.build)
@@ -91,6 +92,8 @@ def main():
         if status == 0:
             passed += 1
             print("ok   %-52s %5.1f s" % (label, seconds), flush=True)
+            if options.show:
+                print("".join("     %s\n" % line for line in output.splitlines()), end="", flush=True)
         else:
             failed += 1
             print("FAIL %-52s %5.1f s (exit %s)\n%s" % (label, seconds, status,
