@@ -23,12 +23,10 @@ struct source {
 	struct tally bad;
 	struct tally failures;
 	uint64_t banned_until_ms;
-	struct bucket bucket;
 };
 
 struct interface {
 	struct guard_interface rules;
-	struct bucket bucket;
 };
 
 struct host { /* of a peer, by its name */
@@ -58,6 +56,7 @@ struct guard {
 	uint64_t flows_until_ms; /* of the last ban of a flow */
 	guard_known_fn *is_known;
 	void *known_owner;
+	struct meters *meters;
 	struct counter counters[GUARD_VERDICT_COUNT];
 };
 
@@ -91,6 +90,7 @@ int guard_create(const struct guard_config *config, struct guard **out)
 		return -ERR_NO_MEMORY;
 	guard->interface_count = config->interface_count;
 	guard->peer_count = config->peer_count;
+	guard->meters = config->meters;
 	memcpy(guard->hash_key, config->hash_key, sizeof(guard->hash_key));
 	guard->set_mask = sources / WAYS - 1;
 	guard->interfaces = calloc(config->interface_count + 1, sizeof(*guard->interfaces));
@@ -288,9 +288,11 @@ static enum guard_verdict judge(struct guard *guard, uint16_t index, const struc
 	}
 	/* The source's own rate first: a flood from one must not use up what all share. */
 	if (rules->source_rate_per_s &&
-	    !bucket_take(&source->bucket, rules->source_rate_per_s, rules->source_burst, now_ms))
+	    !meters_take_source(guard->meters, index, addr, rules->source_rate_per_s,
+				rules->source_burst, now_ms))
 		return GUARD_SOURCE_RATE;
-	if (rules->rate_per_s && !bucket_take(&interface->bucket, rules->rate_per_s, 0, now_ms))
+	if (rules->rate_per_s &&
+	    !meters_take_interface(guard->meters, index, rules->rate_per_s, now_ms))
 		return GUARD_INTERFACE_RATE;
 	return GUARD_PASS;
 }

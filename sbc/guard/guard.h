@@ -7,6 +7,7 @@
 #pragma once
 #include "control/base/addr.h"
 #include "control/base/counter.h"
+#include "sbc/guard/meters.h"
 
 #define FOREACH_GUARD_DROP(X)                                                                      \
 	X(BANNED, "source is banned")                                                              \
@@ -70,6 +71,7 @@ struct guard_config {
 	size_t peer_count;
 	uint32_t sources_max; /* entries; a power of two */
 	uint64_t hash_key[2];
+	struct meters *meters; /* of all workers; must outlive it */
 };
 
 struct guard;

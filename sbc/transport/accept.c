@@ -41,8 +41,50 @@ static struct source *source_find(struct transport *transport, uint16_t interfac
 	return source;
 }
 
+static uint64_t source_hash(const struct transport *transport, uint16_t interface,
+			    const struct addr *addr)
+{
+	struct addr key = *addr;
+
+	key.port = 0;
+	return remote_hash(transport, interface, &key);
+}
+
+void interface_count_change(struct transport *transport, uint16_t index, int change)
+{
+	transport->interfaces[index].connections += (uint32_t)change;
+	if (transport->config.crowd)
+		crowd_change(transport->config.crowd, index, change);
+}
+
+uint32_t interface_count(const struct transport *transport, uint16_t index)
+{
+	return transport->config.crowd ? crowd_count(transport->config.crowd, index)
+				       : transport->interfaces[index].connections;
+}
+
+static uint32_t source_count(const struct transport *transport, uint16_t interface,
+			     const struct addr *addr, const struct source *source)
+{
+	if (transport->config.crowd)
+		return crowd_count_source(transport->config.crowd,
+					  source_hash(transport, interface, addr));
+	return source ? source->connections : 0;
+}
+
+static void source_enter(struct transport *transport, struct source *source)
+{
+	source->connections++;
+	if (transport->config.crowd)
+		crowd_change_source(transport->config.crowd,
+				    source_hash(transport, source->interface, &source->addr), 1);
+}
+
 void source_leave(struct transport *transport, struct source *source)
 {
+	if (transport->config.crowd)
+		crowd_change_source(transport->config.crowd,
+				    source_hash(transport, source->interface, &source->addr), -1);
 	if (--source->connections)
 		return;
 	table_remove(&transport->sources, &source->link);
@@ -85,11 +127,13 @@ static bool has_room(struct transport *transport, uint16_t index, const struct a
 	struct interface *interface = &transport->interfaces[index];
 	struct source *source = source_find(transport, index, remote, false);
 
-	if (interface->info.connections_source && source &&
-	    source->connections >= interface->info.connections_source && !source_evict(source))
+	/* Only one of this worker's own can make room: who is refused comes again, elsewhere. */
+	if (interface->info.connections_source &&
+	    source_count(transport, index, remote, source) >= interface->info.connections_source &&
+	    !(source && source_evict(source)))
 		return false;
 	return !interface->info.connections_max ||
-	       interface->connections < interface->info.connections_max ||
+	       interface_count(transport, index) < interface->info.connections_max ||
 	       accept_evict(transport, index);
 }
 
@@ -109,7 +153,7 @@ static void accepted(struct listener *listener, int fd, const struct addr *remot
 		close(fd);
 		return;
 	}
-	source->connections++;
+	source_enter(transport, source);
 	if (connection_create(transport, listener->index, fd, remote, true, &connection)) {
 		source_leave(transport, source);
 		close(fd);

@@ -101,7 +101,7 @@ void connection_close(struct connection *connection, int err)
 	order_remove(&connection->in_source);
 	if (connection->source)
 		source_leave(transport, connection->source);
-	transport->interfaces[connection->interface].connections--;
+	interface_count_change(transport, connection->interface, -1);
 	counter_sub(&counters_of(transport, connection->interface)->connections, 1);
 	connection->next_dead = transport->dead;
 	transport->dead = connection;
@@ -265,7 +265,7 @@ int connection_create(struct transport *transport, uint16_t listener, int fd,
 	table_insert(&transport->by_remote, &connection->by_remote,
 		     remote_hash(transport, connection->interface, remote));
 	order_append(&transport->all, &connection->in_all);
-	transport->interfaces[connection->interface].connections++;
+	interface_count_change(transport, connection->interface, 1);
 	counter_add(&counters_of(transport, connection->interface)->connections, 1);
 	connection_arm(connection);
 	*out = connection;

@@ -6,6 +6,7 @@
 #pragma once
 #include "control/base/table.h"
 #include "sbc/message/frame.h"
+#include "sbc/transport/crowd.h"
 #include "sbc/transport/order.h"
 #include "sbc/transport/transport.h"
 #include "sbc/transport/websocket.h"
@@ -254,6 +255,9 @@ struct connection *connection_find_remote(struct transport *transport,
 /* Its handlers may be on the stack: memory goes at burst end. Tokens in the queue fail with err. */
 void connection_close(struct connection *connection, int err);
 void connections_bury(struct transport *transport);
+/* How many an interface has, with those of the other workers. */
+void interface_count_change(struct transport *transport, uint16_t interface, int change);
+uint32_t interface_count(const struct transport *transport, uint16_t interface);
 void connection_arm(struct connection *connection);
 /* Something whole came from the peer. */
 void connection_touch(struct connection *connection);

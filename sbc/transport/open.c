@@ -65,7 +65,7 @@ int connection_open(struct transport *transport, const struct transport_path *pa
 	if (path->transport == SIP_TLS && !transport->tls)
 		return -ERR_UNSUPPORTED;
 	if (interface->info.connections_max &&
-	    interface->connections >= interface->info.connections_max &&
+	    interface_count(transport, path->interface) >= interface->info.connections_max &&
 	    !accept_evict(transport, path->interface))
 		return -ERR_TOO_MANY;
 	int err = open_socket(transport, path->listener, &path->remote, &fd);

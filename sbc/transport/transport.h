@@ -41,10 +41,10 @@ struct transport_listener {
 struct transport_interface {
 	const char *name;
 	bool trusted;
-	bool replies_by_tcp;         /* scenario N4: replies to UDP requests go out by TCP */
-	bool large_by_tcp;           /* RFC 3261 18.1.1 may be followed */
-	uint32_t connections_max;    /* per worker */
-	uint32_t connections_source; /* per source address and worker */
+	bool replies_by_tcp; /* scenario N4: replies to UDP requests go out by TCP */
+	bool large_by_tcp;   /* RFC 3261 18.1.1 may be followed */
+	uint32_t connections_max;
+	uint32_t connections_source; /* of one address */
 	const char *const *origins;  /* of WebSockets (RFC 6454); not copied; none = any */
 	size_t origin_count;
 };
@@ -122,6 +122,7 @@ struct transport_config {
 	size_t stream_max;   /* bytes of one message on a connection; 65536 */
 	struct tls *tls;     /* shared by transport_create(); NULL = no TLS */
 	struct transport_timers timers;
+	struct crowd *crowd;  /* of all workers; NULL = what is here is all there is */
 	uint64_t hash_key[2]; /* of the tables, because their keys come from strangers */
 	transport_message_fn *on_message;
 	transport_error_fn *on_error;

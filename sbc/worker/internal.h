@@ -80,6 +80,8 @@ struct workers {
 	struct token_key token_key;
 	struct shard shard;
 	uint64_t hash_key[2];
+	struct meters *meters; /* owned */
+	struct crowd *crowd;   /* owned */
 	struct transaction_handlers transaction_handlers;
 	struct worker_slot **slots;
 	_Atomic unsigned int busy; /* while stopping: workers with something left to do */
@@ -96,10 +98,9 @@ void reload_release(struct reload *reload); /* NULL is fine */
 
 /* --- setup.c --- */
 /* The half of it that a new configuration may change. */
-MUST_CHECK int setup_policies(const struct config *config, uint8_t workers, struct setup *out);
+MUST_CHECK int setup_policies(const struct config *config, struct setup *out);
 /* On failure `why` (may be NULL) gets one line, where there is one to say. */
-MUST_CHECK int setup_create(const struct config *config, uint8_t workers, struct buf *why,
-			    struct setup *out);
+MUST_CHECK int setup_create(const struct config *config, struct buf *why, struct setup *out);
 void setup_free(struct setup *setup);
 
 /* --- certificates.c --- */

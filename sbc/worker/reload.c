@@ -17,8 +17,7 @@ void reload_release(struct reload *reload)
 int workers_reload(struct workers *workers, const struct config *config, struct buf *why)
 {
 	struct reload *reload = calloc(1, sizeof(*reload));
-	int err = reload ? setup_policies(config, workers->config.count, &reload->setup)
-			 : -ERR_NO_MEMORY;
+	int err = reload ? setup_policies(config, &reload->setup) : -ERR_NO_MEMORY;
 
 	if (!err)
 		err = setup_tls(config, why, &reload->setup.tls);

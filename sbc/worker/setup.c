@@ -32,17 +32,14 @@ static uint32_t per_second(const struct config_rate *rate)
 	return value ? (uint32_t)value : 1;
 }
 
-/* Of the whole interface's rate each worker has its part; a source's messages come to one worker by
- * its address and port. */
-static void set_rates(const struct config_limits *limits, uint8_t workers,
-		      struct guard_interface *out)
+static void set_rates(const struct config_limits *limits, struct guard_interface *out)
 {
-	out->rate_per_s = (per_second(&limits->message_rate) + workers - 1u) / workers;
+	out->rate_per_s = per_second(&limits->message_rate);
 	out->source_rate_per_s = per_second(&limits->per_source.message_rate);
 	out->source_burst = 2 * out->source_rate_per_s;
 }
 
-static void set_interface(const struct config_interface *from, uint8_t workers,
+static void set_interface(const struct config_interface *from,
 			  struct transport_interface *transport, struct guard_interface *guard)
 {
 	*transport = (struct transport_interface){
@@ -51,15 +48,13 @@ static void set_interface(const struct config_interface *from, uint8_t workers,
 		.replies_by_tcp = from->send_replies == CONFIG_REPLIES_TCP,
 		.large_by_tcp = from->send != CONFIG_SEND_UDP,
 		.connections_max =
-			((from->limits.connections ? from->limits.connections : CONNECTIONS_MAX) +
-			 workers - 1u) /
-			workers,
+			from->limits.connections ? from->limits.connections : CONNECTIONS_MAX,
 		.connections_source = from->limits.per_source.connections,
 		.origins = from->origins,
 		.origin_count = from->origin_count,
 	};
 	*guard = (struct guard_interface){.trusted = from->trusted};
-	set_rates(&from->limits, workers, guard);
+	set_rates(&from->limits, guard);
 	const struct config_ban *ban = &from->security.ban;
 	guard->bad_messages = ban->bad_messages.count;
 	guard->bad_window_s = ban->bad_messages.period_ms / 1000;
@@ -143,7 +138,7 @@ static void set_peers(const struct config *config, struct setup *setup)
 	}
 }
 
-int setup_policies(const struct config *config, uint8_t workers, struct setup *out)
+int setup_policies(const struct config *config, struct setup *out)
 {
 	struct setup setup = {.interface_count = config->interface_count};
 
@@ -156,17 +151,17 @@ int setup_policies(const struct config *config, uint8_t workers, struct setup *o
 		return -ERR_NO_MEMORY;
 	}
 	for (size_t i = 0; i < config->interface_count; i++)
-		set_interface(&config->interfaces[i], workers, &setup.interfaces[i],
+		set_interface(&config->interfaces[i], &setup.interfaces[i],
 			      &setup.guard_interfaces[i]);
 	set_peers(config, &setup);
 	*out = setup;
 	return 0;
 }
 
-int setup_create(const struct config *config, uint8_t workers, struct buf *why, struct setup *out)
+int setup_create(const struct config *config, struct buf *why, struct setup *out)
 {
 	struct setup setup;
-	int err = setup_policies(config, workers, &setup);
+	int err = setup_policies(config, &setup);
 
 	if (err)
 		return err;

@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <time.h>
 
+#include "sbc/transport/crowd.h"
 #include "sbc/worker/internal.h"
 
 /* --- what the transactions ask of their worker --- */
@@ -73,6 +74,7 @@ static int make_transport(struct workers *workers, struct worker_slot *slot, str
 		.admit = worker_admit,
 		.on_closed = worker_on_closed,
 		.owner = slot,
+		.crowd = workers->crowd,
 	};
 	memcpy(config.hash_key, workers->hash_key, sizeof(config.hash_key));
 	return transport_create(&config, why, &worker->transport);
@@ -86,6 +88,7 @@ static int make_guard(struct workers *workers, struct worker *worker)
 		.peers = workers->setup.peers,
 		.peer_count = workers->setup.peer_count,
 		.sources_max = 65536,
+		.meters = workers->meters,
 	};
 	memcpy(config.hash_key, workers->hash_key, sizeof(config.hash_key));
 	return guard_create(&config, &worker->guard);
@@ -271,7 +274,12 @@ int workers_create(const struct workers_config *config, struct buf *why, struct 
 	workers->slots = calloc(config->count, sizeof(struct worker_slot *));
 	err = workers->slots ? message_init() : -ERR_NO_MEMORY;
 	if (!err)
-		err = setup_create(config->config, config->count, why, &workers->setup);
+		err = setup_create(config->config, why, &workers->setup);
+	if (!err)
+		err = meters_create(workers->setup.interface_count, workers->hash_key,
+				    &workers->meters);
+	if (!err)
+		err = crowd_create(workers->setup.interface_count, &workers->crowd);
 	for (uint8_t i = 0; !err && i < config->count; i++)
 		err = slot_create(workers, i, why);
 	if (err) {
@@ -289,6 +297,8 @@ void workers_destroy(struct workers *workers)
 	for (uint8_t i = 0; workers->slots && i < workers->config.count; i++)
 		slot_destroy(workers, workers->slots[i]);
 	setup_free(&workers->setup);
+	meters_destroy(workers->meters);
+	crowd_destroy(workers->crowd);
 	free(workers->slots);
 	free(workers);
 }

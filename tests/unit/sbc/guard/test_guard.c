@@ -20,7 +20,9 @@ static const struct guard_interface interfaces[] = {
 	 .ban_s = 60},
 };
 
-static struct guard *make(void)
+static struct meters *meters; /* of all guards of a test */
+
+static struct guard *make_another(void)
 {
 	struct guard *guard;
 	struct guard_peer peers[2] = {{.interface = 0, .peer = 7}, {.interface = 1, .peer = 8}};
@@ -31,9 +33,19 @@ static struct guard *make(void)
 				      .peers = peers,
 				      .peer_count = 2,
 				      .sources_max = 1024,
-				      .hash_key = {1, 2}};
+				      .hash_key = {1, 2},
+				      .meters = meters};
 	assert_int_equal(guard_create(&config, &guard), 0);
 	return guard;
+}
+
+static struct guard *make(void)
+{
+	static const uint64_t key[2] = {1, 2};
+
+	meters_destroy(meters);
+	assert_int_equal(meters_create(2, key, &meters), 0);
+	return make_another();
 }
 
 static struct addr at(const char *text)
@@ -107,6 +119,18 @@ static void a_stranger_has_a_rate(void **state)
 	assert_int_equal(admitted(guard, "192.0.2.1", 100, 60000), 20);
 	assert_int_equal(counter_get(&guard_counters(guard)[GUARD_SOURCE_RATE]), 330);
 	guard_destroy(guard);
+}
+
+static void workers_count_a_stranger_together(void **state)
+{
+	struct guard *one = make(), *other = make_another();
+	(void)state;
+	assert_int_equal(admitted(one, "192.0.2.1", 15, 1000), 15);
+	assert_int_equal(admitted(other, "192.0.2.1", 15, 1000), 5);
+	assert_int_equal(admitted(one, "2001:db8::1", 15, 1000), 15);
+	assert_int_equal(admitted(other, "2001:db8::2:1", 15, 1000), 5); /* its /64 */
+	guard_destroy(one);
+	guard_destroy(other);
 }
 
 static void a_peer_has_none(void **state)
@@ -255,6 +279,7 @@ int main(void)
 		cmocka_unit_test(hosts_of_a_name_are_a_peers),
 		cmocka_unit_test(a_peer_may_have_a_rate),
 		cmocka_unit_test(a_stranger_has_a_rate),
+		cmocka_unit_test(workers_count_a_stranger_together),
 		cmocka_unit_test(a_peer_has_none),
 		cmocka_unit_test(all_strangers_together_have_a_rate),
 		cmocka_unit_test(bad_messages_close_the_door_for_a_while),
@@ -263,5 +288,7 @@ int main(void)
 		cmocka_unit_test(impossible_sources_are_dropped),
 		cmocka_unit_test(new_rules_leave_bans_alone),
 	};
-	return cmocka_run_group_tests(tests, NULL, NULL);
+	int failed = cmocka_run_group_tests(tests, NULL, NULL);
+	meters_destroy(meters);
+	return failed;
 }
