@@ -160,7 +160,18 @@ static void methods_check(struct loaded *loaded, const struct raw_interface *int
 static void advertise_check(struct loaded *loaded, const struct raw_interface *interface)
 {
 	uint8_t family = interface->advertise.addr.family;
+	const struct config_media *media = &interface->public.media;
+	size_t of_media = 0;
 
+	for (size_t i = 0; family && i < media->address_count; i++)
+		of_media += media->addresses[i].family == family;
+	if (of_media > 1)
+		finding_error(
+			&loaded->findings,
+			value_place(loaded, &interface->advertise, interface->node),
+			"interface \"%s\" has %zu %s addresses for media, and this one cannot "
+			"stand for all of them",
+			interface->public.name, of_media, family == AF_INET ? "IPv4" : "IPv6");
 	for (size_t i = 0; i < interface->public.address_count; i++)
 		if (interface->public.addresses[i].family == family)
 			return;

@@ -149,10 +149,22 @@ void bundle_agree(struct dialog *dialog, int side, bool is_offerer, const struct
 	}
 }
 
+/* a=extmap (and extmap-allow-mixed) that is not to cross. */
 static bool is_feature(void *owner, const struct sdp_line *line)
 {
-	(void)owner;
-	return line->type == 'a' && slice_starts(line->name, SLICE("extmap"));
+	const struct options *options = owner;
+	struct slice text = line->argument, number, uri;
+
+	if (line->type != 'a' || !slice_starts(line->name, SLICE("extmap")))
+		return false;
+	if (options->peering.bits & PEERING_STRIP_EXTMAP)
+		return true;
+	if (!slice_next_word(&text, &number) || !slice_next_word(&text, &uri))
+		return false;
+	for (const struct ng_value *one = ng_first(options->stripped_extmaps); one; one = one->next)
+		if (one->type == NG_STRING && slice_equal(one->string, uri))
+			return true;
+	return false;
 }
 
 /* One that no section of the body has. */
@@ -199,15 +211,16 @@ static int prepare_media(struct stream *stream, int to, struct sdp_media *media,
 int bundle_prepare(struct dialog *dialog, int to, struct sdp *sdp, const struct options *options,
 		   bool is_answer)
 {
-	bool strips = options->peering.bits & PEERING_STRIP_EXTMAP;
+	bool strips = (options->peering.bits & PEERING_STRIP_EXTMAP) || options->stripped_extmaps;
+	void *owner = (void *)(uintptr_t)options; /* it is only read */
 	int err = 0;
 
 	if (strips)
-		sdp_line_remove_if(&sdp->section, is_feature, NULL);
+		sdp_line_remove_if(&sdp->section, is_feature, owner);
 	for (unsigned i = 0; i < sdp->media_count && !err; i++) {
 		struct sdp_media *media = &sdp->media[i];
 		if (strips)
-			sdp_line_remove_if(&media->section, is_feature, NULL);
+			sdp_line_remove_if(&media->section, is_feature, owner);
 		if (!is_answer)
 			err = prepare_media(dialog->streams[i], to, media, options);
 	}

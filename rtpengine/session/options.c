@@ -275,6 +275,17 @@ static void read_attributes(struct reader *reader, const struct ng_value *value)
 		   edits_add_attributes(&reader->options->edits, value));
 }
 
+/* "mask" would need another number in each packet. */
+static void read_extmap(struct reader *reader, const struct ng_value *value)
+{
+	for (const struct ng_value *verb = ng_first(value); verb; verb = verb->next) {
+		if (ng_name_equal(verb->key, SLICE("strip")) && verb->type == NG_LIST)
+			reader->options->stripped_extmaps = verb;
+		else
+			refuse(reader->options, "extmap", verb->key);
+	}
+}
+
 /* Dictionary of lists: verb -> names. */
 static void read_codecs(struct reader *reader, const struct ng_value *value)
 {
@@ -321,7 +332,7 @@ static const struct key keys[] = {
 	{ "codec", NULL, NULL, read_codecs, 0 },
 	{ "sdp-attr", NULL, NULL, read_attributes, 0 },
 	{ "sdp-media-remove", NULL, NULL, read_removed_media, 0 },
-	{ "extmap", NULL, NULL, NULL, REFUSE },
+	{ "extmap", NULL, NULL, read_extmap, 0 },
 	{ "ptime", NULL, NULL, NULL, REFUSE },
 	{ "ptime-reverse", NULL, NULL, NULL, REFUSE },
 	{ "record-call", "record-call", NULL, NULL, 0 },
@@ -362,6 +373,41 @@ static const struct key keys[] = {
 	{ "passthrough", NULL, NULL, NULL, PASS_OVER },
 	{ "limit", NULL, NULL, NULL, PASS_OVER },
 	{ "since", NULL, NULL, NULL, PASS_OVER },
+	{ "from-tags", NULL, NULL, NULL, PASS_OVER },
+	{ "to-call-id", NULL, NULL, NULL, PASS_OVER },
+	{ "calls", NULL, NULL, NULL, PASS_OVER },
+	{ "tags", NULL, NULL, NULL, PASS_OVER },
+	{ "source-tag", NULL, NULL, NULL, PASS_OVER },
+	{ "source-call-id", NULL, NULL, NULL, PASS_OVER },
+	{ "address", NULL, NULL, NULL, PASS_OVER },
+	{ "all", NULL, NULL, NULL, PASS_OVER },
+	{ "alias-key", NULL, NULL, NULL, PASS_OVER },
+	{ "instance", NULL, NULL, NULL, PASS_OVER },
+	{ "T.38-version", NULL, NULL, NULL, PASS_OVER },
+	{ "recording-dir", NULL, NULL, NULL, PASS_OVER },
+	{ "recording-pattern", NULL, NULL, NULL, PASS_OVER },
+	{ "recording-media-slot-offer", NULL, NULL, NULL, PASS_OVER },
+	{ "file", NULL, NULL, NULL, PASS_OVER },
+	{ "blob", NULL, NULL, NULL, PASS_OVER },
+	{ "blob64", NULL, NULL, NULL, PASS_OVER },
+	{ "db-id", NULL, NULL, NULL, PASS_OVER },
+	{ "repeat-times", NULL, NULL, NULL, PASS_OVER },
+	{ "repeat-duration", NULL, NULL, NULL, PASS_OVER },
+	{ "start-pos", NULL, NULL, NULL, PASS_OVER },
+	{ "code", NULL, NULL, NULL, PASS_OVER },
+	{ "digit", NULL, NULL, NULL, PASS_OVER },
+	{ "duration", NULL, NULL, NULL, PASS_OVER },
+	{ "volume", NULL, NULL, NULL, PASS_OVER },
+	{ "pause", NULL, NULL, NULL, PASS_OVER },
+	{ "frequency", NULL, NULL, NULL, PASS_OVER },
+	{ "DTMF-log-dest", NULL, NULL, NULL, PASS_OVER },
+	{ "medias", NULL, NULL, NULL, PASS_OVER },
+	{ "DTMF-security-trigger", NULL, NULL, NULL, REFUSE },
+	{ "trigger", NULL, NULL, NULL, REFUSE },
+	{ "trigger-end", NULL, NULL, NULL, REFUSE },
+	{ "trigger-end-time", NULL, NULL, NULL, REFUSE },
+	{ "trigger-end-digits", NULL, NULL, NULL, REFUSE },
+	{ "vsc-start-rec", NULL, NULL, NULL, REFUSE },
 };
 /* clang-format on */
 

@@ -62,6 +62,7 @@ struct options {
 	enum session_source source[2]; /* SESSION_SOURCE_UNSAID = not given */
 	int64_t idle_timeout_ms[2];    /* -1 = not given */
 	unsigned source_count, idle_count;
+	const struct ng_value *stripped_extmaps; /* URIs; NULL = none by name */
 	struct edits edits;
 	struct options_sdes sdes;
 	struct options_peering peering;

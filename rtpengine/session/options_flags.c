@@ -83,6 +83,14 @@ static const struct option_flag flags[] = {
 	{ "exclude-recording", 0, OPTION_PASSED_OVER },
 	{ "skip-recording-db", 0, OPTION_PASSED_OVER },
 	{ "auto-detect-rtp", 0, OPTION_PASSED_OVER },
+	{ "block-egress", 0, OPTION_REFUSED },
+	{ "egress", 0, OPTION_REFUSED },
+	{ "mix", 0, OPTION_REFUSED },
+	{ "recording-vsc", 0, OPTION_REFUSED },
+	{ "recording-announcement", 0, OPTION_REFUSED },
+	{ "block-short", 0, OPTION_PASSED_OVER },
+	{ "static-codecs", 0, OPTION_PASSED_OVER },
+	{ "unsubscribe", 0, OPTION_PASSED_OVER },
 };
 /* clang-format on */
 
@@ -112,5 +120,6 @@ enum option_verdict option_flag(struct slice word, uint32_t *bits)
 	for (size_t i = 0; i < sizeof(refused_prefixes) / sizeof(refused_prefixes[0]); i++)
 		if (option_word_starts(word, refused_prefixes[i]))
 			return OPTION_REFUSED;
-	return OPTION_UNKNOWN;
+	/* the same as the key of that name, which only commands read */
+	return option_word_starts(word, "from-tags-") ? OPTION_PASSED_OVER : OPTION_UNKNOWN;
 }

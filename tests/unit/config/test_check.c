@@ -51,6 +51,16 @@ static void unused_peers_and_interfaces_are_named(void **state)
 		     "test.yaml:4:3: warning: interface \"dmz\" is not used");
 }
 
+static void one_advertised_address_stands_for_one(void **state)
+{
+	(void)state;
+	bench_refused("interfaces:\n  lan: {role: trusted, address: 10.0.0.1}\n"
+		      "  wan: {address: 192.0.2.10, advertise: 203.0.113.10, media: {addresses: "
+		      "[192.0.2.11, 192.0.2.12]}}\n"
+		      "peers: {pbx: {interface: lan, address: 10.0.0.20}}\n",
+		      "test.yaml:3:41: interface \"wan\" has 2 IPv4 addresses for media");
+}
+
 static void several_registrars_are_no_default(void **state)
 {
 	(void)state;
@@ -206,6 +216,7 @@ int main(void)
 		cmocka_unit_test(a_shadowed_route_is_named_with_its_shadow),
 		cmocka_unit_test(a_registered_route_shadows_none_that_is_not),
 		cmocka_unit_test(unused_peers_and_interfaces_are_named),
+		cmocka_unit_test(one_advertised_address_stands_for_one),
 		cmocka_unit_test(several_registrars_are_no_default),
 		cmocka_unit_test(phones_of_a_domain_come_before_phones_of_any),
 		cmocka_unit_test(a_source_of_two_peers_is_named),

@@ -288,6 +288,17 @@ static void keys_of_sdes_are_not_shared(void **state)
 	assert_group(sdp, NULL);
 }
 
+static void header_extensions_are_stripped(void **state)
+{
+	struct bench *b = *state;
+	struct sdp *sdp = parsed(
+		b, bench_offer(b, "c", "a", BROWSER VIDEO_OWN, DIRECTION PLAIN "strip-extmap"));
+
+	for (unsigned i = 0; i < 2; i++)
+		assert_int_equal(count_lines(&sdp->media[i], "extmap"), 0);
+	assert_null(sdp_attribute(&sdp->section, "extmap-allow-mixed"));
+}
+
 static void nothing_is_left(void **state)
 {
 	struct bench *b = *state;
@@ -312,6 +323,7 @@ int main(void)
 		T(nobody_has_to_take_it),
 		T(required_means_nothing_without_it),
 		T(keys_of_sdes_are_not_shared),
+		T(header_extensions_are_stripped),
 		T(nothing_is_left),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
