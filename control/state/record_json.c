@@ -32,7 +32,7 @@ static void string_json(struct slice s, struct buf *out)
 	while (s.len) {
 		size_t n = utf8_length(s);
 		unsigned char c = (unsigned char)s.data[0];
-		if (n == 0)
+		if (n == 0 || c == 0) /* what no reader of JSON takes in a text */
 			buf_add_text(out, "\xef\xbf\xbd"); /* U+FFFD */
 		else if (c == '"' || c == '\\')
 			buf_printf(out, "\\%c", c);
@@ -88,7 +88,9 @@ static void value_json(const struct field *field, const void *base, struct buf *
 		buf_add_u64(out, *(const uint32_t *)at);
 		return;
 	case FIELD_U64:
-		buf_add_u64(out, *(const uint64_t *)at);
+		/* Beyond 63 bits readers of JSON take no number. */
+		ms = *(const uint64_t *)at;
+		buf_printf(out, ms > INT64_MAX ? "\"%" PRIu64 "\"" : "%" PRIu64, ms);
 		return;
 	case FIELD_TIME:
 		ms = *(const uint64_t *)at;

@@ -19,9 +19,6 @@ static int open_redis(struct worker *worker, struct store **out)
 		.user = state->user,
 		.password = state->password,
 		.database = state->database,
-		/* one heartbeat a node */
-		.node = worker->index == 0 ? worker->config->node : NULL,
-		.epoch = 1,
 	};
 
 	return store_redis_create(&redis, out);

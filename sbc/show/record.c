@@ -1,6 +1,7 @@
 /* record.c - `show record ID`: what the store holds of a call.
  * SPDX-License-Identifier: Apache-2.0 */
 #include "control/state/record.h"
+#include "control/state/record_head.h"
 #include "sbc/show/part.h"
 
 enum { ARENA_CHUNK = 65536, ARENA_LIMIT = 4 * 1024 * 1024 };
@@ -9,14 +10,19 @@ static json_t *decoded(struct slice bytes)
 {
 	struct arena *arena;
 	struct call_record *record;
+	struct record_head head;
+	struct slice body;
 	struct buf text;
 	json_t *value = NULL;
 
 	if (arena_create(ARENA_CHUNK, ARENA_LIMIT, &arena) != 0)
 		return NULL;
 	buf_init(&text);
-	int err = record_decode(arena, bytes, &record);
+	int err = record_head_split(bytes, &head, &body);
+	if (!err)
+		err = record_decode(arena, body, &record);
 	if (!err) {
+		record->epoch = head.epoch; /* a take-over changes it there alone */
 		record_json(record, &text);
 		if (!buf_failed(&text))
 			value = json_loadb(text.data, text.len, 0, NULL);
