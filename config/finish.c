@@ -199,9 +199,6 @@ static void state_finish(struct loaded *loaded)
 	if (servers.offset == PLACE_NOWHERE && state->sentinel.server_count == 0)
 		finding_error(findings, value_place(loaded, &state->store, NULL),
 			      "store: redis needs its server (servers: [10.0.0.5:6379])");
-	else if (file->state_server_count > 1 && form_is_later(loaded, "several servers"))
-		finding_error(findings, value_place(loaded, &file->state_servers[1], NULL),
-			      "more than one Redis server is not supported by this version");
 }
 
 static void cores_finish(struct loaded *loaded)

@@ -2,10 +2,8 @@
  * SPDX-License-Identifier: Apache-2.0 */
 #include "control/state/redis.h"
 #include <inttypes.h>
-#include <netinet/in.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <sys/un.h>
 #include "control/state/redis_private.h"
 #include "control/state/store_answer.h"
 
@@ -139,6 +137,7 @@ static void redis_free(struct redis *redis)
 	buf_free(&redis->walk.prefix);
 	buf_free(&redis->walk.keys);
 	buf_free(&redis->text);
+	redis_places_free(&redis->places);
 	free(redis->user);
 	free(redis->password);
 	free(redis->node);
@@ -171,29 +170,6 @@ static void on_burst_end(void *owner)
 	redis_link_flush(&redis->link);
 }
 
-static int server_address(const struct store_redis_config *config, struct redis *redis,
-			  struct sockaddr_storage *out, socklen_t *len)
-{
-	char *text = redis->status.server;
-	char addr[ADDR_TEXT_SIZE];
-	if (!config->unix_path) {
-		if (!addr_is_set(&config->address))
-			return -ERR_INVALID;
-		*len = addr_to_sockaddr(&config->address, out);
-		slice_copy(slice_from(addr_text(&config->address, addr)), text,
-			   sizeof(redis->status.server));
-		return 0;
-	}
-	struct sockaddr_un path = {.sun_family = AF_UNIX};
-	if (strlen(config->unix_path) >= sizeof(path.sun_path))
-		return -ERR_TOO_LARGE;
-	slice_copy(slice_from(config->unix_path), path.sun_path, sizeof(path.sun_path));
-	memcpy(out, &path, sizeof(path));
-	*len = sizeof(path);
-	snprintf(text, sizeof(redis->status.server), "unix:%s", path.sun_path);
-	return 0;
-}
-
 static uint32_t or_default(uint32_t value, uint32_t other)
 {
 	return value ? value : other;
@@ -221,8 +197,6 @@ static int texts_copy(const struct store_redis_config *config, struct redis *red
 
 int store_redis_create(const struct store_redis_config *config, struct store **out)
 {
-	struct sockaddr_storage server = {0};
-	socklen_t server_len = 0;
 	struct redis *redis = calloc(1, sizeof(*redis));
 	if (!redis)
 		return -ERR_NO_MEMORY;
@@ -242,14 +216,13 @@ int store_redis_create(const struct store_redis_config *config, struct store **o
 	buf_init(&redis->text);
 	int err = texts_copy(config, redis);
 	if (!err)
-		err = server_address(config, redis, &server, &server_len);
+		err = redis_places_init(&redis->places, config);
 	if (!err)
 		err = loop_on_burst_end(config->loop, on_burst_end, redis);
 	if (err)
 		goto fail;
 
-	redis_session_start(
-		redis, &(struct redis_link_config){.server = &server, .server_len = server_len});
+	redis_session_start(redis);
 	*out = &redis->store;
 	return 0;
 fail:

@@ -4,6 +4,7 @@
 #include "control/base/addr.h"
 #include "control/base/log.h"
 #include "control/base/loop.h"
+#include "control/state/redis_place.h"
 #include "control/state/store.h"
 
 /* Texts are copied. The store must be destroyed before the loop, and the loop must not run again
@@ -13,6 +14,11 @@ struct store_redis_config {
 	const struct log *log;
 	const char *unix_path; /* this or address */
 	struct addr address;
+	/* More of them, tried in turn when the one before is away, refuses us, or is a replica. */
+	const struct redis_place *others;
+	size_t other_count;
+	/* Instead of all those: asked for the master, again with each connection. */
+	struct redis_sentinels sentinels;
 	const char *user;     /* NULL = default user */
 	const char *password; /* NULL = none */
 	uint32_t database;

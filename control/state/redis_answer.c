@@ -31,15 +31,35 @@ static void write_accepted(struct redis *redis, bool in_time)
 		redis_state_set(redis, STORE_UP, "");
 }
 
-static void write_refused(struct redis *redis, struct slice text)
+/* A member of a cluster sends us elsewhere for most keys. */
+static void reason_write(struct slice text, char *out, size_t size)
+{
+	bool is_cluster = slice_starts(text, SLICE("MOVED ")) ||
+			  slice_starts(text, SLICE("ASK ")) ||
+			  slice_starts(text, SLICE("CLUSTERDOWN"));
+
+	snprintf(out, size, "%s%.*s",
+		 is_cluster ? "a Redis Cluster, of which only one that has all slots will do: "
+			    : "",
+		 SLICE_ARG(text));
+}
+
+/* true: the connection was ended, for another server. */
+static bool write_refused(struct redis *redis, struct slice text)
 {
 	char reason[sizeof(redis->status.reason)];
+
 	redis->status.errors++;
-	slice_copy(text, reason, sizeof(reason));
+	reason_write(text, reason, sizeof(reason));
+	if (slice_starts(text, SLICE("READONLY")) && redis_places_has_choice(&redis->places)) {
+		redis_session_drop(redis, STORE_REFUSING, reason);
+		return true;
+	}
 	if (redis->is_ready)
 		redis_state_set(redis, STORE_REFUSING, reason);
 	else if (!redis->refusal[0])
 		memcpy(redis->refusal, reason, sizeof(reason));
+	return false;
 }
 
 static void put_count(struct redis *redis, const struct redis_command *command, bool refused,
@@ -67,7 +87,7 @@ static void put_answered(struct redis *redis, const struct redis_command *comman
 		store_answer(command->done, command->owner, command->handle,
 			     refused ? -ERR_REFUSED : 0);
 	if (refused)
-		write_refused(redis, answer->text);
+		(void)write_refused(redis, answer->text);
 	else
 		write_accepted(redis, took_ms <= redis->timeout_ms);
 }
@@ -140,7 +160,7 @@ static void delete_answered(struct redis *redis, const struct redis_command *com
 		free(command->grave);
 		return;
 	}
-	write_refused(redis, answer->text);
+	(void)write_refused(redis, answer->text);
 	if (!redis_graves_add(&redis->graves, command->grave))
 		redis->status.forgotten++;
 }
@@ -149,9 +169,9 @@ static void probe_answered(struct redis *redis, const struct redis_answer *answe
 {
 	bool accepted = answer->kind == ANSWER_OK || answer->kind == ANSWER_NUMBER;
 	redis->is_probing = false;
-	if (!accepted)
-		write_refused(redis, answer->text);
-	else if (!redis->is_ready)
+	if (!accepted && write_refused(redis, answer->text))
+		return;
+	if (accepted && !redis->is_ready)
 		redis->refusal[0] = '\0'; /* what else was refused is not needed for writing */
 	if (!redis->is_ready)
 		fence_or_greeted(redis);
@@ -217,6 +237,9 @@ void redis_answered(struct redis *redis, const struct redis_answer *answer)
 		break;
 	case REDIS_PROBE:
 		probe_answered(redis, answer, took_ms);
+		break;
+	case REDIS_SENTINEL:
+		redis_places_answered(redis, answer);
 		break;
 	case REDIS_LOGIN:
 		login_answered(redis, answer);

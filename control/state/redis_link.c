@@ -178,6 +178,12 @@ void redis_link_stop(struct redis_link *link)
 	link_close(link);
 }
 
+void redis_link_turn(struct redis_link *link)
+{
+	link_close(link);
+	timer_set(link, 0, on_retry);
+}
+
 void redis_link_settle(struct redis_link *link)
 {
 	link->backoff_ms = BACKOFF_MIN_MS;

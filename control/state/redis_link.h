@@ -41,6 +41,8 @@ void redis_link_start(struct redis_link *link);
 void redis_link_stop(struct redis_link *link); /* sends what it can; on_close is not called */
 /* End this connection for a reason of ours; calls on_close. */
 void redis_link_drop(struct redis_link *link, const char *reason);
+/* End it, and connect to `server` as it is now, at once; on_close is not called. */
+void redis_link_turn(struct redis_link *link);
 /* The other side has proved useful: the next loss starts with the shortest back-off. */
 void redis_link_settle(struct redis_link *link);
 size_t redis_link_unsent(const struct redis_link *link);

@@ -75,24 +75,67 @@ static int log_in(struct redis_plain *redis)
 	return err;
 }
 
-static int connect_now(struct redis_plain *redis)
+static int connect_to(struct redis_plain *redis, const char *unix_path, const struct addr *address)
 {
 	const struct timeval wait = {.tv_sec = WAIT_S};
 	char text[ADDR_TEXT_SIZE];
 
 	if (redis->context)
 		redisFree(redis->context);
-	redis->context =
-		redis->config.unix_path
-			? redisConnectUnixWithTimeout(redis->config.unix_path, wait)
-			: redisConnectWithTimeout(addr_ip_text(&redis->config.address, text),
-						  redis->config.address.port, wait);
+	redis->context = unix_path ? redisConnectUnixWithTimeout(unix_path, wait)
+				   : redisConnectWithTimeout(addr_ip_text(address, text),
+							     address->port, wait);
 	if (!redis->context)
 		return failed(redis, -ERR_NO_MEMORY, err_text(ERR_NO_MEMORY));
 	if (redis->context->err)
 		return failed(redis, -ERR_CLOSED, redis->context->errstr);
 	(void)redisSetTimeout(redis->context, wait);
-	return log_in(redis);
+	return 0;
+}
+
+static int master_read(const redisReply *reply, struct addr *out)
+{
+	uint32_t port;
+
+	if (reply->type != REDIS_REPLY_ARRAY || reply->elements != 2 ||
+	    reply->element[0]->type != REDIS_REPLY_STRING ||
+	    reply->element[1]->type != REDIS_REPLY_STRING)
+		return -ERR_NOT_FOUND;
+	int err = addr_parse_ip(slice_from(reply->element[0]->str), out);
+	if (!err)
+		err = slice_to_u32(slice_from(reply->element[1]->str), UINT16_MAX, &port);
+	if (!err)
+		out->port = (uint16_t)port;
+	return err;
+}
+
+static int ask_sentinel(struct redis_plain *redis, const struct addr *sentinel, struct addr *out)
+{
+	const struct slice words[] = {SLICE("SENTINEL"), SLICE("get-master-addr-by-name"),
+				      slice_from(redis->config.sentinels.master)};
+	redisReply *reply;
+
+	int err = connect_to(redis, NULL, sentinel);
+	if (!err)
+		err = run_once(redis, words, 3, &reply);
+	if (err)
+		return err;
+	err = master_read(reply, out);
+	freeReplyObject(reply);
+	return err ? failed(redis, -ERR_NOT_FOUND, "Sentinel does not know the master") : 0;
+}
+
+static int connect_now(struct redis_plain *redis)
+{
+	const struct redis_plain_config *config = &redis->config;
+	struct addr master = config->address;
+	int err = config->sentinels.count ? -ERR_NOT_FOUND : 0;
+
+	for (size_t i = 0; err && i < config->sentinels.count; i++)
+		err = ask_sentinel(redis, &config->sentinels.servers[i], &master);
+	if (!err)
+		err = connect_to(redis, config->unix_path, &master);
+	return err ? err : log_in(redis);
 }
 
 int redis_plain_create(const struct redis_plain_config *config, struct buf *why,
@@ -150,7 +193,7 @@ int redis_plain_run(struct redis_plain *redis, const struct slice *words, size_t
 		    int64_t *number, redis_pair_fn *fn, void *owner)
 {
 	redisReply *reply;
-	int err = redis->context->err ? connect_now(redis) : 0;
+	int err = !redis->context || redis->context->err ? connect_now(redis) : 0;
 
 	if (!err) {
 		err = run_once(redis, words, count, &reply);

@@ -2,15 +2,16 @@
  * helper threads. Never on a worker (those have redis.h).
  * SPDX-License-Identifier: Apache-2.0 */
 #pragma once
-#include "control/base/addr.h"
+#include "control/state/redis_place.h"
 
 struct redis_plain;
 
 struct redis_plain_config {
 	struct addr address;
-	const char *unix_path; /* when set, instead */
-	const char *user;      /* NULL = the default user */
-	const char *password;  /* NULL = none */
+	const char *unix_path;            /* when set, instead */
+	struct redis_sentinels sentinels; /* when there are any: they say which server */
+	const char *user;                 /* NULL = the default user */
+	const char *password;             /* NULL = none */
 	uint32_t database;
 };
 

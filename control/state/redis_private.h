@@ -7,6 +7,7 @@
 #include "control/base/log.h"
 #include "control/state/redis.h"
 #include "control/state/redis_link.h"
+#include "control/state/redis_places.h"
 #include "control/state/redis_queue.h"
 
 struct redisReader; /* hiredis */
@@ -57,6 +58,7 @@ struct redis {
 	uint32_t output_limit;
 
 	struct redis_link link;
+	struct redis_places places;
 	struct redisReader *reader; /* of this connection; NULL = none */
 	bool is_feeding;            /* the reader is in use: it goes after this */
 	struct buf text;            /* of the answer in hand */
@@ -119,7 +121,8 @@ void redis_answered(struct redis *redis, const struct redis_answer *answer);
 void redis_count_failed_put(struct redis *redis);
 
 /* redis_session.c */
-void redis_session_start(struct redis *redis, const struct redis_link_config *config);
+void redis_session_start(struct redis *redis);
+void redis_session_turn(struct redis *redis); /* to whom places.now says, at once */
 void redis_session_stop(struct redis *redis);
 void redis_session_sent(struct redis *redis);  /* a command was queued: watch for its answer */
 void redis_session_heard(struct redis *redis); /* an answer: watch for the next one */

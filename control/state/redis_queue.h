@@ -18,7 +18,8 @@ enum redis_kind {
 	REDIS_LOGIN,    /* AUTH, SELECT: refused = the connection is of no use */
 	REDIS_NAME,     /* CLIENT SETNAME: refused = never mind */
 	REDIS_CLIENT_ID,
-	REDIS_FENCE /* CLIENT KILL of our former connection */
+	REDIS_SENTINEL, /* which server is the master? */
+	REDIS_FENCE     /* CLIENT KILL of our former connection */
 };
 
 /* A key to be deleted: in flight with its command, or waiting for the store to return. */

@@ -29,12 +29,20 @@ static void *list_text(struct redis *redis, bool is_cursor, struct slice text)
 	return buf_failed(&redis->text) ? NULL : answer;
 }
 
+/* Sentinel's list is host and port alone. */
+static bool is_cursor(struct redis *redis, const redisReadTask *task)
+{
+	const struct redis_command *head = redis_queue_head(&redis->queue);
+
+	return !task->parent->parent && head && head->kind == REDIS_SCAN;
+}
+
 /* The text is copied: the reader moves its buffer before it hands the object out. */
 static void *answer_text(const redisReadTask *task, char *text, size_t len)
 {
 	struct redis *redis = task->privdata;
 	if (task->parent)
-		return list_text(redis, !task->parent->parent, (struct slice){text, len});
+		return list_text(redis, is_cursor(redis, task), (struct slice){text, len});
 	buf_clear(&redis->text);
 	buf_add(&redis->text, (struct slice){text, len});
 	if (buf_failed(&redis->text))
@@ -64,14 +72,14 @@ static void *answer_nil(const redisReadTask *task)
 	return &redis->answer;
 }
 
-/* A SCAN is answered by a cursor and a list of keys; nothing else we ask by any array: refusing
- * them bounds what a hostile answer can make the reader allocate. */
+/* A SCAN is answered by a cursor and a list of keys, Sentinel says host and port; nothing else we
+ * ask by any array: refusing them bounds what a hostile answer can make the reader allocate. */
 static void *answer_array(const redisReadTask *task, int elements)
 {
 	struct redis *redis = task->privdata;
 	const struct redis_command *head = redis_queue_head(&redis->queue);
 
-	if (!head || head->kind != REDIS_SCAN)
+	if (!head || (head->kind != REDIS_SCAN && head->kind != REDIS_SENTINEL))
 		return NULL;
 	if (task->parent)
 		return task->idx == 1 && !task->parent->parent && elements <= KEYS_LIMIT

@@ -172,7 +172,7 @@ static void on_open(void *owner)
 	redis->client_id = 0;
 	redis->heard_ms = loop_now_ms(redis->loop);
 	redis->close_state = STORE_DOWN;
-	int err = greeting_send(redis);
+	int err = redis->places.is_asking ? redis_places_ask(redis) : greeting_send(redis);
 	if (err)
 		redis_session_drop(redis, STORE_DOWN, err_text(err));
 }
@@ -224,6 +224,7 @@ static void on_close(void *owner, const char *reason)
 	else
 		redis_state_set(redis, state, reason);
 	redis->refusal[0] = '\0';
+	redis_places_next(redis);
 	while (redis_queue_pop(&redis->queue, &command)) {
 		if (command.kind != REDIS_DELETE)
 			command_give_up(redis, &command, -ERR_CLOSED);
@@ -289,19 +290,30 @@ static void on_deadline(struct timer *timer, uint64_t now_ms)
 
 /* --- beginning and end --- */
 
-void redis_session_start(struct redis *redis, const struct redis_link_config *config)
+void redis_session_start(struct redis *redis)
 {
-	struct redis_link_config mine = *config;
-	mine.loop = redis->loop;
-	mine.connect_timeout_ms = redis->dead_ms;
-	mine.on_open = on_open;
-	mine.on_bytes = redis_reader_feed;
-	mine.on_close = on_close;
-	mine.owner = redis;
-	redis_link_init(&redis->link, &mine);
+	const struct redis_link_config link = {
+		.loop = redis->loop,
+		.server = &redis->places.now.address,
+		.server_len = redis->places.now.len,
+		.connect_timeout_ms = redis->dead_ms,
+		.on_open = on_open,
+		.on_bytes = redis_reader_feed,
+		.on_close = on_close,
+		.owner = redis,
+	};
+	redis_link_init(&redis->link, &link);
+	redis_places_take_aim(redis);
 	redis->status.since_ms = loop_now_ms(redis->loop);
 	slice_copy(SLICE("connecting"), redis->status.reason, sizeof(redis->status.reason));
 	redis_link_start(&redis->link);
+}
+
+void redis_session_turn(struct redis *redis)
+{
+	wheel_cancel(loop_wheel(redis->loop), &redis->deadline);
+	redis_reader_destroy(redis);
+	redis_link_turn(&redis->link);
 }
 
 void redis_session_stop(struct redis *redis)

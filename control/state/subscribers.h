@@ -5,8 +5,8 @@
  * them for the workers (sbc/auth/directory.h).
  * SPDX-License-Identifier: Apache-2.0 */
 #pragma once
-#include "control/base/addr.h"
 #include "control/base/digest.h"
+#include "control/state/redis_place.h"
 
 enum { SUBSCRIBER_NAME_MAX = 255 }; /* of user and of domain */
 
@@ -22,10 +22,11 @@ struct subscribers;
 typedef int subscriber_fn(void *owner, const struct subscriber *subscriber);
 
 struct subscribers_config {
-	const char *path;       /* of the SQLite file; NULL = Redis */
-	struct addr redis;      /* or */
-	const char *redis_unix; /* when set */
-	const char *redis_user; /* NULL = the default user */
+	const char *path;                 /* of the SQLite file; NULL = Redis */
+	struct addr redis;                /* or */
+	const char *redis_unix;           /* when set */
+	struct redis_sentinels sentinels; /* when there are any: they say which server */
+	const char *redis_user;           /* NULL = the default user */
 	const char *redis_password;
 	uint32_t redis_database;
 };

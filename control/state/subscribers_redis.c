@@ -180,6 +180,7 @@ int subscribers_redis_open(const struct subscribers_config *config, struct buf *
 {
 	const struct redis_plain_config redis = {.address = config->redis,
 						 .unix_path = config->redis_unix,
+						 .sentinels = config->sentinels,
 						 .user = config->redis_user,
 						 .password = config->redis_password,
 						 .database = config->redis_database};

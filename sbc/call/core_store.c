@@ -11,6 +11,7 @@
 static int open_redis(struct worker *worker, struct store **out)
 {
 	const struct config_state *state = &worker->config->state;
+	struct redis_place others[REDIS_PLACES_MAX];
 	struct store_redis_config redis = {
 		.loop = worker->loop,
 		.log = worker->log,
@@ -21,6 +22,16 @@ static int open_redis(struct worker *worker, struct store **out)
 		.database = state->database,
 	};
 
+	for (size_t i = 1; i < state->server_count && i < REDIS_PLACES_MAX; i++)
+		others[redis.other_count++] =
+			(struct redis_place){.unix_path = state->servers[i].transport == CONFIG_UNIX
+								  ? state->servers[i].path
+								  : NULL,
+					     .address = state->servers[i].addr};
+	redis.others = others;
+	redis.sentinels.master = state->sentinel.master;
+	for (size_t i = 0; i < state->sentinel.server_count; i++)
+		redis_sentinels_add(&redis.sentinels, &state->sentinel.servers[i].addr);
 	return store_redis_create(&redis, out);
 }
 

@@ -70,6 +70,9 @@ static int open_store(struct keeper *keeper, const struct registry_config *confi
 	};
 	struct buf path;
 
+	kept.redis.sentinels.master = state->sentinel.master;
+	for (size_t i = 0; i < state->sentinel.server_count; i++)
+		redis_sentinels_add(&kept.redis.sentinels, &state->sentinel.servers[i].addr);
 	buf_init(&path);
 	if (config->config->subscribers.store == CONFIG_SUBSCRIBERS_FILE) {
 		buf_printf(&path, "%s.locations", config->config->subscribers.path);

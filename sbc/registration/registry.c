@@ -44,6 +44,9 @@ static void make_subscribers_config(const struct config *config, struct subscrib
 		.redis_password = state->password,
 		.redis_database = state->database,
 	};
+	out->sentinels.master = state->sentinel.master;
+	for (size_t i = 0; i < state->sentinel.server_count; i++)
+		redis_sentinels_add(&out->sentinels, &state->sentinel.servers[i].addr);
 	if (config->subscribers.store == CONFIG_SUBSCRIBERS_REDIS)
 		out->path = NULL;
 }
