@@ -10,7 +10,8 @@
 static int open_redis(struct relay *relay, struct store **out)
 {
 	const struct config_state *state = &relay->config->state;
-	const struct store_redis_config redis = {
+	struct redis_place others[REDIS_PLACES_MAX];
+	struct store_redis_config redis = {
 		.loop = relay->loop,
 		.log = &relay->log,
 		.unix_path = state->server.transport == CONFIG_UNIX ? state->server.path : NULL,
@@ -20,6 +21,16 @@ static int open_redis(struct relay *relay, struct store **out)
 		.database = state->database,
 	};
 
+	for (size_t i = 1; i < state->server_count && i < REDIS_PLACES_MAX; i++)
+		others[redis.other_count++] =
+			(struct redis_place){.unix_path = state->servers[i].transport == CONFIG_UNIX
+								  ? state->servers[i].path
+								  : NULL,
+					     .address = state->servers[i].addr};
+	redis.others = others;
+	redis.sentinels.master = state->sentinel.master;
+	for (size_t i = 0; i < state->sentinel.server_count; i++)
+		redis_sentinels_add(&redis.sentinels, &state->sentinel.servers[i].addr);
 	return store_redis_create(&redis, out);
 }
 

@@ -4,7 +4,9 @@
 #include <stdlib.h>
 #include "control/state/redis_private.h"
 
-enum { COMMANDS = 6 };
+#define HEAD "\xcb\1\0\1\0\0\0\0\0\0\0\6\0\2body"
+
+enum { COMMANDS = 9 };
 
 static void check(bool fact)
 {
@@ -18,6 +20,13 @@ static void on_done(void *owner, uint64_t handle, const struct store_reply *repl
 	check(handle < COMMANDS);
 	check(reply->err == 0 || reply->value.len == 0);
 	done[handle]++;
+}
+
+static bool on_each(void *owner, struct slice key, struct slice value)
+{
+	(void)owner;
+	check(key.len <= STORE_KEY_LIMIT && value.len <= 2 * STORE_VALUE_LIMIT);
+	return true;
 }
 
 /* As after a greeting, but without a socket: nothing is sent, the bytes come from here. */
@@ -43,6 +52,9 @@ static void ask(struct redis *redis, unsigned *done)
 	store_get(&redis->store, SLICE("k"), on_done, &done[0], 3);
 	store_put(&redis->store, SLICE("k"), SLICE("v"), 1, on_done, &done[0], 4);
 	store_get(&redis->store, SLICE("k"), on_done, &done[0], 5);
+	store_put_owned(&redis->store, SLICE("k"), SLICE(HEAD), 1, on_done, &done[0], 6);
+	store_take(&redis->store, SLICE("k"), 1, 5, on_done, &done[0], 7);
+	store_scan(&redis->store, SLICE("k"), on_each, on_done, &done[0], 8);
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
