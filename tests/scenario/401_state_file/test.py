@@ -3,22 +3,14 @@
 ended, and is gone from the file; the file shows nobody's number."""
 import os
 import signal
-import sqlite3
 
 from lib.edge import Edge, expect
 from lib.lab import wait_until
 from lib.postern import SHORTEST
+from lib.state_check import file_records, findings, lasting
 
 WORKERS = [2]
 TIMEOUT = 120
-
-
-def records(path):
-    file = sqlite3.connect("file:%s?mode=ro" % path, uri=True, timeout=5)
-    try:
-        return file.execute("SELECT key,value FROM records WHERE key LIKE 'call:%'").fetchall()
-    finally:
-        file.close()
 
 
 def run(lab):
@@ -31,19 +23,21 @@ def run(lab):
                 env={"STATE_KEY": "correct horse battery staple"})
     edge.establish(edge.home, edge.desk)
     edge.both_hear()
-    kept = wait_until(lambda: records(path), 5, "the call is in the file")
-    value = bytes(kept[0][1], "latin-1") if isinstance(kept[0][1], str) else bytes(kept[0][1])
+    kept = wait_until(lambda: file_records(path), 5, "the call is in the file")
+    value = list(kept.values())[0]
     expect(len(kept) == 1 and value[:2] == b"\xcb\x02", "one record, sealed: %r" % value[:16])
     expect(b"example.com" not in value and b"desk" not in value, "nothing of it can be read")
     pid = edge.postern.pids()["postern-sbc"]
     os.kill(pid, signal.SIGKILL)
     wait_until(lambda: edge.postern.pids().get("postern-sbc", pid) != pid and edge.postern.is_up(), 15, "it is back")
     wait_until(lambda: len(edge.live_calls()) == 1, 5, "the call is there again")
+    wrong = lasting(lambda: findings([edge.live_calls()], file_records(path)))
+    expect(not wrong, "node and file agree: %s" % wrong)
     edge.both_hear(2.0)
     edge.home.hangup()
     edge.desk.wait_event("CALL_CLOSED", 10)
     edge.wait_no_call()
-    wait_until(lambda: not records(path), 5, "and gone from the file")
+    wait_until(lambda: not file_records(path), 5, "and gone from the file")
     for phone in (edge.home, edge.desk):
         phone.stop()
     edge.postern.stop()
