@@ -252,7 +252,8 @@ static int join_cluster(struct program *program, struct random *random)
 		.unix_path = state->server.transport == CONFIG_UNIX ? state->server.path : NULL,
 		.user = state->user,
 		.password = state->password,
-		.database = state->database};
+		.database = state->database,
+		.sentinels = {.master = state->sentinel.master}};
 	struct cluster_config config = {.path = state->store == CONFIG_STORE_FILE ? state->path
 										  : NULL,
 					.redis = state->store == CONFIG_STORE_REDIS ? &redis : NULL,
@@ -263,6 +264,8 @@ static int join_cluster(struct program *program, struct random *random)
 					.group = user ? user->pw_gid : 0};
 	struct buf why;
 
+	for (size_t i = 0; i < state->sentinel.server_count; i++)
+		redis_sentinels_add(&redis.sentinels, &state->sentinel.servers[i].addr);
 	buf_init(&why);
 	int err = cluster_join(&config, random, &why, &program->cluster);
 	if (err)

@@ -140,7 +140,6 @@ static void redis_free(struct redis *redis)
 	redis_places_free(&redis->places);
 	free(redis->user);
 	free(redis->password);
-	free(redis->node);
 	free(redis);
 }
 
@@ -183,7 +182,6 @@ static int texts_copy(const struct store_redis_config *config, struct redis *red
 	} texts[] = {
 		{config->user, &redis->user},
 		{config->password, &redis->password},
-		{config->node, &redis->node},
 	};
 	for (size_t i = 0; i < sizeof(texts) / sizeof(texts[0]); i++) {
 		if (!texts[i].from)
@@ -205,10 +203,9 @@ int store_redis_create(const struct store_redis_config *config, struct store **o
 	redis->loop = config->loop;
 	redis->log = config->log;
 	redis->database = config->database;
-	redis->epoch = config->epoch;
 	redis->timeout_ms = or_default(config->timeout_ms, 20);
 	redis->dead_ms = or_default(config->dead_ms, 3000);
-	redis->heartbeat_ms = or_default(config->heartbeat_ms, 3000);
+	redis->probe_ms = or_default(config->probe_ms, 3000);
 	redis->output_limit = or_default(config->output_limit, 64 * 1024 * 1024);
 	redis->status.kind = "redis";
 	redis_queue_init(&redis->queue, pending_limit);

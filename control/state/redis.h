@@ -22,11 +22,9 @@ struct store_redis_config {
 	const char *user;     /* NULL = default user */
 	const char *password; /* NULL = none */
 	uint32_t database;
-	const char *node;       /* heartbeat key node:{name}; NULL = no heartbeat */
-	uint64_t epoch;         /* the heartbeat's value */
 	uint32_t timeout_ms;    /* until a verb is given up: done(-ERR_TIMEOUT); 0 = 20 */
 	uint32_t dead_ms;       /* silence after which the connection is made anew; 0 = 3000 */
-	uint32_t heartbeat_ms;  /* 0 = 3000; the key lives for three of them */
+	uint32_t probe_ms;      /* how often it is tried whether writes are taken; 0 = 3000 */
 	uint32_t pending_limit; /* commands in flight; 0 = 65536; beyond: done(-ERR_BUSY) */
 	uint32_t output_limit;  /* bytes not yet sent; 0 = 64 MiB */
 };

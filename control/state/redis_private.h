@@ -49,12 +49,10 @@ struct redis {
 	const struct log *log;
 	char *user;
 	char *password;
-	char *node;
 	uint32_t database;
-	uint64_t epoch;
 	uint32_t timeout_ms;
 	uint32_t dead_ms;
-	uint32_t heartbeat_ms;
+	uint32_t probe_ms;
 	uint32_t output_limit;
 
 	struct redis_link link;

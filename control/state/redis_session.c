@@ -42,7 +42,7 @@ static uint64_t probe_interval_ms(const struct redis *redis)
 		return PROBE_STALLED_MS;
 	if (redis->status.state == STORE_REFUSING)
 		return PROBE_REFUSING_MS;
-	return redis->heartbeat_ms;
+	return redis->probe_ms;
 }
 
 static void probe_arm(struct redis *redis)
@@ -101,24 +101,15 @@ int redis_send_own(struct redis *redis, enum redis_kind kind, const struct slice
 	return redis_send(redis, &(struct redis_command){.kind = kind}, words, count);
 }
 
-/* A write, because a server that answers PING may still refuse writes. Without a heartbeat it is
- * one that changes nothing, but is refused as any other (read-only, out of memory). */
+/* A write, because a server that answers PING may still refuse writes: one that changes nothing,
+ * but is refused as any other (read-only, out of memory). */
 static int probe_send(struct redis *redis)
 {
-	char key[256], epoch[24], ttl[24];
-	int err;
+	const struct slice words[] = {SLICE("SETRANGE"), SLICE("node:{}"), SLICE("0"), SLICE("")};
+
 	if (redis->is_probing)
 		return 0;
-	snprintf(key, sizeof(key), "node:{%s}", redis->node ? redis->node : "");
-	snprintf(epoch, sizeof(epoch), "%" PRIu64, redis->epoch);
-	snprintf(ttl, sizeof(ttl), "%u", redis->heartbeat_ms * 3 / 1000 + 1);
-	const struct slice beat[] = {SLICE("SET"), slice_from(key), slice_from(epoch), SLICE("EX"),
-				     slice_from(ttl)};
-	const struct slice none[] = {SLICE("SETRANGE"), SLICE("node:{}"), SLICE("0"), SLICE("")};
-	if (redis->node)
-		err = redis_send_own(redis, REDIS_PROBE, beat, 5);
-	else
-		err = redis_send_own(redis, REDIS_PROBE, none, 4);
+	int err = redis_send_own(redis, REDIS_PROBE, words, 4);
 	redis->is_probing = !err;
 	return err;
 }

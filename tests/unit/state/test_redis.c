@@ -89,20 +89,6 @@ static void a_large_burst_is_acknowledged(void **state)
 	assert_true(is_up(b));
 }
 
-static void the_heartbeat_says_who_lives(void **state)
-{
-	struct bench *b = *state;
-	b->config.node = "edge-1";
-	b->config.epoch = 1732280000000;
-	b->config.heartbeat_ms = 1000;
-	open_and_connect(b);
-	assert_server(b, "GET node:{edge-1}", "1732280000000");
-	assert_server(b, "TTL node:{edge-1}", "4");
-	unsigned long sets = calls_of(b, "set");
-	run(b, NULL, 1200);
-	assert_int_equal(calls_of(b, "set") - sets, 1);
-}
-
 static void a_database_is_chosen(void **state)
 {
 	struct bench *b = *state;
@@ -135,7 +121,6 @@ int main(void)
 		RUNNING(values_of_any_bytes_and_size_pass),
 		RUNNING(a_call_costs_two_commands),
 		RUNNING(a_large_burst_is_acknowledged),
-		RUNNING(the_heartbeat_says_who_lives),
 		RUNNING(a_database_is_chosen),
 		RUNNING(what_is_queued_at_the_end_is_sent),
 	};

@@ -147,11 +147,10 @@ static void a_full_server_is_named_and_comes_back(void **state)
 	assert_int_equal(status(b).connects, 1);
 }
 
-static void the_heartbeat_finds_out_by_itself(void **state)
+static void the_probe_finds_out_by_itself(void **state)
 {
 	struct bench *b = *state;
-	b->config.node = "n";
-	b->config.heartbeat_ms = 100;
+	b->config.probe_ms = 100;
 	open_and_connect(b);
 	ask(b, "CONFIG SET maxmemory 1");
 	run(b, is_refusing, 2000);
@@ -305,7 +304,7 @@ int main(void)
 		RUNNING(a_frozen_server_delays_one_burst_only),
 		RUNNING(a_server_frozen_for_long_is_left_and_no_orphan_remains),
 		RUNNING(a_full_server_is_named_and_comes_back),
-		RUNNING(the_heartbeat_finds_out_by_itself),
+		RUNNING(the_probe_finds_out_by_itself),
 		RUNNING(a_probe_without_heartbeat_finds_out_too),
 		RUNNING(a_read_only_replica_is_named),
 		ABSENT(a_password_is_given_and_a_wrong_one_named),
