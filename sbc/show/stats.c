@@ -117,6 +117,9 @@ static json_t *store_object(const struct core *core)
 	json_put_number(object, "puts", status.puts);
 	json_put_number(object, "gets", status.gets);
 	json_put_number(object, "deletes", status.deletes);
+	json_put_number(object, "takes", status.takes);
+	json_put_number(object, "denied", status.denied);
+	json_put_number(object, "refused", status.refused);
 	json_put_number(object, "acknowledged", status.acknowledged);
 	json_put_number(object, "late", status.late);
 	json_put_number(object, "unprotected", status.unprotected);

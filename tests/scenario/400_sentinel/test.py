@@ -10,7 +10,10 @@ from lib.state_check import findings, lasting
 
 WORKERS = [2]
 TIMEOUT = 150
-MASTER, REPLICA, SENTINEL, WRONG = 7001, 7002, 7003, 7004
+MASTER = 7001
+REPLICA = 7002
+SENTINEL = 7003
+WRONG = 7004
 
 
 def redis(lab, name, port, *lines, sentinel=False):
@@ -41,6 +44,7 @@ def run(lab):
     edge = Edge(lab, SHORTEST + "state: {store: redis, sentinel: {master: calls, servers: "
                 "[\"127.0.0.1:%d\", \"127.0.0.1:%d\"]}}\n" % (WRONG, SENTINEL))
     wait_until(lambda: edge.postern.stats()["store"]["state"] == "up", 10, "the store is up")
+    edge.postern.start = edge.postern.settled()  # with its connections to Redis
     expect("Sentinel: ERR unknown command" in edge.postern.process.log(), "what is no Sentinel is named")
     edge.establish(edge.desk, edge.home)
     wait_until(lambda: cli(lab, MASTER, "KEYS", "call:*"), 5, "the master has the call")
