@@ -152,7 +152,8 @@ static const struct schema_key keys[] = {
 	 VALUES(state_servers, state_server_count),
 	 .otherwise = "none; needed by `store: redis` without Sentinel",
 	 .example = "[10.0.0.5:6379, 10.0.0.6:6379]",
-	 .doc = "The Redis server. Of several, the first that takes writes is used, the next ones when "
+	 .doc = "The Redis server. Of several, the first that takes writes is used, the next ones "
+		"when "
 		"it is away or a replica (Sentinel does that better)."},
 	{.path = "state.user",
 	 .type = &type_word,
