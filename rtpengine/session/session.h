@@ -211,7 +211,7 @@ const struct local_interface *interface_find(const struct sessions *sessions, st
 					     unsigned *index);
 struct port_range *interface_range(const struct sessions *sessions, unsigned interface,
 				   uint8_t family, uint64_t now_ms);
-/* The one with this very address; NULL = none. */
+/* The one with this very address and port; NULL = none. */
 struct port_range *interface_range_of(const struct sessions *sessions, unsigned interface,
 				      const struct addr *address);
 

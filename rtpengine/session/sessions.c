@@ -193,9 +193,13 @@ struct port_range *interface_range_of(const struct sessions *sessions, unsigned 
 {
 	const struct local_interface *local = &sessions->interfaces[interface];
 
-	for (size_t i = 0; i < local->range_count; i++)
-		if (addr_equal_ip(port_range_address(local->ranges[i]), address))
+	for (size_t i = 0; i < local->range_count; i++) {
+		uint16_t first, last;
+		port_range_bounds(local->ranges[i], &first, &last);
+		if (addr_equal_ip(port_range_address(local->ranges[i]), address) &&
+		    address->port >= first && address->port <= last)
 			return local->ranges[i];
+	}
 	return NULL;
 }
 
