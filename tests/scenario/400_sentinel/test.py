@@ -44,7 +44,6 @@ def run(lab):
     edge = Edge(lab, SHORTEST + "state: {store: redis, sentinel: {master: calls, servers: "
                 "[\"127.0.0.1:%d\", \"127.0.0.1:%d\"]}}\n" % (WRONG, SENTINEL))
     wait_until(lambda: edge.postern.stats()["store"]["state"] == "up", 10, "the store is up")
-    edge.postern.start = edge.postern.settled()  # with its connections to Redis
     expect("Sentinel: ERR unknown command" in edge.postern.process.log(), "what is no Sentinel is named")
     edge.establish(edge.desk, edge.home)
     wait_until(lambda: cli(lab, MASTER, "KEYS", "call:*"), 5, "the master has the call")
@@ -60,4 +59,6 @@ def run(lab):
     edge.home.wait_event("CALL_CLOSED", 10)
     edge.wait_no_call()
     wait_until(lambda: not cli(lab, REPLICA, "KEYS", "call:*"), 5, "no record is left")
-    edge.finish()
+    for phone in (edge.home, edge.desk):
+        phone.stop()
+    edge.postern.stop()
