@@ -13,6 +13,7 @@
 	X(BUSY, "busy")                                                                            \
 	X(AGAIN, "try again")                                                                      \
 	X(CLOSED, "closed")                                                                        \
+	X(LOST, "connection lost")                                                                 \
 	X(TIMEOUT, "timed out")                                                                    \
 	X(REFUSED, "refused")                                                                      \
 	X(UNREACHABLE, "unreachable")                                                              \

@@ -143,8 +143,28 @@ static int fall_back(struct client *client)
 	return client_send(client);
 }
 
+/* It was sent, and the connection broke: an answer could still come by another one (RFC
+ * 3261 18.2.2) from a far end that closes after each message. It gets T1 for that. Who has said
+ * something since is there. */
+static void lose(struct client *client)
+{
+	uint64_t end_ms =
+		transactions_now(client->transactions) + client->transactions->timers.t1_ms;
+
+	if (client->state != CLIENT_CALLING || client->is_lost)
+		return;
+	client->is_lost = true;
+	if (end_ms < client->end_ms)
+		client->end_ms = end_ms;
+	client_arm(client);
+}
+
 void client_transport_failed(struct client *client, int err)
 {
+	if (err == -ERR_LOST) {
+		lose(client);
+		return;
+	}
 	if (client->state == CLIENT_CALLING && client->fell_back_possible)
 		err = fall_back(client);
 	if (!err || client->state == CLIENT_ACCEPTED)
@@ -181,6 +201,8 @@ static void on_end(struct client *client)
 	} else if (client->method == METHOD_INVITE && client->state == CLIENT_PROCEEDING &&
 		   !client->cancelled) {
 		send_cancel(client); /* timer C (RFC 3261 16.8) */
+	} else if (client->is_lost) {
+		client_fail(client, -ERR_CLOSED);
 	} else {
 		counter_add(&transactions->counters.timeouts, 1);
 		client_fail(client, -ERR_TIMEOUT); /* timers B, F */
@@ -246,6 +268,7 @@ static bool invite_response(struct client *client, const struct scan *response)
 	default:
 		break;
 	}
+	client->is_lost = false;
 	if (status < 200) {
 		/* A 100 says nothing new: it does not keep an INVITE alive (RFC 3261 16.7 step 2).
 		 */
@@ -276,6 +299,11 @@ static bool other_response(struct client *client, const struct scan *response)
 		return false;
 	if (response->status < 200) {
 		client->state = CLIENT_PROCEEDING;
+		if (client->is_lost)
+			client->end_ms =
+				transactions_now(client->transactions) + 64ull * timers->t1_ms;
+		client->is_lost = false;
+		client_arm(client);
 	} else {
 		client_forget(client);
 		linger(client, CLIENT_COMPLETED, is_reliable(client) ? 0 : timers->t4_ms);

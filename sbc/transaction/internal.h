@@ -84,6 +84,7 @@ struct client {
 	bool fell_back_possible;
 	bool cancel_wanted; /* when the first provisional reply is here */
 	bool cancelled;
+	bool is_lost; /* its connection broke */
 };
 
 struct transactions {

@@ -87,6 +87,7 @@ void connection_close(struct connection *connection, int err)
 	connection->state = CONNECTION_CLOSED;
 	connection->reading = false;
 	stream_drop_queue(connection, err);
+	unanswered_tell(connection);
 	stream_forget(connection);
 	wheel_cancel(loop_wheel(transport->config.loop), &connection->timer);
 	loop_io_remove(connection->io);

@@ -18,7 +18,7 @@ void frames_upgrade(struct connection *connection, struct slice data)
 			stream_keep(connection, data);
 		return;
 	}
-	if (buf_failed(&answer) || stream_queue(connection, buf_slice(&answer), 0)) {
+	if (buf_failed(&answer) || stream_queue(connection, buf_slice(&answer), 0, false)) {
 		buf_free(&answer);
 		connection_close(connection, -ERR_NO_MEMORY);
 		return;
@@ -50,7 +50,7 @@ static bool keepalive(struct connection *connection, struct slice payload)
 	buf_init(&pong);
 	websocket_write(WEBSOCKET_TEXT, SLICE("\r\n"), &pong);
 	/* A queue that is full has ended the connection. */
-	if (!buf_failed(&pong) && stream_queue(connection, buf_slice(&pong), 0))
+	if (!buf_failed(&pong) && stream_queue(connection, buf_slice(&pong), 0, false))
 		connection->reading = false;
 	buf_free(&pong);
 	return true;
@@ -66,7 +66,7 @@ static void answer_control(struct connection *connection, enum websocket_event e
 		websocket_write(WEBSOCKET_REPLY, payload, &frame);
 	else
 		websocket_write_close(status, &frame);
-	if (!buf_failed(&frame) && stream_queue(connection, buf_slice(&frame), 0))
+	if (!buf_failed(&frame) && stream_queue(connection, buf_slice(&frame), 0, false))
 		connection->reading = false;
 	buf_free(&frame);
 	if (event == WEBSOCKET_PING)

@@ -78,6 +78,7 @@ struct source {
 struct queued { /* one message to go out on a stream */
 	struct queued *next;
 	uint64_t token;
+	bool is_request; /* somebody waits for its answer */
 	size_t len;
 	size_t sent;
 	char bytes[];
@@ -145,7 +146,8 @@ struct connection {
 	struct queued *first, **last;
 	size_t queued_bytes;
 	uint32_t queued_messages;
-	uint32_t hello; /* bytes of the first TLS record, once known */
+	struct unanswered *unanswered; /* owned; NULL until a request went out */
+	uint32_t hello;                /* bytes of the first TLS record, once known */
 	struct timer timer;
 	uint64_t opened_ms;
 	uint64_t active_ms;  /* last whole message or keep-alive */
@@ -286,10 +288,17 @@ void stream_on_event(void *owner, int events);
 /* One message as its transport frames it. */
 MUST_CHECK int stream_send(struct connection *connection, struct slice bytes, uint64_t token);
 /* Bytes as they are. */
-MUST_CHECK int stream_queue(struct connection *connection, struct slice bytes, uint64_t token);
+MUST_CHECK int stream_queue(struct connection *connection, struct slice bytes, uint64_t token,
+			    bool is_request);
 void stream_flush(struct connection *connection);
 void stream_drop_queue(struct connection *connection, int err);
 void stream_deliver(struct connection *connection, struct slice message, enum frame_result how);
 /* The beginning of something is kept until the rest comes. */
 void stream_keep(struct connection *connection, struct slice rest);
 void stream_forget(struct connection *connection); /* and is not kept any more */
+
+/* --- unanswered.c --- */
+/* A request is out: its sender hears when the connection breaks (-ERR_LOST), unless there were too
+ * many since. */
+void unanswered_add(struct connection *connection, uint64_t token);
+void unanswered_tell(struct connection *connection);

@@ -39,7 +39,7 @@ static size_t cut_messages(struct connection *connection, struct slice data)
 		connection->frame = (struct frame){0};
 		if (result == FRAME_PING || result == FRAME_PONG)
 			connection_touch(connection);
-		if (result == FRAME_PING && stream_queue(connection, SLICE("\r\n"), 0))
+		if (result == FRAME_PING && stream_queue(connection, SLICE("\r\n"), 0, false))
 			break;
 		if (result == FRAME_MESSAGE)
 			stream_deliver(connection, slice_sub(rest, 0, length), result);
@@ -154,21 +154,23 @@ static void on_readable(struct connection *connection)
 
 int stream_send(struct connection *connection, struct slice bytes, uint64_t token)
 {
+	bool is_request = token && !slice_starts(bytes, SLICE("SIP/2.0"));
 	struct buf frame;
 
 	if (!sip_transport_is_websocket(connection->kind))
-		return stream_queue(connection, bytes, token);
+		return stream_queue(connection, bytes, token, is_request);
 	buf_init(&frame);
 	/* Text unless it is none: SIP is UTF-8, a body need not be (RFC 7118 5). */
 	websocket_write(websocket_is_text(bytes) ? WEBSOCKET_TEXT : WEBSOCKET_BINARY, bytes,
 			&frame);
-	int err = buf_failed(&frame) ? -ERR_NO_MEMORY
-				     : stream_queue(connection, buf_slice(&frame), token);
+	int err = buf_failed(&frame)
+			  ? -ERR_NO_MEMORY
+			  : stream_queue(connection, buf_slice(&frame), token, is_request);
 	buf_free(&frame);
 	return err;
 }
 
-int stream_queue(struct connection *connection, struct slice bytes, uint64_t token)
+int stream_queue(struct connection *connection, struct slice bytes, uint64_t token, bool is_request)
 {
 	struct transport *transport = connection->transport;
 
@@ -183,6 +185,7 @@ int stream_queue(struct connection *connection, struct slice bytes, uint64_t tok
 		return -ERR_NO_MEMORY;
 	queued->next = NULL;
 	queued->token = token;
+	queued->is_request = is_request;
 	queued->len = bytes.len;
 	queued->sent = 0;
 	memcpy(queued->bytes, bytes.data, bytes.len);
@@ -242,6 +245,8 @@ static void written(struct connection *connection, size_t n)
 		}
 		n -= left;
 		counter_add(&counters->sent, 1);
+		if (queued->is_request)
+			unanswered_add(connection, queued->token);
 		pop(connection);
 	}
 }

@@ -98,7 +98,9 @@ struct transport_message {
 };
 typedef void transport_message_fn(void *owner, struct transport_message *message);
 /* A message given to transport_send() with this token was not sent or its connection broke before
- * it was: -ERR_TIMEOUT (no answer to SYN), -ERR_REFUSED, -ERR_UNREACHABLE, -ERR_CLOSED, ... */
+ * it was: -ERR_TIMEOUT (no answer to SYN), -ERR_REFUSED, -ERR_UNREACHABLE, -ERR_CLOSED, ...
+ * -ERR_LOST: a request was sent whole, and its connection has broken since; it may have been
+ * answered. */
 typedef void transport_error_fn(void *owner, const struct transport_path *path, uint64_t token,
 				int err);
 /* STUN from there: may it be answered? */
