@@ -2,10 +2,8 @@
  * SPDX-License-Identifier: Apache-2.0 */
 #include "sbc/call/check.h"
 #include "sbc/call/verbs.h"
+#include "sbc/route/hops.h"
 #include "sbc/route/numbers.h"
-
-/* How far back a call is followed through our own hops. */
-enum { ANCESTORS_MAX = 70 };
 
 static void refuse_with(struct admission *out, unsigned int status, struct slice headers)
 {
@@ -53,26 +51,6 @@ static bool identify(struct calls *calls, const struct message *request,
 	out->is_silent = policy == CONFIG_UNKNOWN_DROP ||
 			 (may_challenge && !config->interfaces[path->interface].trusted);
 	refuse_with(out, 403, SLICE_NONE);
-	return false;
-}
-
-/* A From tag of ours: the call left here and came back (RFC 3261 16.3 step 4). It is a spiral while
- * its Request-URI changes, a loop when it comes round as it was. */
-static bool is_loop(struct calls *calls, const struct message *request,
-		    const struct transport_path *path, struct admission *out)
-{
-	struct token token;
-
-	if (token_read(calls->worker->token_key, TOKEN_TAG, message_from_tag(request), &token) != 0)
-		return false;
-	const struct call *call = calls_by_token(calls, &token, 2);
-	out->parent = call ? call->number : 0;
-	for (int i = 0; call && i < ANCESTORS_MAX; i++) {
-		if (call->legs[CALLER].interface == path->interface &&
-		    slice_equal(call->callee, message_request_uri(request)))
-			return true;
-		call = call->parent ? calls_find(calls, call->parent) : NULL;
-	}
 	return false;
 }
 
@@ -251,7 +229,7 @@ void admit(struct calls *calls, const struct message *request, const struct tran
 		refuse_with(out, 503, SLICE("Retry-After: 10\r\n"));
 		return;
 	}
-	if (is_loop(calls, request, path, out)) {
+	if (hops_came_round(calls->worker, TOKEN_TAG, request, path)) {
 		counter_add(&calls->counters.loops, 1);
 		refuse_with(out, 482, SLICE_NONE);
 		return;

@@ -307,8 +307,8 @@ static int stray_send(struct calls *calls, const struct dialog *dialog, uint32_t
 static bool is_ours(const struct calls *calls, const struct message *response)
 {
 	struct token token;
-	return token_read(calls->worker->token_key, TOKEN_TAG, message_from_tag(response),
-			  &token) == 0;
+	return token_read(calls->worker->token_key, TOKEN_TAG,
+			  slice_sub(message_from_tag(response), 0, TOKEN_LENGTH), &token) == 0;
 }
 
 void stray_end(struct calls *calls, const struct message *response,

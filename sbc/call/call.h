@@ -124,7 +124,6 @@ struct call {
 	const struct config_route *route;
 	struct slice caller;   /* owned; From URI as it came */
 	struct slice callee;   /* owned; Request-URI as it came */
-	uint64_t parent;       /* the call of ours that this one is a later hop of; 0 = none */
 	struct slice target;   /* owned; the number called, as its peer's rules make it */
 	struct slice invite;   /* owned; as it came, while there may be other targets */
 	struct hunt hunt;      /* what it may still be sent to */

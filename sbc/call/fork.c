@@ -344,8 +344,7 @@ static int fill(struct fork *fork, struct call *call, const struct message *invi
 	fork->breadth = read_breadth(invite);
 	fork->server = call->exchange.server;
 	fork->path = caller->path;
-	fork->admission = (struct admission){
-		.peer = caller->peer, .route = call->route, .parent = call->parent};
+	fork->admission = (struct admission){.peer = caller->peer, .route = call->route};
 	fork->session_ids = call->session_ids;
 	int err = owned_set(&fork->invite, call->invite);
 	if (!err)

@@ -1,6 +1,7 @@
 /* setup.c - an INVITE that begins a call: leg A, the route, leg B.
  * SPDX-License-Identifier: Apache-2.0 */
 #include "sbc/call/verbs.h"
+#include "sbc/route/hops.h"
 #include "sbc/route/refuse.h"
 #include "sbc/topology/headers.h"
 #include "sbc/topology/owned.h"
@@ -95,14 +96,31 @@ static void say_begin(const struct call *call)
 		 SLICE_ARG(call->callee), call->route->name);
 }
 
+/* What it is called by where it goes to tells where it came from. */
+static int mark_callee(struct call *call, const struct message *request,
+		       const struct transport_path *path)
+{
+	struct dialog *dialog = &call->legs[CALLEE].dialog;
+	struct buf tag;
+
+	buf_init(&tag);
+	hops_write_tag(call->calls->worker, TOKEN_TAG, request, path,
+		       slice_sub(dialog->local_tag, 0, TOKEN_LENGTH), &tag);
+	int err =
+		buf_failed(&tag) ? -ERR_NO_MEMORY : owned_set(&dialog->local_tag, buf_slice(&tag));
+	buf_free(&tag);
+	return err;
+}
+
 int setup_begin(struct call *call, struct transaction_handle handle, const struct message *request,
 		const struct transport_path *path, const struct admission *admission)
 {
 	call->route = admission->route;
 	call->is_emergency = admission->route->priority == CONFIG_PRIORITY_EMERGENCY;
-	call->parent = admission->parent;
 	call->wants_privacy = headers_want_privacy(request);
 	int err = make_caller(call, request, path, admission->peer);
+	if (!err)
+		err = mark_callee(call, request, path);
 	if (!err)
 		err = admission->replaced ? replaces_begin(call, admission)
 					  : target_begin(call, request);

@@ -105,7 +105,6 @@ struct admission {
 	struct slice headers; /* of the answer */
 	int peer;             /* of the caller; -1 = a phone */
 	const struct config_route *route;
-	uint64_t parent;
 	enum reliability reliability;
 	const struct binding *lead; /* the phone that is called, when another worker knew it */
 	struct call *replaced;      /* it takes the place of a leg of this one; NULL = of none */

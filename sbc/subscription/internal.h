@@ -34,7 +34,6 @@ struct subscription {
 	struct side sides[2];
 	struct slice event;  /* owned; with its id */
 	struct slice target; /* owned; Request-URI as it came */
-	uint64_t parent;     /* the subscription this one is a later hop of; 0 = none */
 	uint64_t root;       /* of a fork: the first one */
 	uint64_t forks[FORKS_MAX];
 	uint32_t fork_count;

@@ -38,7 +38,6 @@ static struct subscription *fork_off(struct subscription *first, const struct me
 	if (first->fork_count == FORKS_MAX || subscription_create(all, &fork) != 0)
 		return NULL;
 	fork->root = first->number;
-	fork->parent = first->parent;
 	fork->asked_s = first->asked_s;
 	for (int i = 0; i < 2; i++) {
 		fork->sides[i] = first->sides[i];

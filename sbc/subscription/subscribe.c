@@ -1,13 +1,14 @@
 /* subscribe.c - a subscription from its SUBSCRIBE (or REFER) to its end: one dialog with the
  * subscriber, one with the notifier, nothing of the one visible in the other.
  * SPDX-License-Identifier: Apache-2.0 */
+#include "sbc/route/hops.h"
 #include "sbc/route/path.h"
 #include "sbc/subscription/internal.h"
 #include "sbc/topology/headers.h"
 #include "sbc/topology/owned.h"
 
 /* RFC 6665 4.2.1.1 leaves it to the package; most say so. */
-enum { EXPIRES_DEFAULT_S = 3600, EXPIRES_MAX_S = 366 * 86400, ANCESTORS_MAX = 70 };
+enum { EXPIRES_DEFAULT_S = 3600, EXPIRES_MAX_S = 366 * 86400 };
 
 /* --- a side --- */
 
@@ -111,27 +112,6 @@ struct crossing side_crossing(const struct subscription *subscription, uint8_t f
 
 /* --- the first SUBSCRIBE --- */
 
-/* A From tag of ours: it left here and came back. It may go on while its target changes. */
-static bool is_loop(struct subscriptions *all, const struct message *request,
-		    const struct transport_path *path, uint64_t *parent)
-{
-	struct token token;
-
-	if (token_read(all->worker->token_key, TOKEN_SUBSCRIPTION, message_from_tag(request),
-		       &token) != 0 ||
-	    token.worker != all->worker->index)
-		return false;
-	*parent = token.id >> 2;
-	const struct subscription *at = subscription_find(all, *parent);
-	for (int i = 0; at && i < ANCESTORS_MAX; i++) {
-		if (at->sides[SUBSCRIBER].interface == path->interface &&
-		    slice_equal(at->target, message_request_uri(request)))
-			return true;
-		at = at->parent ? subscription_find(all, at->parent) : NULL;
-	}
-	return false;
-}
-
 static int make_subscriber(struct subscription *subscription, const struct message *request,
 			   const struct transport_path *path, int peer)
 {
@@ -189,9 +169,16 @@ static int make_notifier(struct subscription *subscription, const struct message
 	worker_token(subscription->all->worker, TOKEN_SUBSCRIPTION, subscription->number << 2 | 3,
 		     call_id);
 	side_token(subscription, NOTIFIER, tag);
-	int err = owned_set(&dialog->call_id, (struct slice){call_id, TOKEN_LENGTH});
+	struct buf marked;
+	buf_init(&marked);
+	hops_write_tag(subscription->all->worker, TOKEN_SUBSCRIPTION, request,
+		       &subscription->sides[SUBSCRIBER].path, (struct slice){tag, TOKEN_LENGTH},
+		       &marked);
+	int err = buf_failed(&marked) ? -ERR_NO_MEMORY
+				      : owned_set(&dialog->local_tag, buf_slice(&marked));
+	buf_free(&marked);
 	if (!err)
-		err = owned_set(&dialog->local_tag, (struct slice){tag, TOKEN_LENGTH});
+		err = owned_set(&dialog->call_id, (struct slice){call_id, TOKEN_LENGTH});
 	if (!err)
 		err = owned_set(&dialog->local_display,
 				is_hidden ? SLICE(HEADERS_ANONYMOUS_DISPLAY) : from->display);
@@ -260,16 +247,14 @@ void subscribe_receive(struct subscriptions *all, struct transaction_handle hand
 		       const struct way *way)
 {
 	struct subscription *subscription;
-	uint64_t parent = 0;
 
-	if (is_loop(all, request, path, &parent)) {
+	if (hops_came_round(all->worker, TOKEN_SUBSCRIPTION, request, path)) {
 		counter_add(&all->counters.loops, 1);
 		subscription_refuse(all, handle, request, path, 482, SLICE_NONE);
 		return;
 	}
 	int err = subscription_create(all, &subscription);
 	if (!err) {
-		subscription->parent = parent;
 		err = begin(subscription, handle, request, path, way);
 		if (err)
 			subscription_end(subscription);

@@ -268,7 +268,8 @@ static bool receive_outside(struct subscriptions *all, struct transaction_handle
 
 static bool is_token(const struct subscriptions *all, struct slice text, struct token *out)
 {
-	return token_read(all->worker->token_key, TOKEN_SUBSCRIPTION, text, out) == 0 &&
+	return token_read(all->worker->token_key, TOKEN_SUBSCRIPTION,
+			  slice_sub(text, 0, TOKEN_LENGTH), out) == 0 &&
 	       out->worker == all->worker->index;
 }
 

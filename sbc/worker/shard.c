@@ -70,8 +70,9 @@ uint8_t shard_of(const struct shard *shard, const struct scan *scan, enum shard_
 			worker = by_hash(shard, siphash(scan->call_id, shard->hash_key));
 		return worker;
 	}
-	if (is_ours(shard, TOKEN_TAG, scan->to_tag, &worker) ||
-	    is_ours(shard, TOKEN_SUBSCRIPTION, scan->to_tag, &worker) ||
+	struct slice tag = slice_sub(scan->to_tag, 0, TOKEN_LENGTH); /* marks may follow */
+	if (is_ours(shard, TOKEN_TAG, tag, &worker) ||
+	    is_ours(shard, TOKEN_SUBSCRIPTION, tag, &worker) ||
 	    by_request_uri(shard, scan, &worker))
 		return worker;
 	if (source == SHARD_PEER_UNTRUSTED)

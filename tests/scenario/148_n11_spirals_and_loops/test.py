@@ -7,7 +7,7 @@ import re
 from lib.edge import expect
 from lib.side import PBX, Callee, Sides
 
-WORKERS = [1]
+WORKERS = [1, 4]
 
 
 def send_on(sides, invite, uri, branch):
