@@ -1,5 +1,6 @@
 /* bye.c - how calls end.
  * SPDX-License-Identifier: Apache-2.0 */
+#include "sbc/call/credentials.h"
 #include "sbc/call/takeover.h"
 #include "sbc/call/verbs.h"
 #include "sbc/route/path.h"
@@ -16,6 +17,9 @@ static void on_bye_over(struct calls *calls, uint64_t context)
 	call_release_if_done(call);
 }
 
+enum { BYE_AGAIN = 2 }; /* in the context, beside the leg: with credentials */
+static void send_bye(struct call *call, uint8_t index, struct slice headers, uint8_t flags);
+
 static void on_bye_response(void *owner, uint64_t context, struct transaction_handle handle,
 			    const struct message *response, const struct transport_path *path)
 {
@@ -25,9 +29,12 @@ static void on_bye_response(void *owner, uint64_t context, struct transaction_ha
 	(void)path;
 
 	if (call)
-		call_note(call, (uint8_t)(context & 0xff), false, response);
-	if (message_status(response) >= 200)
-		on_bye_over(calls, context);
+		call_note(call, context & 1, false, response);
+	if (message_status(response) < 200)
+		return;
+	if (call && !(context & BYE_AGAIN) && credentials_asked(call, context & 1, response))
+		send_bye(call, context & 1, SLICE_NONE, BYE_AGAIN);
+	on_bye_over(calls, context);
 }
 
 static void on_bye_failure(void *owner, uint64_t context, struct transaction_handle handle, int err)
@@ -39,19 +46,19 @@ static void on_bye_failure(void *owner, uint64_t context, struct transaction_han
 	if (call)
 		log_warn(calls->worker->log, "call.bye_unanswered",
 			 "call=%.*s leg=%u reason=\"%s\"", TOKEN_LENGTH, call->id,
-			 (unsigned int)(context & 0xff), err_text(err));
+			 (unsigned int)(context & 1), err_text(err));
 	on_bye_over(calls, context);
 }
 
 static const struct client_handlers bye_handlers = {on_bye_response, on_bye_failure};
 
-void bye_send(struct call *call, uint8_t index, struct slice headers)
+static void send_bye(struct call *call, uint8_t index, struct slice headers, uint8_t flags)
 {
 	struct leg *leg = &call->legs[index];
 	uint32_t cseq = ++leg->dialog.local_cseq;
 	struct client_request request = {.handlers = &bye_handlers,
 					 .owner = call->calls,
-					 .context = call->number << 8 | index};
+					 .context = call->number << 8 | flags | index};
 	struct transaction_handle handle;
 	struct buf bytes;
 
@@ -74,6 +81,11 @@ void bye_send(struct call *call, uint8_t index, struct slice headers)
 	}
 	call->pending++;
 	call_note_sent(call, index, SLICE("BYE"), 0, cseq, false);
+}
+
+void bye_send(struct call *call, uint8_t index, struct slice headers)
+{
+	send_bye(call, index, headers, 0);
 }
 
 /* The open INVITE: its server side gets its final reply, its client side is cancelled. */

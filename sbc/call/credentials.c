@@ -45,6 +45,14 @@ bool credentials_challenged(struct call *call, uint8_t index, const struct messa
 	return err == 0;
 }
 
+bool credentials_asked(struct call *call, uint8_t index, const struct message *response)
+{
+	unsigned int status = message_status(response);
+
+	return (status == 401 || status == 407) &&
+	       credentials_challenged(call, index, response, false);
+}
+
 void credentials_write(const struct call *call, uint8_t index, struct slice method,
 		       struct slice uri, struct slice body, struct buf *out)
 {

@@ -18,6 +18,8 @@ void credentials_free(struct credentials *credentials); /* NULL is fine */
  * credentials already. */
 bool credentials_challenged(struct call *call, uint8_t leg, const struct message *response,
 			    bool answered);
+/* The same of a request that is sent again but once: whatever it had is answered anew. */
+bool credentials_asked(struct call *call, uint8_t leg, const struct message *response);
 /* The line for a request of the leg, when its peer has challenged one. */
 void credentials_write(const struct call *call, uint8_t leg, struct slice method, struct slice uri,
 		       struct slice body, struct buf *out);

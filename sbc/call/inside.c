@@ -179,6 +179,26 @@ static bool is_lost(const struct call *call, const struct relayed *relayed, unsi
 	       (status == 481 || (status == 408 && relayed->method == METHOD_UPDATE));
 }
 
+static void send_request(struct call *call, uint8_t slot, struct slice body);
+
+/* It wants credentials, or newer ones (RFC 7616 3.3, stale): once more with them. */
+static bool send_again(struct call *call, uint8_t slot, uint8_t leg, const struct message *response)
+{
+	struct relayed *relayed = call->relayed[slot];
+	const struct session *session = early_session(call, relayed->early);
+	struct slice body = relayed->body;
+
+	if (relayed->is_repeated || !credentials_asked(call, leg, response))
+		return false;
+	relayed->is_repeated = true;
+	if (relayed->is_offer)
+		body = session->offer_shown;
+	else if (relayed->is_answer)
+		body = session->agreed[leg].sent;
+	send_request(call, slot, body);
+	return true;
+}
+
 static void on_response(void *owner, uint64_t context, struct transaction_handle handle,
 			const struct message *response, const struct transport_path *path)
 {
@@ -199,6 +219,8 @@ static void on_response(void *owner, uint64_t context, struct transaction_handle
 		finish(call, slot);
 		return;
 	}
+	if (send_again(call, slot, leg, response))
+		return;
 	bool lost = is_lost(call, relayed, message_status(response));
 	pass_back(call, slot, response);
 	if (lost) {
@@ -302,6 +324,7 @@ static int take_sdp(struct call *call, struct relayed *relayed, struct slice sdp
 	relayed->is_offer = !session->is_open;
 	if (relayed->is_offer)
 		return session_offer(session, relayed->from, sdp);
+	relayed->is_answer = true;
 	int err = body_check_answer(call, relayed->early, relayed->from, sdp);
 	if (!err)
 		err = owned_set(&session->answer, sdp);

@@ -21,6 +21,8 @@ struct relayed {
 	uint8_t from;
 	uint8_t early; /* the early dialog; 0 = the call's */
 	bool is_offer; /* its SDP is an offer: the 2xx answers. Else it answers one (PRACK). */
+	bool is_answer;
+	bool is_repeated;                 /* with credentials */
 	struct transaction_handle server; /* id 0: nobody waits any more */
 	struct transaction_handle client;
 	int max_forwards;

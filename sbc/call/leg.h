@@ -25,6 +25,7 @@ struct session_timer {
 	/* A refresh of ours that is under way. */
 	struct transaction_handle client;
 	bool is_invite;      /* by re-INVITE */
+	bool is_repeated;    /* with credentials, since the last one */
 	uint64_t expires_ms; /* the loop's clock: without a refresh until then the call ends */
 	struct timer due;
 };

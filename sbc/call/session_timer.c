@@ -1,6 +1,7 @@
 /* session_timer.c - session timers (RFC 4028), on each leg by itself: what a side asks for, who of
  * it and us refreshes, our refreshes (by UPDATE where it knows that, else by re-INVITE), and the
  * end of a call that was not refreshed. SPDX-License-Identifier: Apache-2.0 */
+#include "sbc/call/credentials.h"
 #include "sbc/call/verbs.h"
 #include "sbc/topology/owned.h"
 
@@ -99,6 +100,7 @@ static void start(struct call *call, uint8_t index, uint32_t interval_s, bool is
 		wheel_cancel(call->calls->worker->wheel, &timer->due);
 		return;
 	}
+	timer->is_repeated = false;
 	session_timer_restore(call, index, interval_s, is_ours,
 			      call_now(call) + lasts_ms(interval_s));
 }
@@ -239,6 +241,9 @@ static void on_refused(struct call *call, uint8_t index, const struct message *r
 	if (status == 481 || status == 408) {
 		leg->dialog.is_confirmed = status == 408;
 		call_end(call, CALL_DIALOG_LOST, 0, -1, SLICE_NONE);
+	} else if (!leg->timer.is_repeated && credentials_asked(call, index, response)) {
+		leg->timer.is_repeated = true;
+		arm(call, index, now);
 	} else if (status == 422 && session_timer_raise(call, index, response)) {
 		leg->timer.interval_s = at_least(leg->timer.interval_s, leg->timer.minimum_s);
 		arm(call, index, now);

@@ -34,6 +34,7 @@ struct transfer { /* owned by the call that it places, until that is answered or
 	unsigned int told;                /* the last status in a NOTIFY */
 	struct transaction_handle client; /* INVITE to the caller's side with the callee's offer */
 	bool is_shifted;                  /* its 2xx came: its media goes here */
+	bool is_repeated;                 /* with credentials */
 	uint8_t tries;
 	struct lead lead;  /* to the one called */
 	struct timer wait; /* for the other call to be at rest */

@@ -2,6 +2,7 @@
  * 4.1), by INVITE in the dialog that it has; its answer goes back in the ACK.
  * SPDX-License-Identifier: Apache-2.0 */
 #include "sbc/call/transfer.h"
+#include "sbc/call/credentials.h"
 #include "sbc/call/verbs.h"
 #include "sbc/topology/owned.h"
 
@@ -93,6 +94,13 @@ bool transfer_late_answer(const struct call *call, const struct message *respons
 	return true;
 }
 
+static void offer_again(struct call *call)
+{
+	call->transfer->is_repeated = true;
+	if (transfer_offer(call) != 0)
+		call_end(call, CALL_FAILED, 500, -1, SLICE_NONE);
+}
+
 static void on_response(void *owner, uint64_t context, struct transaction_handle handle,
 			const struct message *response, const struct transport_path *path)
 {
@@ -126,6 +134,8 @@ static void on_response(void *owner, uint64_t context, struct transaction_handle
 	leg_learn(call, CALLER, response);
 	if (is_success)
 		on_accepted(call, response);
+	else if (!call->transfer->is_repeated && credentials_asked(call, CALLER, response))
+		offer_again(call);
 	else
 		on_refused(call, message_status(response));
 }

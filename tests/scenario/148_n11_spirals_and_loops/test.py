@@ -38,12 +38,13 @@ def run(lab):
 
     # The carrier sends what it got back to us as if it were new: a loop.
     body = out.body.decode()
-    sides.carrier.send("INVITE sip:1000@example.com SIP/2.0\r\nVia: SIP/2.0/UDP 198.51.100.66:5060;branch=z9hG4bKloop;rport\r\n"
-                       "Max-Forwards: 20\r\nFrom: %s\r\nTo: %s\r\nCall-ID: %s\r\nCSeq: %s\r\nContact: <sip:c@198.51.100.66>\r\n"
-                       "Content-Type: application/sdp\r\nContent-Length: %d\r\n\r\n%s" % (
-                           callee.invite.get("From"), callee.invite.get("To"), "loop@example", "1 INVITE", len(body), body))
-    loop = sides.carrier.receive(lambda m: not m.is_request and m.get("Call-ID") == "loop@example" and m.code >= 200)
-    expect(loop.code == 482, "482 to a loop: %s" % loop.first_line)
+    for number in range(6):  # on several workers
+        sides.carrier.send("INVITE sip:1000@example.com SIP/2.0\r\nVia: SIP/2.0/UDP 198.51.100.66:5060;branch=z9hG4bKloop%d;rport\r\n"
+                           "Max-Forwards: 20\r\nFrom: %s\r\nTo: %s\r\nCall-ID: %s\r\nCSeq: %s\r\nContact: <sip:c@198.51.100.66>\r\n"
+                           "Content-Type: application/sdp\r\nContent-Length: %d\r\n\r\n%s" % (
+                               number, callee.invite.get("From"), callee.invite.get("To"), "loop%d@example" % number, "1 INVITE", len(body), body))
+        loop = sides.carrier.receive(lambda m: not m.is_request and m.get("Call-ID") == "loop%d@example" % number and m.code >= 200)
+        expect(loop.code == 482, "482 to a loop: %s" % loop.first_line)
 
     # The same INVITE by another branch of a proxy in front of us.
     again = call.branch + "x"
