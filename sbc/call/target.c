@@ -12,146 +12,6 @@
 
 enum { RETRY_AFTER_MAX_S = 3600, CONTACTS_MAX = 8 };
 
-/* --- names --- */
-
-static const struct config_numbers *numbers_of(const struct call *call, int peer)
-{
-	static const struct config_numbers none;
-	return peer >= 0 ? &call_policies(call, peer)->peers[peer].numbers : &none;
-}
-
-/* The server's name stands for its address, where it has one. */
-static const struct config_server *named_server(const struct call *call,
-						const struct hunt_target *target)
-{
-	const struct config *config = call->calls->worker->config;
-
-	if (target->type != CONFIG_END_PEER)
-		return NULL;
-	const struct config_server *server =
-		&config->peers[target->peer].servers[call->hunt.attempt.server];
-	return server->addr.family ? NULL : server;
-}
-
-static void write_named(const struct config_server *server, struct slice text, bool is_target,
-			struct buf *out)
-{
-	struct slice value;
-	struct uri uri;
-
-	if (uri_parse(text, &uri) != 0)
-		return;
-	buf_add_text(out, uri.scheme == URI_SIPS ? "sips:" : "sip:");
-	if (uri.user.len > 0) {
-		buf_add(out, uri.user);
-		buf_add_char(out, '@');
-	}
-	buf_add_text(out, server->host);
-	if (is_target && server->port)
-		buf_printf(out, ":%u", server->port);
-	if (uri_parameter(&uri, SLICE("user"), &value) && value.len > 0) {
-		buf_add_text(out, ";user=");
-		buf_add(out, value);
-	}
-}
-
-static bool has_host_of_ours(const struct config *config, struct slice text)
-{
-	struct addr literal;
-	struct uri uri;
-
-	return uri_parse(text, &uri) == 0 && (uri.scheme == URI_SIP || uri.scheme == URI_SIPS) &&
-	       (addr_parse_ip(uri.host, &literal) == 0 || hosts_is_own(config, uri.host));
-}
-
-/* A URI as the target's side is shown it. */
-static int set_mapped(const struct call *call, const struct hunt_target *target, bool is_target,
-		      struct slice uri, struct slice *owned)
-{
-	const struct config *config = call->calls->worker->config;
-	struct hosts_way way = {.config = config, .interface = target->interface};
-	const struct config_server *named = named_server(call, target);
-	struct buf mapped;
-
-	if (target->type != CONFIG_END_PHONES)
-		way.server = &target->path.remote;
-	buf_init(&mapped);
-	if (named && has_host_of_ours(config, uri))
-		write_named(named, uri, is_target, &mapped);
-	else if (is_target)
-		hosts_write_target(&way, uri, &mapped);
-	else
-		hosts_write_identity(&way, uri, &mapped);
-	int err = buf_failed(&mapped) ? -ERR_NO_MEMORY : owned_set(owned, buf_slice(&mapped));
-	buf_free(&mapped);
-	return err;
-}
-
-/* One way in, one way out. */
-static int set_number(const struct call *call, const struct hunt_target *target,
-		      const struct config_number_rules *in, const struct config_number_rules *rules,
-		      bool is_target, struct slice uri, struct slice *owned)
-{
-	struct buf came, goes;
-
-	buf_init(&came);
-	buf_init(&goes);
-	int err = numbers_apply(in, uri, &came);
-	if (!err)
-		err = numbers_apply(rules, buf_slice(&came), &goes);
-	if (!err)
-		err = set_mapped(call, target, is_target, buf_slice(&goes), owned);
-	buf_free(&came);
-	buf_free(&goes);
-	return err;
-}
-
-/* RFC 3608 6.1: a phone's calls to its registrar go the way that the registrar asked for. What one
- * target had is not the next one's. */
-static int set_service_route(struct call *call, const struct hunt_target *target)
-{
-	const struct leg *caller = &call->legs[CALLER];
-	const struct binding *binding = NULL;
-	struct slice list = SLICE_NONE;
-
-	if (target->type == CONFIG_END_PHONES) /* has its Path */
-		return 0;
-	if (target->type == CONFIG_END_PEER)
-		binding = registrar_caller(call->calls->registrar, caller->dialog.remote_uri,
-					   &caller->path);
-	if (binding && (int)binding->facts.registrar == target->peer)
-		list = binding->facts.service_route;
-	return dialog_preset_routes(&call->legs[CALLEE].dialog, list);
-}
-
-static int name_leg(struct call *call, const struct hunt_target *target)
-{
-	static const struct config_number_rules none;
-	struct dialog *dialog = &call->legs[CALLEE].dialog;
-	const struct dialog *caller = &call->legs[CALLER].dialog;
-	const struct config_numbers *in = numbers_of(call, call->legs[CALLER].peer);
-	const struct config_numbers *out = numbers_of(call, target->peer);
-	struct slice callee = target->uri.len > 0 ? target->uri : call->target;
-	bool is_hidden = call->wants_privacy && leg_crossing(call, CALLER, false).applies_privacy;
-
-	int err = owned_set(&dialog->local_display,
-			    is_hidden ? SLICE(HEADERS_ANONYMOUS_DISPLAY) : caller->remote_display);
-	if (!err && is_hidden)
-		err = owned_set(&dialog->local_uri, SLICE(HEADERS_ANONYMOUS));
-	else if (!err)
-		err = set_number(call, target, &in->caller_in, &out->caller_out, false,
-				 caller->remote_uri, &dialog->local_uri);
-	if (!err)
-		err = owned_set(&dialog->remote_display, caller->local_display);
-	if (!err)
-		err = set_number(call, target, &in->in, &out->out, false, caller->local_uri,
-				 &dialog->remote_uri);
-	if (!err && target->type != CONFIG_END_PHONES)
-		err = set_number(call, target, &none, &out->out, true, callee,
-				 &dialog->remote_target);
-	return err;
-}
-
 /* --- one target --- */
 
 static const struct binding *binding_of(const struct call *call, struct slice text)
@@ -231,8 +91,8 @@ static int cross_anew(struct call *call, const struct message *invite, bool *out
 		return -ERR_NO_MEMORY;
 	int err = exchange_keep_headers(call, invite);
 	if (!err)
-		err = renumber_lines(&numbers_of(call, call->legs[CALLER].peer)->caller_in,
-				     &numbers_of(call, call->legs[CALLEE].peer)->caller_out,
+		err = renumber_lines(&target_numbers(call, call->legs[CALLER].peer)->caller_in,
+				     &target_numbers(call, call->legs[CALLEE].peer)->caller_out,
 				     &call->exchange.headers);
 	if (err)
 		return err;
@@ -262,9 +122,9 @@ static int aim(struct call *call, const struct message *invite, const struct bin
 	leg->path = target->path;
 	leg->is_trusted = config->interfaces[leg->interface].trusted;
 	call->has_target = true;
-	err = name_leg(call, target);
+	err = target_name(call, target);
 	if (!err)
-		err = set_service_route(call, target);
+		err = target_set_route(call, target);
 	return err || !is_other ? err : cross_anew(call, invite, is_sent);
 }
 
@@ -348,7 +208,7 @@ void target_init(struct calls *calls)
 
 int target_begin(struct call *call, const struct message *request)
 {
-	const struct config_numbers *in = numbers_of(call, call->legs[CALLER].peer);
+	const struct config_numbers *in = target_numbers(call, call->legs[CALLER].peer);
 	struct buf called;
 
 	buf_init(&called);

@@ -90,6 +90,10 @@ void target_sent(struct call *call);
 void target_heard(struct call *call, unsigned int status); /* provisional */
 void target_answered(struct call *call);
 void target_end(struct call *call);
+/* target_names.c: the number rules of a peer; leg B's URIs and its Service-Route. */
+const struct config_numbers *target_numbers(const struct call *call, int peer);
+MUST_CHECK int target_name(struct call *call, const struct hunt_target *target);
+MUST_CHECK int target_set_route(struct call *call, const struct hunt_target *target);
 /* renumber.c: identities of the caller in header lines, owned by the caller, by the same rules. */
 MUST_CHECK int renumber_lines(const struct config_number_rules *in,
 			      const struct config_number_rules *out, struct slice *lines);
