@@ -139,20 +139,29 @@ static void on_keep(struct timer *timer, uint64_t now_ms)
 	wheel_arm(sessions->wheel, timer, now_ms + interval_ms(session), on_keep);
 }
 
+/* In `ms` at the latest, together with what else is due in the same tick: waking the store costs
+ * more than the write. */
+static void keep_in(struct session *session, uint64_t ms)
+{
+	struct wheel *wheel = session->all->wheel;
+	uint64_t due_ms = (wheel_now_ms(wheel) + ms) / KEEP_TICK_MS * KEEP_TICK_MS;
+
+	if (!is_kept(session) || (timer_is_armed(&session->keep) && session->keep.due_ms <= due_ms))
+		return;
+	wheel_arm(wheel, &session->keep, due_ms, on_keep);
+}
+
 void keep_now(struct session *session)
 {
 	if (session->is_deleting)
 		keep_forget(session);
-	else if (is_kept(session))
-		on_keep(&session->keep, wheel_now_ms(session->all->wheel));
+	else
+		keep_in(session, KEEP_TICK_MS);
 }
 
 void keep_soon(struct session *session)
 {
-	struct wheel *wheel = session->all->wheel;
-
-	if (is_kept(session))
-		wheel_arm(wheel, &session->keep, wheel_now_ms(wheel) + KEEP_SOON_MS, on_keep);
+	keep_in(session, KEEP_SOON_MS);
 }
 
 void keep_forget(struct session *session)

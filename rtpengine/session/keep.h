@@ -8,6 +8,7 @@
 
 /* How often the indexes of SRTP are written while they move; more sessions, less often. */
 #define KEEP_CHECKPOINT_MS 2000
+#define KEEP_TICK_MS       20  /* what is due in one of these is written together */
 #define KEEP_SOON_MS       100 /* after a change that no command brought: several at once */
 #define KEEP_TTL_S         600
 #define KEEP_REFRESH_MS    (KEEP_TTL_S * 1000 / 2)

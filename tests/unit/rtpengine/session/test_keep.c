@@ -125,6 +125,7 @@ static void start(struct world *w)
 /* kill -9, and another process: what was in the store at that moment is there again. */
 static void kill_and_start(struct world *w)
 {
+	bench_advance(&w->bench, KEEP_TICK_MS);
 	struct shelf copy = w->shelf;
 	for (unsigned i = 0; i < copy.count; i++) {
 		buf_init(&copy.entries[i].value);
@@ -182,6 +183,7 @@ static void call(struct world *w, const char *call_id, const char *answer_lines,
 	char *sdp = bench_sdp(b, "198.51.100.7", 5000, answer_lines);
 	w->lan = port_in(
 		bench_answer(b, call_id, "a b", protocol ? protect(b, sdp, protocol) : sdp, flags));
+	bench_advance(b, KEEP_TICK_MS);
 }
 
 static struct fake_flow *wan_flow(struct world *w)
@@ -383,6 +385,7 @@ static void what_nobody_has_answered_is_kept_only_on_demand(void **state)
 	start(w);
 	w->wan = port_in(bench_offer(b, "c1", "a", bench_sdp(b, "10.0.0.20", 4000, ""),
 				     "direction=lan direction=wan"));
+	bench_advance(b, KEEP_TICK_MS);
 	assert_int_equal(w->shelf.count, 1);
 	kill_and_start(w);
 	const struct ng_value *reply =
