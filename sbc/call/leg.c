@@ -64,7 +64,7 @@ static const struct binding *find_moved(const struct call *call, const struct le
 	const struct binding *binding = NULL;
 
 	/* After a restart of ours no connection is there. */
-	if (!sip_transport_is_stream((enum sip_transport)leg->path.transport) || leg->peer >= 0)
+	if (!sip_transport_is_reliable((enum sip_transport)leg->path.transport) || leg->peer >= 0)
 		return NULL;
 	while ((binding = registrar_lookup(call->calls->registrar, dialog->remote_uri, binding)))
 		if (binding->path.flow && binding->path.connection != leg->path.connection &&
