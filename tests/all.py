@@ -83,7 +83,7 @@ def fuzz(seconds):
 def main():
     parser = argparse.ArgumentParser(prog="./run tests")
     parser.add_argument("names", nargs="*", help="only scenarios whose folder holds one of these words")
-    parser.add_argument("--fuzz-seconds", type=int, default=5)
+    parser.add_argument("--fuzz-seconds", type=int, default=3)
     options = parser.parse_args()
     if options.names:
         if build("asan"):

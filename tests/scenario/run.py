@@ -79,7 +79,8 @@ def main():
     parser.add_argument("--workers", type=int, help="only this worker count")
     options = parser.parse_args()
     options.build = os.path.abspath(options.build)
-    folders = [os.path.abspath(f) for f in options.folder or [HERE, os.path.join(TESTS, "interop")]]
+    # the longest first
+    folders = [os.path.abspath(f) for f in options.folder or [os.path.join(TESTS, "interop"), HERE]]
     cases = discover(folders, options.names)
     if options.workers:
         cases = [c for c in cases if c[2] == options.workers]
