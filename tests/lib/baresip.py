@@ -123,9 +123,12 @@ snd_path %(dir)s
             kinds = [ev.get("type") for ev in self.events if ev.get("event")]
             raise LabError("%s; events so far: %s; log:\n%s" % (e, kinds, self.process.log()[-1500:]))
 
-    def saw(self, kind):
+    def count(self, kind):
         self.pump()
-        return any(e.get("event") and e.get("type") == kind for e in self.events)
+        return sum(1 for e in self.events if e.get("event") and e.get("type") == kind)
+
+    def saw(self, kind):
+        return self.count(kind) > 0
 
     def wait_registered(self, seconds=10):
         """The phone's own word: its log (the event may come before we are connected)."""

@@ -32,14 +32,16 @@ class Edge:
 
     # --- calls -----------------------------------------------------------------------------------
     def ring(self, caller, callee):
+        before = callee.count("CALL_INCOMING")
         caller.dial("sip:%s@example.com" % callee.user)
-        callee.wait_event("CALL_INCOMING", 10)
+        callee.wait_event("CALL_INCOMING", 10, count=before + 1)
 
     def establish(self, caller, callee):
+        before = [(phone, phone.count("CALL_ESTABLISHED")) for phone in (caller, callee)]
         self.ring(caller, callee)
         callee.answer()
-        caller.wait_event("CALL_ESTABLISHED", 10)
-        callee.wait_event("CALL_ESTABLISHED", 10)
+        for phone, count in before:
+            phone.wait_event("CALL_ESTABLISHED", 10, count=count + 1)
 
     def both_hear(self, seconds=1.0):
         self.home.wait_heard(DESK_TONE, seconds)
