@@ -150,6 +150,8 @@ static uint64_t due_ms(const struct connection *connection)
 		return connection->opened_ms + timers->connect_ms;
 	if (connection->draining)
 		return connection->active_ms + DRAIN_MS;
+	if (connection->parting && !connection->closing)
+		return connection->active_ms + PARTING_MS;
 	uint64_t due = connection->active_ms + timers->idle_ms;
 	if (connection->accepted && !connection->got_message)
 		due = min(due, connection->opened_ms + timers->first_ms);
@@ -168,6 +170,11 @@ static void on_timer(struct timer *timer, uint64_t now_ms)
 
 	if (now_ms < due_ms(connection)) { /* something moved meanwhile */
 		connection_arm(connection);
+		return;
+	}
+	if (connection->parting && !connection->closing) {
+		transport_close(connection->transport, connection->id);
+		connection_arm(connection); /* what it cannot get rid of must not keep it */
 		return;
 	}
 	if (!connection->accepted && connection->state <= CONNECTION_SECURING) {

@@ -18,7 +18,8 @@ enum {
 	READ_SIZE = 65536,
 	RECORDS = 16, /* of TLS, read from one connection in one wake-up */
 	DRAIN_MS = 2000,
-	SILENT_MAX = 32, /* far ends remembered */
+	PARTING_MS = 200, /* for answers of other workers that are on their way */
+	SILENT_MAX = 32,  /* far ends remembered */
 	SILENT_MS = 10000,
 	/* Public-key work: so much in one wake-up that a message waits no longer than a few
 	 * milliseconds; so many begun at once that their memory is bounded. */
@@ -133,6 +134,8 @@ struct connection {
 	struct tls_link *tls; /* TLS and WSS, once there is something to do */
 	bool accepted;
 	bool dirty;
+	bool parting;  /* nothing is read any more; what is answered still goes out, PARTING_MS long
+			*/
 	bool closing;  /* once the queue is out */
 	bool draining; /* our end is said; what still comes is thrown away */
 	bool reading;

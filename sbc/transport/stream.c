@@ -24,6 +24,19 @@ void stream_deliver(struct connection *connection, struct slice bytes, enum fram
 	transport->config.on_message(transport->config.owner, &message);
 }
 
+/* The end of what can be read. What was asked before may be with another worker: its answer still
+ * goes out. */
+static void part(struct connection *connection, bool had_message)
+{
+	if (!had_message || connection->state != CONNECTION_OPEN) {
+		transport_close(connection->transport, connection->id);
+		return;
+	}
+	connection->parting = true;
+	connection->active_ms = loop_now_ms(connection->transport->config.loop);
+	connection_arm(connection);
+}
+
 /* Deal with everything that is whole in data; returns how much is used up. */
 static size_t cut_messages(struct connection *connection, struct slice data)
 {
@@ -45,9 +58,10 @@ static size_t cut_messages(struct connection *connection, struct slice data)
 			stream_deliver(connection, slice_sub(rest, 0, length), result);
 		if (result == FRAME_BROKEN || result == FRAME_LARGE) {
 			/* Where the next message begins is anybody's guess. */
+			bool had_message = connection->got_message;
 			connection->reading = false;
 			stream_deliver(connection, slice_sub(rest, 0, length), result);
-			transport_close(transport, connection->id);
+			part(connection, had_message);
 		}
 		at += length;
 	}
@@ -121,7 +135,9 @@ static void drain(struct connection *connection)
 {
 	ssize_t n =
 		recv(connection->fd, connection->transport->read_buffer, READ_SIZE, MSG_DONTWAIT);
-	if (n == 0 || (n < 0 && errno != EAGAIN && errno != EINTR))
+	if (n == 0 && connection->parting)
+		connection_watch(connection, connection->first ? LOOP_WRITE : 0);
+	else if (n == 0 || (n < 0 && errno != EAGAIN && errno != EINTR))
 		connection_close(connection, -ERR_CLOSED);
 }
 
@@ -256,6 +272,7 @@ static void finish(struct connection *connection)
 {
 	bytes_end(connection);
 	connection->draining = true;
+	connection->parting = false;
 	connection->reading = false;
 	connection->active_ms = loop_now_ms(connection->transport->config.loop);
 	connection_arm(connection);
@@ -283,7 +300,7 @@ void stream_flush(struct connection *connection)
 		finish(connection);
 	else
 		connection_watch(connection,
-				 (connection->reading ? LOOP_READ : 0) |
+				 (connection->reading || connection->parting ? LOOP_READ : 0) |
 					 (connection->first || connection->read_wants_write
 						  ? LOOP_WRITE
 						  : 0));
@@ -311,7 +328,7 @@ void stream_on_event(void *owner, int events)
 		stream_flush(connection);
 	if ((!(events & LOOP_READ) && !read_wanted) || connection->state == CONNECTION_CLOSED)
 		return;
-	if (connection->draining)
+	if (connection->draining || connection->parting)
 		drain(connection);
 	else if (connection->reading)
 		on_readable(connection);

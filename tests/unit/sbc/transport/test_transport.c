@@ -130,6 +130,33 @@ static void broken_framing_is_told_and_ends_the_connection(void **state)
 	bench_close(&b);
 }
 
+/* Another worker may have what came before; the bytes behind it are no reason to lose its answer.
+ */
+static void answer_to_what_came_before_garbage_still_goes_out(void **state)
+{
+	static struct bench b;
+	char text[512];
+	(void)state;
+	bench_open(&b, NULL, 0);
+	int fd = bench_connect(&b);
+	bench_write(fd, options);
+	bench_write(fd, "OPTIONS sip:a@b SIP/2.0\r\n\r\nwhat follows is anybody's guess");
+	bench_wait(&b, 2);
+	assert_true(b.broken);
+	bench_run(&b, 20);
+	assert_int_equal(transport_send(b.transport, &b.path, SLICE("SIP/2.0 200 OK\r\n\r\n"), 1),
+			 0);
+	bench_write(fd, options); /* nothing more is read */
+	bench_run(&b, 300);
+	assert_int_equal(b.received, 2);
+	assert_int_equal(read(fd, text, sizeof(text)), 18);
+	assert_int_equal(read(fd, text, sizeof(text)), 0);
+	close(fd);
+	bench_run(&b, 20);
+	assert_int_equal(COUNTER(&b, connections), 0);
+	bench_close(&b);
+}
+
 static void reply_goes_down_the_same_connection(void **state)
 {
 	static struct bench b;
@@ -463,6 +490,7 @@ int main(void)
 		cmocka_unit_test(stream_is_cut_into_messages),
 		cmocka_unit_test(keepalive_gets_its_pong),
 		cmocka_unit_test(broken_framing_is_told_and_ends_the_connection),
+		cmocka_unit_test(answer_to_what_came_before_garbage_still_goes_out),
 		cmocka_unit_test(reply_goes_down_the_same_connection),
 		cmocka_unit_test(requests_share_one_connection),
 		cmocka_unit_test(alias_finds_the_connection_of_a_peer),
