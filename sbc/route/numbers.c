@@ -94,11 +94,11 @@ static const struct config_number_rule *rule_for(const struct config_number_rule
 	return NULL;
 }
 
-/* '#' may not stand in a URI as it is. */
-static void write_user(struct slice user, struct buf *out)
+/* '#' may not stand in a SIP URI as it is, and only so in a tel: one (RFC 3966 3). */
+static void write_user(enum uri_scheme scheme, struct slice user, struct buf *out)
 {
 	for (size_t i = 0; i < user.len; i++)
-		if (user.data[i] == '#')
+		if (user.data[i] == '#' && scheme != URI_TEL)
 			buf_add_text(out, "%23");
 		else
 			buf_add_char(out, user.data[i]);
@@ -111,9 +111,10 @@ static void write_changed(const struct config_number_rule *rule, struct slice nu
 	size_t at = (size_t)(uri->user.data - uri->raw.data);
 
 	buf_add(out, slice_sub(uri->raw, 0, at));
-	write_user(slice_from(rule->to.text), out);
+	write_user(uri->scheme, slice_from(rule->to.text), out);
 	if (rule->to.is_prefix)
-		write_user(slice_sub(number, strlen(rule->from.text), number.len), out);
+		write_user(uri->scheme, slice_sub(number, strlen(rule->from.text), number.len),
+			   out);
 	buf_add(out, slice_sub(uri->raw, at + uri->user.len, uri->raw.len));
 }
 
