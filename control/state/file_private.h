@@ -4,6 +4,7 @@
 #include <pthread.h>
 #include "control/state/file.h"
 #include "control/state/sqlite.h"
+#include "control/state/store.h"
 
 enum file_kind {
 	FILE_PUT,
@@ -63,3 +64,49 @@ MUST_CHECK int file_thread_open(struct file_thread *thread, const struct store_f
 void file_thread_close(struct file_thread *thread); /* what was asked is done first */
 /* Starts the thread when it does not run. -ERR_SYSTEM: it cannot be started. */
 MUST_CHECK int file_hand_over(struct file_thread *thread, struct file_request *request);
+
+/* One worker's store. */
+struct file {
+	struct store store;
+	struct loop *loop;
+	const struct log *log;
+	uint32_t timeout_ms;
+	uint32_t pending_limit;
+	struct file_thread thread;
+	struct loop_io *io;
+	struct file_request *oldest; /* in flight; answered in order */
+	struct file_request *youngest;
+	struct file_list graves; /* deletes that failed: once more when writes are taken again */
+	uint32_t grave_count;
+	struct timer deadline;
+	struct timer probe;
+	uint64_t failed_puts; /* since on_return was last called */
+	bool is_walking;
+	store_each_fn *each; /* of the walk */
+	struct store_status status;
+};
+static inline struct file *file_of(const struct store *store)
+{
+	return container_of((uintptr_t)store, struct file, store);
+}
+static inline bool file_is_put(const struct file_request *request)
+{
+	return request->kind == FILE_PUT || request->kind == FILE_PUT_OWNED;
+}
+
+/* --- file_send.c --- */
+struct file_request *file_request_create(enum file_kind kind, struct slice key);
+void file_request_free(struct file_request *request); /* NULL is fine */
+/* Takes the request, unless it fails. */
+MUST_CHECK int file_request_send(struct file *file, struct file_request *request);
+/* The oldest that is still waited for. */
+void file_deadline_arm(struct file *file);
+void file_count_failed_put(struct file *file);
+void file_delete_again(struct file *file, struct file_request *request);
+void file_graves_send(struct file *file);
+
+/* --- file_answer.c --- */
+void file_on_event(void *owner, int events);
+void file_on_deadline(struct timer *timer, uint64_t now_ms);
+/* The next portion begins behind the last key of this one. */
+void file_walk_on(struct file *file, const struct file_request *request, struct slice last);

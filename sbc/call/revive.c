@@ -1,6 +1,6 @@
 /* revive.c - a live call out of its record. SPDX-License-Identifier: Apache-2.0 */
 #include <stdio.h>
-#include "sbc/call/place.h"
+#include "sbc/route/place.h"
 #include "sbc/call/takeover.h"
 #include "sbc/call/verbs.h"
 #include "sbc/topology/owned.h"

@@ -3,7 +3,7 @@
  * SPDX-License-Identifier: Apache-2.0 */
 #include "control/sdp/media.h"
 #include "control/state/record.h"
-#include "sbc/call/place.h"
+#include "sbc/route/place.h"
 #include "sbc/call/verbs.h"
 
 /* A record lives for so long without being written again; refreshed at half of it. */

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "sbc/call/place.h"
+#include "sbc/route/place.h"
 
 static enum record_transport transport_of(const struct transport_path *path)
 {
