@@ -5,7 +5,6 @@
 #include <stdlib.h>
 
 enum {
-	TTL_MS = NODES_TTL_S * 1000,
 	SEARCHED = 26,   /* numbers a beat that nobody was seen under */
 	STEADY_BEATS = 4 /* heartbeats in time, in a row, before silence means death */
 };
@@ -17,9 +16,8 @@ struct nodes {
 	uint16_t number;
 	char *name;
 	struct timer timer;
-	uint64_t accepted_ms; /* sending time of the last one that was accepted; 0 = none */
-	uint32_t steady;      /* in a row; after a gap, others have to be back first, too */
-	uint16_t searched;    /* the last number */
+	uint32_t steady;   /* in a row; after a gap, others have to be back first, too */
+	uint16_t searched; /* the last number */
 	enum life lives[NODE_NUMBER_MAX + 1];
 };
 
@@ -51,12 +49,22 @@ static void missed(struct nodes *nodes, uint16_t number)
 	nodes->config.on_node_lost(nodes->config.owner, number);
 }
 
+/* Its name, and what it has to say. */
+static void heard(struct nodes *nodes, uint16_t number, struct slice value)
+{
+	struct slice name;
+
+	found(nodes, number);
+	if (nodes->config.on_told && slice_next_line(&value, &name) && value.len > 0)
+		nodes->config.on_told(nodes->config.owner, number, value);
+}
+
 static void on_read(void *owner, uint64_t number, const struct store_reply *reply)
 {
 	struct nodes *nodes = owner;
 
 	if (reply->err == 0)
-		found(nodes, (uint16_t)number);
+		heard(nodes, (uint16_t)number, reply->value);
 	else if (reply->err == -ERR_NOT_FOUND)
 		missed(nodes, (uint16_t)number);
 }
@@ -85,28 +93,30 @@ static void read_others(struct nodes *nodes)
 	}
 }
 
-static void on_written(void *owner, uint64_t sent_ms, const struct store_reply *reply)
+static void on_written(void *owner, uint64_t handle, const struct store_reply *reply)
 {
 	struct nodes *nodes = owner;
+	(void)handle;
 
-	if (reply->err) {
-		nodes->steady = 0;
-		return;
-	}
-	nodes->steady++;
-	nodes->accepted_ms = sent_ms;
+	nodes->steady = reply->err ? 0 : nodes->steady + 1;
 }
 
 static void beat(struct nodes *nodes)
 {
-	struct buf key;
+	struct buf key, value;
 
 	buf_init(&key);
+	buf_init(&value);
 	node_key(nodes->number, &key);
-	if (!buf_failed(&key))
-		store_put(nodes->config.store, buf_slice(&key), slice_from(nodes->name),
-			  NODES_TTL_S, on_written, nodes, now_of(nodes));
+	buf_add_text(&value, nodes->name);
+	buf_add_char(&value, '\n');
+	if (nodes->config.on_beat)
+		nodes->config.on_beat(nodes->config.owner, &value);
+	if (!buf_failed(&key) && !buf_failed(&value))
+		store_put(nodes->config.store, buf_slice(&key), buf_slice(&value), NODES_TTL_S,
+			  on_written, nodes, 0);
 	buf_free(&key);
+	buf_free(&value);
 }
 
 static void on_beat(struct timer *timer, uint64_t now_ms)
@@ -116,11 +126,6 @@ static void on_beat(struct timer *timer, uint64_t now_ms)
 	wheel_arm(nodes->config.wheel, timer, now_ms + NODES_BEAT_MS, on_beat);
 	beat(nodes);
 	read_others(nodes);
-}
-
-bool nodes_has_lease(const struct nodes *nodes)
-{
-	return nodes->accepted_ms && now_of(nodes) < nodes->accepted_ms + TTL_MS;
 }
 
 bool nodes_is_alive(const struct nodes *nodes, uint16_t number)

@@ -1,4 +1,5 @@
-/* nodes.h - who lives: each node writes a heartbeat that ends by itself, each reads the others'.
+/* nodes.h - who lives: each node writes a heartbeat that ends by itself, each reads the others'; a
+ * few lines for them go along, and end with it.
  * Of one worker of a node (its store, its thread). All by the store's clock: the nodes' own may
  * differ by hours. SPDX-License-Identifier: Apache-2.0 */
 #pragma once
@@ -22,13 +23,13 @@ struct nodes_config {
 	void (*on_node_lost)(void *owner, uint16_t number);
 	/* It is there (again), or for the first time. It takes nothing back by itself. */
 	void (*on_node_back)(void *owner, uint16_t number);
+	/* Lines that the next heartbeat takes along. NULL is fine, and below. */
+	void (*on_beat)(void *owner, struct buf *lines);
+	/* Another node's, each time its heartbeat is read. */
+	void (*on_told)(void *owner, uint16_t number, struct slice lines);
 	void *owner;
 };
 
 MUST_CHECK int nodes_create(const struct nodes_config *config, struct nodes **out);
 void nodes_destroy(struct nodes *nodes); /* NULL is fine; the heartbeat ends by itself */
-/* Nobody can have taken us for dead: our heartbeat was accepted, and less than NODES_TTL_S ago.
- * Otherwise another node may own what was ours: write with store_put_owned(), and act on a call
- * only after the store has agreed. */
-bool nodes_has_lease(const struct nodes *nodes);
 bool nodes_is_alive(const struct nodes *nodes, uint16_t number); /* as last heard; we are */

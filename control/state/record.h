@@ -1,5 +1,5 @@
-/* record.h - what the store holds of a call: enough for any node to finish it.
- * A packed, versioned value of numbered fields: new fields get new numbers, unknown numbers are
+/* record.h - what the store holds of a call, or of a subscription: enough for any node to finish
+ * it. A packed, versioned value of numbered fields: new fields get new numbers, unknown numbers are
  * skipped, a number is never used again. The layout on the wire is in record_fields.c; a test holds
  * golden bytes. SPDX-License-Identifier: Apache-2.0 */
 #pragma once
@@ -14,7 +14,7 @@
 #define RECORD_LIST_LIMIT  16                   /* entries of the other lists */
 #define RECORD_ID_LIMIT    128
 
-enum record_state { RECORD_RINGING = 1, RECORD_ANSWERED, RECORD_ENDING };
+enum record_state { RECORD_RINGING = 1, RECORD_ANSWERED, RECORD_ENDING, RECORD_SUBSCRIPTION };
 enum record_transport {
 	RECORD_TRANSPORT_NONE,
 	RECORD_UDP,
@@ -106,7 +106,7 @@ struct call_record {
 	struct slice relay_instance;
 	uint32_t media_idle_ms; /* silence that ends the call */
 	/* timers */
-	uint64_t ends_ms; /* maximum duration reached */
+	uint64_t ends_ms; /* without more: a subscription that nobody refreshes */
 	/* what the call detail record starts from */
 	struct slice caller; /* URI as the caller gave it */
 	struct slice callee; /* URI as dialled */
@@ -137,6 +137,14 @@ struct call_record {
 	bool prack_is_answer;
 	uint32_t prack_early;
 	uint32_t prack_far_rseq;
+
+	/* of a subscription (RFC 6665): `callee` is its Request-URI, [0] of the legs the
+	 * subscriber's */
+	struct slice event;
+	uint32_t lifetime_s;                   /* as its notifier granted it */
+	struct slice forks[RECORD_LIST_LIMIT]; /* identifiers of those that other notifiers began */
+	uint32_t fork_count;
+	struct slice root; /* of such a one: the first */
 
 	struct record_leg *legs; /* [0] the caller's, [1] the callee's, then forks */
 	uint32_t leg_count;

@@ -23,7 +23,8 @@ enum {
 	SDP_LIMIT = 16 * 1024
 };
 
-static const char *const state_names[] = {"none", "ringing", "answered", "ending", NULL};
+static const char *const state_names[] = {"none",   "ringing",      "answered",
+					  "ending", "subscription", NULL};
 static const char *const transport_names[] = {"none", "udp", "tcp", "tls", "ws", "wss", NULL};
 static const char *const hold_names[] = {"none", "by us", "by peer", "both", NULL};
 static const char *const offer_names[] = {"none", "sent", "received", NULL};
@@ -35,7 +36,7 @@ static const char *const refresher_names[] = {"none", "us", "peer", NULL};
 
 static const struct field record_fields[] = {
 	{1, FIELD_LINE, RECORD_ID_LIMIT, AT(call_record, id)},
-	{2, FIELD_ENUM, RECORD_ENDING, AT(call_record, state), .names = state_names},
+	{2, FIELD_ENUM, RECORD_SUBSCRIPTION, AT(call_record, state), .names = state_names},
 	{3, FIELD_TIME, 0, .name = "created_at",
 	 .offset = offsetof(struct call_record, created_ms)},
 	{4, FIELD_TIME, 0, .name = "answered_at",
@@ -80,6 +81,11 @@ static const struct field record_fields[] = {
 	{61, FIELD_U32, 0, AT(call_record, prack_far_rseq)},
 	{64, FIELD_LINES, NAME_LIMIT, AT(call_record, refers),
 	 COUNTED(call_record, refer_count, RECORD_LIST_LIMIT)},
+	{80, FIELD_LINE, URI_LIMIT, AT(call_record, event)},
+	{81, FIELD_U32, 0, AT(call_record, lifetime_s)},
+	{82, FIELD_LINES, RECORD_ID_LIMIT, AT(call_record, forks),
+	 COUNTED(call_record, fork_count, RECORD_LIST_LIMIT)},
+	{83, FIELD_LINE, RECORD_ID_LIMIT, AT(call_record, root)},
 };
 
 static const struct field leg_fields[] = {

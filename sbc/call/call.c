@@ -76,7 +76,7 @@ static void on_media_unknown(void *owner, uint64_t handle)
 }
 
 /* The store takes records again: give it those it does not have, or may have lost. */
-static void on_store_return(void *owner, bool all)
+void calls_store_returned(void *owner, bool all)
 {
 	struct calls *calls = owner;
 	uint64_t count = 0;
@@ -116,6 +116,7 @@ int calls_create(const struct calls_config *config, struct calls **out)
 	calls->conceal = config->conceal;
 	calls->is_lasting = config->is_lasting;
 	calls->again = config->again;
+	calls->on_taken = config->on_taken;
 	calls->on_empty = config->on_empty;
 	calls->owner = config->owner;
 	clock_gettime(CLOCK_REALTIME, &now);
@@ -147,7 +148,7 @@ int calls_create(const struct calls_config *config, struct calls **out)
 		calls_destroy(calls);
 		return err;
 	}
-	store_on_return(calls->store, on_store_return, calls);
+	store_on_return(calls->store, calls_store_returned, calls);
 	*out = calls;
 	return 0;
 }

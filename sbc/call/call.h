@@ -196,6 +196,8 @@ struct calls {
 	bool is_stopping;
 	void (*again)(void *owner, struct transaction_handle handle, const struct message *request,
 		      const struct transport_path *path);
+	/* A call that was another node's is ours (its packed name); NULL is fine. */
+	void (*on_taken)(void *owner, uint64_t name, uint64_t epoch);
 	void (*on_empty)(void *owner); /* the last call went while stopping */
 	void *owner;
 	struct recent *recent; /* RECENT_MAX, a ring */
@@ -214,6 +216,8 @@ struct calls_config {
 	/* A request that was held comes again (takeover.h); with is_lasting. */
 	void (*again)(void *owner, struct transaction_handle handle, const struct message *request,
 		      const struct transport_path *path);
+	/* A call that was another node's is ours (its packed name); NULL is fine. */
+	void (*on_taken)(void *owner, uint64_t name, uint64_t epoch);
 	void (*on_empty)(void *owner);
 	void *owner;
 };
@@ -221,6 +225,8 @@ struct calls_config {
 MUST_CHECK int calls_create(const struct calls_config *config, struct calls **out);
 /* Calls still there are forgotten without a word. NULL is fine. */
 void calls_destroy(struct calls *calls);
+/* Their store takes writes again; `owner` is the calls (store_return_fn). */
+void calls_store_returned(void *owner, bool all);
 /* No new calls; BYE to both sides of each. on_empty follows. */
 void calls_stop(struct calls *calls);
 

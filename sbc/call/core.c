@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "sbc/call/core.h"
 #include <stdlib.h>
-#include "control/state/nodes.h"
+#include "control/state/keys.h"
+#include "sbc/call/neighbours.h"
 #include "sbc/call/takeover.h"
 #include "sbc/registration/trunk.h"
 #include "sbc/route/refuse.h"
@@ -136,6 +137,14 @@ static void on_orphan_response(void *owner, const struct message *response,
 	calls_stray(core->calls, response, path);
 }
 
+static void on_store_return(void *owner, bool all)
+{
+	struct core *core = owner;
+
+	calls_store_returned(core->calls, all);
+	subscriptions_store_returned(core->subscriptions, all);
+}
+
 /* Do the store, and the keys of what is in it, outlive the process? */
 static bool is_lasting(const struct worker *worker)
 {
@@ -145,33 +154,11 @@ static bool is_lasting(const struct worker *worker)
 	       shared->cluster->is_lasting;
 }
 
-static void on_node_lost(void *owner, uint16_t number)
-{
-	struct core *core = owner;
-	loading_begin(core->loading, number);
-}
-
-static void on_node_back(void *owner, uint16_t number)
-{
-	(void)owner, (void)number; /* it takes nothing back, and nothing is given */
-}
-
 /* Worker 0 sees to what concerns the whole node. */
 static int create_nodes(struct core *core)
 {
-	const struct worker *worker = core->worker;
-	const struct shared *shared = worker->shared;
-	struct nodes_config config = {.store = core->store,
-				      .wheel = worker->wheel,
-				      .log = worker->log,
-				      .cluster = shared->cluster,
-				      .name = worker->config->node,
-				      .on_node_lost = on_node_lost,
-				      .on_node_back = on_node_back,
-				      .owner = core};
-
 	int err = loading_create(core, &core->loading);
-	return err ? err : nodes_create(&config, &core->nodes);
+	return err ? err : neighbours_create(core, &core->neighbours);
 }
 
 static int create_dns(struct core *core)
@@ -195,7 +182,7 @@ static void core_destroy(void *owner)
 {
 	struct core *core = owner;
 
-	nodes_destroy(core->nodes);
+	neighbours_destroy(core->neighbours);
 	loading_destroy(core->loading);
 	calls_destroy(core->calls);
 	subscriptions_destroy(core->subscriptions);
@@ -238,7 +225,11 @@ static int core_start(struct worker *worker, void **out)
 	struct subscriptions_config subscriptions = {.worker = worker,
 						     .peers = core->peers,
 						     .registrar = core->registrar,
-						     .conceal = &core->conceal};
+						     .conceal = &core->conceal,
+						     .store = is_lasting(worker) ? core->store
+										 : NULL,
+						     .on_taken = neighbours_took_subscription,
+						     .owner = core};
 	if (!err)
 		err = subscriptions_create(&subscriptions, &core->subscriptions);
 	struct calls_config calls = {.worker = worker,
@@ -249,10 +240,13 @@ static int core_start(struct worker *worker, void **out)
 				     .conceal = &core->conceal,
 				     .is_lasting = is_lasting(worker),
 				     .again = on_request,
+				     .on_taken = neighbours_took_call,
 				     .on_empty = on_empty,
 				     .owner = core};
 	if (!err)
 		err = calls_create(&calls, &core->calls);
+	if (!err)
+		store_on_return(core->store, on_store_return, core);
 	if (!err && calls.is_lasting && worker->index == 0)
 		err = create_nodes(core);
 	if (err) {

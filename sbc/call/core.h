@@ -15,8 +15,9 @@ struct core {
 	struct store *store;
 	struct limits *limits;
 	struct calls *calls;
-	struct nodes *nodes;     /* of worker 0, likewise: who lives */
-	struct loading *loading; /* of worker 0, when the store outlives the process */
+	/* of worker 0, when the store outlives the process */
+	struct neighbours *neighbours;
+	struct loading *loading;
 	struct leaks *leaks;
 	struct conceal_key conceal;
 	struct subscriptions *subscriptions;

@@ -3,6 +3,7 @@
 #include "sbc/route/place.h"
 #include "sbc/call/takeover.h"
 #include "sbc/call/verbs.h"
+#include "sbc/dialog/kept.h"
 #include "sbc/topology/owned.h"
 
 /* Unix milliseconds as this loop's clock has them: earlier than its start is a number that wraps
@@ -20,33 +21,6 @@ static int read_name(const struct calls *calls, const struct call_record *record
 	if (record->state == RECORD_ENDING || !is_whole)
 		return -ERR_MALFORMED;
 	return token_read(calls->worker->token_key, TOKEN_CALL_ID, record->id, out);
-}
-
-static int take_dialog(struct dialog *dialog, const struct record_leg *from)
-{
-	struct slice routes[RECORD_ROUTE_LIMIT];
-	struct dialog borrowed = {
-		.call_id = from->call_id,
-		.local_tag = from->local_tag,
-		.remote_tag = from->remote_tag,
-		.local_display = from->local_display,
-		.local_uri = from->local_uri,
-		.remote_display = from->remote_display,
-		.remote_uri = from->remote_uri,
-		.remote_target = from->remote_target,
-		.local_contact = from->local_contact,
-		.routes = routes,
-		.route_count = from->route_count,
-		.local_cseq = from->local_cseq,
-		.remote_cseq = from->remote_cseq,
-		.has_remote_cseq = from->remote_cseq > 0,
-		.is_confirmed = from->is_confirmed,
-	};
-
-	for (uint32_t i = 0; i < from->route_count; i++)
-		routes[i] = from->route_set[i];
-	dialog_free(dialog);
-	return dialog_copy(dialog, &borrowed);
 }
 
 /* Another node has other addresses, unless it took ours over: its Contact is told with the next
@@ -71,7 +45,7 @@ static int take_leg(struct call *call, uint8_t index, const struct record_leg *f
 
 	int err = place_read(calls->worker, from, &leg->path);
 	if (!err)
-		err = take_dialog(&leg->dialog, from);
+		err = dialog_resume(&leg->dialog, from);
 	if (err)
 		return err;
 	leg->interface = leg->path.interface;

@@ -5,6 +5,7 @@
 #include "control/state/record.h"
 #include "sbc/route/place.h"
 #include "sbc/call/verbs.h"
+#include "sbc/dialog/kept.h"
 
 /* A record lives for so long without being written again; refreshed at half of it. */
 enum { TTL_S = 7200, REFRESH_MS = 3600000 };
@@ -73,20 +74,9 @@ static int fill_leg(struct arena *arena, struct call *call, uint8_t index, struc
 	const struct leg *leg = &call->legs[index];
 	const struct dialog *dialog = &leg->dialog;
 
-	out->call_id = dialog->call_id;
-	out->local_tag = dialog->local_tag;
-	out->remote_tag = dialog->remote_tag;
-	out->local_uri = dialog->local_uri;
-	out->remote_uri = dialog->remote_uri;
-	out->local_display = dialog->local_display;
-	out->remote_display = dialog->remote_display;
-	out->remote_target = dialog->remote_target;
-	out->local_contact = dialog->local_contact;
-	for (size_t i = 0; i < dialog->route_count && i < RECORD_ROUTE_LIMIT; i++)
-		out->route_set[out->route_count++] = dialog->routes[i];
+	dialog_keep(dialog, out);
 	call->reserved_cseq[index] = dialog->local_cseq + CSEQ_BLOCK;
 	out->local_cseq = call->reserved_cseq[index];
-	out->remote_cseq = dialog->remote_cseq;
 	out->is_caller = index == CALLER;
 	out->is_confirmed = true;
 	out->allows_update = leg->allows_update;

@@ -59,6 +59,14 @@ static void again(void *owner, struct transaction_handle handle, const struct me
 
 static void on_cancels_due(struct timer *timer, uint64_t now_ms);
 
+static void on_taken(void *owner, uint64_t name, uint64_t epoch)
+{
+	struct calls *calls = owner;
+
+	if (calls->on_taken)
+		calls->on_taken(calls->owner, name, epoch);
+}
+
 /* Not from inside a message. */
 static void on_idle(void *owner)
 {
@@ -82,6 +90,7 @@ int takeover_create(struct calls *calls, struct takeover **out)
 					 .take_up = take_up,
 					 .on_refused = on_refused,
 					 .again = again,
+					 .on_taken = on_taken,
 					 .on_idle = on_idle,
 					 .owner = calls};
 	if (!takeover)

@@ -1,5 +1,6 @@
-/* takeover_load.c - every call that the store has of a node. One worker of the process scans, paced
- * by the store, and tells each worker which calls are its; that one takes them.
+/* takeover_load.c - all that the store has of a node: registrations first, as they tell who calls,
+ * then calls, then subscriptions. One worker of the process scans, paced
+ * by the store, and tells each worker which are its; that one takes them.
  * SPDX-License-Identifier: Apache-2.0 */
 #include <stdlib.h>
 #include "sbc/call/core.h"
@@ -8,13 +9,16 @@
 
 enum { RETRY_MS = 20, NODES_MAX = 64 };
 
+enum loading_stage { LOADING_BINDINGS, LOADING_CALLS, LOADING_SUBSCRIPTIONS, LOADING_DONE };
+
 struct loading {
 	struct core *core;
 	struct timer timer;
-	uint16_t nodes[NODES_MAX]; /* whose calls are wanted */
+	uint16_t nodes[NODES_MAX]; /* whose records are wanted */
 	uint8_t node_count;
-	uint8_t scanned;   /* so many of them are by the scan under way; 0 = none is */
-	bool has_bindings; /* of these nodes' registrations: they are read first */
+	uint8_t scanned; /* so many of them are in the round under way; 0 = none is */
+	enum loading_stage stage;
+	bool is_scanning;
 	bool is_incomplete;
 	uint32_t found;
 };
@@ -26,8 +30,6 @@ struct moved {
 	char bytes[];
 };
 
-static const struct slice prefix = {"call:", 5};
-
 /* In the worker that is to have it. */
 static void on_found(void *owner, uint64_t packed, int epoch)
 {
@@ -37,7 +39,15 @@ static void on_found(void *owner, uint64_t packed, int epoch)
 	takeover_add(core->calls, &name, (uint64_t)epoch);
 }
 
-static void tell(struct loading *loading, const struct token *name, uint64_t epoch)
+static void on_found_subscription(void *owner, uint64_t packed, int epoch)
+{
+	struct core *core = owner;
+	struct token name = token_unpack(packed);
+
+	subscriptions_add(core->subscriptions, &name, (uint64_t)epoch);
+}
+
+static void tell(struct loading *loading, worker_fn *fn, const struct token *name, uint64_t epoch)
 {
 	struct worker *worker = loading->core->worker;
 	struct worker *to = workers_at(worker->all, name->worker % worker->count);
@@ -45,8 +55,8 @@ static void tell(struct loading *loading, const struct token *name, uint64_t epo
 	loading->found++;
 	/* A full ring: what it did not get the next scan finds again. */
 	if (to == worker)
-		takeover_add(loading->core->calls, name, epoch);
-	else if (worker_run(to, on_found, to->core, token_pack(name), (int)epoch) != 0)
+		fn(loading->core, token_pack(name), (int)epoch);
+	else if (worker_run(to, fn, to->core, token_pack(name), (int)epoch) != 0)
 		loading->is_incomplete = true;
 }
 
@@ -56,6 +66,14 @@ static void on_told_all(void *owner, uint64_t number, int err)
 	(void)number, (void)err;
 
 	takeover_told_all(core->calls);
+}
+
+static void on_told_subscriptions(void *owner, uint64_t number, int err)
+{
+	struct core *core = owner;
+	(void)number, (void)err;
+
+	subscriptions_told_all(core->subscriptions);
 }
 
 static void on_told_bindings(void *owner, uint64_t number, int err)
@@ -89,27 +107,31 @@ static bool is_wanted(const struct loading *loading, uint16_t node)
 }
 
 /* "call:{id}" */
-static bool on_each(void *owner, struct slice key, struct slice value)
+static bool on_call(void *owner, struct slice key, struct slice value)
 {
 	struct loading *loading = owner;
-	struct slice id = slice_sub(key, prefix.len + 1, TOKEN_LENGTH);
+	struct slice id = slice_sub(key, sizeof("call:"), TOKEN_LENGTH);
 	struct record_head head;
 	struct token name;
 
 	if (record_head_read(value, &head) != 0 || !is_wanted(loading, head.node) ||
 	    token_read(loading->core->worker->token_key, TOKEN_CALL_ID, id, &name) != 0)
 		return true;
-	tell(loading, &name, head.epoch);
+	tell(loading, on_found, &name, head.epoch);
 	return true;
 }
 
-/* Phones of a dead node are reached by us now. */
-static bool is_listed(const struct loading *loading, uint16_t node)
+/* "sub:{id}" */
+static bool on_subscription(void *owner, struct slice key, struct slice value)
 {
-	for (uint8_t i = 0; i < loading->node_count; i++)
-		if (loading->nodes[i] == node)
-			return true;
-	return false;
+	struct loading *loading = owner;
+	struct record_head head;
+	struct token name;
+
+	if (record_head_read(value, &head) == 0 && is_wanted(loading, head.node) &&
+	    subscription_key_read(loading->core->worker->token_key, key, &name))
+		tell(loading, on_found_subscription, &name, head.epoch);
+	return true;
 }
 
 static void on_moved(void *owner, uint64_t id, int err)
@@ -121,7 +143,7 @@ static void on_moved(void *owner, uint64_t id, int err)
 	free(moved);
 }
 
-/* "aor:{token}" */
+/* "aor:{token}": phones of a dead node are reached by us now. */
 static bool on_binding(void *owner, struct slice key, struct slice value)
 {
 	struct loading *loading = owner;
@@ -130,7 +152,7 @@ static bool on_binding(void *owner, struct slice key, struct slice value)
 	struct token token;
 
 	if (token_read(worker->token_key, TOKEN_CONTACT, text, &token) != 0 ||
-	    (token.id & 3) != CONTACT_BINDING || !is_listed(loading, token.node))
+	    (token.id & 3) != CONTACT_BINDING || !is_wanted(loading, token.node))
 		return true;
 	struct worker *to = workers_at(worker->all, token.worker % worker->count);
 	struct moved *moved = malloc(sizeof(*moved) + value.len);
@@ -161,53 +183,60 @@ static void soon(struct loading *loading, uint32_t delay_ms)
 	wheel_arm(wheel, &loading->timer, wheel_now_ms(wheel) + delay_ms, on_due);
 }
 
+/* All stages of these nodes are over. */
+static void end_round(struct loading *loading)
+{
+	const struct log *log = loading->core->worker->log;
+
+	for (uint8_t i = 0; i < loading->scanned; i++)
+		log_info(log, "calls.found", "node=%u in_all=%u", loading->nodes[i],
+			 loading->found);
+	loading->node_count = (uint8_t)(loading->node_count - loading->scanned);
+	memmove(loading->nodes, loading->nodes + loading->scanned,
+		loading->node_count * sizeof(loading->nodes[0]));
+	loading->scanned = 0;
+	loading->stage = LOADING_BINDINGS;
+}
+
 static void on_scanned(void *owner, uint64_t handle, const struct store_reply *reply)
 {
+	static worker_fn *const told[] = {[LOADING_BINDINGS] = on_told_bindings,
+					  [LOADING_CALLS] = on_told_all,
+					  [LOADING_SUBSCRIPTIONS] = on_told_subscriptions};
 	struct loading *loading = owner;
-	const struct log *log = loading->core->worker->log;
-	uint8_t done = loading->scanned;
 	(void)handle;
 
-	loading->scanned = 0;
+	loading->is_scanning = false;
 	if (reply->err || loading->is_incomplete) {
 		soon(loading, RETRY_MS);
 		return;
 	}
-	tell_end(loading, on_told_all);
-	for (uint8_t i = 0; i < done; i++)
-		log_info(log, "calls.found", "node=%u in_all=%u", loading->nodes[i],
-			 loading->found);
-	loading->node_count = (uint8_t)(loading->node_count - done);
-	memmove(loading->nodes, loading->nodes + done,
-		loading->node_count * sizeof(loading->nodes[0]));
+	tell_end(loading, told[loading->stage]);
+	if (++loading->stage == LOADING_DONE)
+		end_round(loading);
 	if (loading->node_count > 0)
 		soon(loading, 0);
 }
 
-static void on_bindings(void *owner, uint64_t handle, const struct store_reply *reply)
-{
-	struct loading *loading = owner;
-	(void)handle;
-
-	loading->has_bindings = !reply->err && !loading->is_incomplete;
-	if (loading->has_bindings)
-		tell_end(loading, on_told_bindings);
-	soon(loading, loading->has_bindings ? 0 : RETRY_MS);
-}
-
 static void scan(struct loading *loading)
 {
-	if (loading->scanned > 0 || loading->node_count == 0)
+	static const struct {
+		const char *prefix;
+		store_each_fn *each;
+	} stages[] = {[LOADING_BINDINGS] = {REGISTRAR_KEPT, on_binding},
+		      [LOADING_CALLS] = {"call:", on_call},
+		      [LOADING_SUBSCRIPTIONS] = {SUBSCRIPTION_KEPT, on_subscription}};
+
+	if (loading->is_scanning || loading->node_count == 0)
 		return;
+	if (loading->stage == LOADING_BINDINGS)
+		loading->scanned = loading->node_count;
+	if (loading->stage == LOADING_CALLS)
+		loading->found = 0;
+	loading->is_scanning = true;
 	loading->is_incomplete = false;
-	if (!loading->has_bindings) {
-		store_scan(loading->core->store, SLICE(REGISTRAR_KEPT), on_binding, on_bindings,
-			   loading, 0);
-		return;
-	}
-	loading->scanned = loading->node_count;
-	loading->found = 0;
-	store_scan(loading->core->store, prefix, on_each, on_scanned, loading, 0);
+	store_scan(loading->core->store, slice_from(stages[loading->stage].prefix),
+		   stages[loading->stage].each, on_scanned, loading, 0);
 }
 
 void loading_begin(struct loading *loading, uint16_t node)
@@ -218,7 +247,6 @@ void loading_begin(struct loading *loading, uint16_t node)
 	if (loading->node_count == NODES_MAX)
 		return;
 	loading->nodes[loading->node_count++] = node;
-	loading->has_bindings = false;
 	soon(loading, 0);
 }
 

@@ -318,11 +318,11 @@ static void yield(struct pursuit *pursuit)
 static int take_up(struct pursuit *pursuit, struct slice value)
 {
 	const struct pursuits_config *config = &pursuit->pursuits->config;
-	uint16_t from = pursuit->node;
+	uint16_t own = pursuit->pursuits->worker->node;
 
 	int err = config->take_up(config->owner, value);
-	if (!err && from && from != pursuit->pursuits->worker->node && config->on_taken)
-		config->on_taken(config->owner, pursuit->name, from, pursuit->epoch + 1);
+	if (!err && pursuit->node && pursuit->node != own)
+		config->on_taken(config->owner, pursuit->name, pursuit->epoch + 1);
 	return err;
 }
 

@@ -23,8 +23,8 @@ struct pursuits_config {
 	void (*on_refused)(void *owner, uint64_t name, int err);
 	/* What waited is here, or nowhere. */
 	held_fn *again;
-	/* It was node `from`'s, with this epoch now; NULL is fine. */
-	void (*on_taken)(void *owner, uint64_t name, uint16_t from, uint64_t epoch);
+	/* It was another node's, which may live, and has this epoch now. */
+	void (*on_taken)(void *owner, uint64_t name, uint64_t epoch);
 	/* Nothing is to be taken behind any more; NULL is fine. */
 	void (*on_idle)(void *owner);
 	void *owner;

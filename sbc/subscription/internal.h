@@ -1,10 +1,11 @@
 /* internal.h - what the files of this folder share. subscriptions.c is the table and who gets what,
  * way.c where a request goes, passing.c one request on its way, subscribe.c and notify.c the
- * dialogs.
+ * dialogs, keep.c the record of one.
  * SPDX-License-Identifier: Apache-2.0 */
 #pragma once
 #include "control/base/table.h"
 #include "sbc/dialog/dialog.h"
+#include "sbc/revival/pursuits.h"
 #include "sbc/subscription/subscription.h"
 #include "sbc/topology/policy.h"
 
@@ -17,6 +18,7 @@ enum {
 	SHARES = 16384,
 	SHARE_MAX = 512, /* subscriptions of one phone */
 	BODY_MAX = 65536,
+	SUBSCRIPTION_ID = 3, /* the two bits of its own identifier: no side's */
 };
 
 struct side {
@@ -30,7 +32,7 @@ struct side {
 struct subscription {
 	struct table_link by_number;
 	struct subscriptions *all;
-	uint64_t number; /* in its tokens */
+	uint64_t number; /* in its tokens: packed, with node and worker (sbc/worker/token.h) */
 	struct side sides[2];
 	struct slice event;  /* owned; with its id */
 	struct slice target; /* owned; Request-URI as it came */
@@ -42,6 +44,16 @@ struct subscription {
 	uint32_t asked_s; /* Expires of the last SUBSCRIBE */
 	uint64_t created_ms;
 	struct timer expiry;
+	uint64_t ends_ms;   /* without a refresh; the loop's clock */
+	uint32_t granted_s; /* with that; 0 = it is about to end */
+	/* its record (keep.c) */
+	uint64_t epoch; /* of our ownership */
+	struct timer keep;
+	bool is_kept;  /* a record was given to the store */
+	bool was_kept; /* before that */
+	bool is_protected;
+	uint32_t kept_cseq; /* of the subscriber's side, when it was written */
+	uint64_t kept_ends_ms;
 	struct session_ids session;
 };
 
@@ -80,6 +92,10 @@ struct subscriptions {
 	uint64_t next_passing;
 	uint16_t shares[SHARES]; /* subscriptions of a phone, by the hash of its name */
 	uint64_t secret[2];      /* of the Call-IDs and tags of requests without a dialog */
+	uint64_t unix_offset_ms; /* Unix time minus the loop's clock */
+	struct arena *scratch;   /* of the record in hand */
+	struct pursuits *pursuits;
+	bool is_closing;
 	struct subscription_counters counters;
 };
 
@@ -127,7 +143,11 @@ void passing_copy_routes(const struct message *request, struct buf *out);
 /* --- subscriptions.c --- */
 struct subscription *subscription_find(const struct subscriptions *all, uint64_t number);
 void subscription_end(struct subscription *subscription);
-MUST_CHECK int subscription_create(struct subscriptions *all, struct subscription **out);
+/* Another node has it: nobody is told. */
+void subscription_lose(struct subscription *subscription);
+/* `name` as another process gave it; 0 = a new one. */
+MUST_CHECK int subscription_create(struct subscriptions *all, uint64_t name,
+				   struct subscription **out);
 /* One more of a phone's: -ERR_TOO_MANY, it has its share. */
 MUST_CHECK int subscription_share(struct subscription *subscription, struct slice subscriber);
 void subscription_refuse(struct subscriptions *all, struct transaction_handle handle,
@@ -139,6 +159,18 @@ void subscription_refuse_error(struct subscriptions *all, struct transaction_han
 			       int err);
 /* Good for so long from now, and a little for the last NOTIFY to come. */
 void subscription_arm(struct subscription *subscription, uint64_t expires_s);
+
+/* An identifier of it: `bits` tell the side, or SUBSCRIPTION_ID. */
+void subscription_token(const struct subscription *subscription, unsigned int bits,
+			char out[TOKEN_LENGTH]);
+
+/* --- keep.c --- */
+MUST_CHECK int subscriptions_open_store(struct subscriptions *all);
+/* Its dialogs have changed: it is written soon. */
+void subscription_keep(struct subscription *subscription);
+/* The same, if its time has changed, or its numbers come to the end of what the record leaves. */
+void subscription_follow(struct subscription *subscription);
+void subscription_unkeep(struct subscription *subscription);
 
 /* --- subscribe.c --- */
 void subscribe_receive(struct subscriptions *all, struct transaction_handle handle,
@@ -155,6 +187,9 @@ void subscription_unanswered(struct passing *passing, unsigned int status);
 /* Whose NOTIFY this is: the subscription, a fork of it, or a fork that it begins. NULL = 481. */
 struct subscription *notify_match(struct subscription *first, const struct message *notify,
 				  const struct transport_path *path);
+/* Of those that a NOTIFY may belong to, one that is in the store and not here; 0 = none. */
+uint64_t notify_missing(const struct subscription *first, const struct message *notify);
+void notify_forget(struct subscription *first, uint64_t fork);
 /* Where a side's requests go now. */
 void side_way(const struct subscription *subscription, uint8_t side, struct transport_path *out);
 bool side_is_source(const struct subscription *subscription, uint8_t side,

@@ -35,7 +35,7 @@ static struct subscription *fork_off(struct subscription *first, const struct me
 	struct subscription *fork;
 	char tag[TOKEN_LENGTH];
 
-	if (first->fork_count == FORKS_MAX || subscription_create(all, &fork) != 0)
+	if (first->fork_count == FORKS_MAX || subscription_create(all, 0, &fork) != 0)
 		return NULL;
 	fork->root = first->number;
 	fork->asked_s = first->asked_s;
@@ -43,7 +43,7 @@ static struct subscription *fork_off(struct subscription *first, const struct me
 		fork->sides[i] = first->sides[i];
 		fork->sides[i].dialog = (struct dialog){0};
 	}
-	worker_token(all->worker, TOKEN_SUBSCRIPTION, fork->number << 2 | SUBSCRIBER, tag);
+	subscription_token(fork, SUBSCRIBER, tag);
 	struct dialog *subscriber = &fork->sides[SUBSCRIBER].dialog;
 	struct dialog *notifier = &fork->sides[NOTIFIER].dialog;
 	int err = dialog_copy(subscriber, &first->sides[SUBSCRIBER].dialog);
@@ -65,7 +65,32 @@ static struct subscription *fork_off(struct subscription *first, const struct me
 	first->forks[first->fork_count++] = fork->number;
 	counter_add(&all->counters.forked, 1);
 	subscription_arm(fork, fork->asked_s);
+	subscription_keep(fork);
+	subscription_keep(first);
 	return fork;
+}
+
+uint64_t notify_missing(const struct subscription *first, const struct message *notify)
+{
+	uint64_t missing = 0;
+
+	if (slice_is_empty(first->sides[NOTIFIER].dialog.remote_tag) || is_from(first, notify))
+		return 0;
+	for (uint32_t i = 0; i < first->fork_count; i++) {
+		const struct subscription *fork = subscription_find(first->all, first->forks[i]);
+		if (fork && is_from(fork, notify))
+			return 0;
+		if (!fork)
+			missing = first->forks[i];
+	}
+	return missing;
+}
+
+void notify_forget(struct subscription *first, uint64_t fork)
+{
+	for (uint32_t i = 0; i < first->fork_count; i++)
+		if (first->forks[i] == fork)
+			first->forks[i] = first->forks[--first->fork_count];
 }
 
 struct subscription *notify_match(struct subscription *first, const struct message *notify,

@@ -12,13 +12,6 @@ enum { EXPIRES_DEFAULT_S = 3600, EXPIRES_MAX_S = 366 * 86400 };
 
 /* --- a side --- */
 
-static void side_token(const struct subscription *subscription, uint8_t side,
-		       char out[TOKEN_LENGTH])
-{
-	worker_token(subscription->all->worker, TOKEN_SUBSCRIPTION,
-		     subscription->number << 2 | side, out);
-}
-
 int side_set_contact(struct subscription *subscription, uint8_t side,
 		     const struct transport_path *path)
 {
@@ -27,7 +20,7 @@ int side_set_contact(struct subscription *subscription, uint8_t side,
 
 	if (!subscription)
 		return -ERR_NOT_FOUND;
-	side_token(subscription, side, user);
+	subscription_token(subscription, side, user);
 	buf_init(&uri);
 	path_write_contact(subscription->all->worker, path->listener,
 			   (struct slice){user, TOKEN_LENGTH}, &uri);
@@ -125,7 +118,7 @@ static int make_subscriber(struct subscription *subscription, const struct messa
 	side->interface = path->interface;
 	side->peer = peer;
 	side->is_trusted = subscription->all->worker->config->interfaces[path->interface].trusted;
-	side_token(subscription, SUBSCRIBER, tag);
+	subscription_token(subscription, SUBSCRIBER, tag);
 	int err = owned_set(&dialog->call_id, message_call_id(request));
 	if (!err)
 		err = owned_set(&dialog->local_tag, (struct slice){tag, TOKEN_LENGTH});
@@ -166,9 +159,8 @@ static int make_notifier(struct subscription *subscription, const struct message
 	side->interface = way->interface;
 	side->peer = way->peer;
 	side->is_trusted = crossing->to_trusted;
-	worker_token(subscription->all->worker, TOKEN_SUBSCRIPTION, subscription->number << 2 | 3,
-		     call_id);
-	side_token(subscription, NOTIFIER, tag);
+	subscription_token(subscription, SUBSCRIPTION_ID, call_id);
+	subscription_token(subscription, NOTIFIER, tag);
 	struct buf marked;
 	buf_init(&marked);
 	hops_write_tag(subscription->all->worker, TOKEN_SUBSCRIPTION, request,
@@ -253,7 +245,7 @@ void subscribe_receive(struct subscriptions *all, struct transaction_handle hand
 		subscription_refuse(all, handle, request, path, 482, SLICE_NONE);
 		return;
 	}
-	int err = subscription_create(all, &subscription);
+	int err = subscription_create(all, 0, &subscription);
 	if (!err) {
 		err = begin(subscription, handle, request, path, way);
 		if (err)
@@ -305,6 +297,21 @@ static int pass_inside(struct subscription *subscription, uint8_t from,
 	return passing_send(passing);
 }
 
+/* Where it is, and wants to be reached. */
+static int take_place(struct subscription *subscription, struct side *side,
+		      const struct message *request, const struct transport_path *path)
+{
+	struct contact contact;
+	bool is_news = !addr_equal(&side->path.remote, &path->remote) ||
+		       (message_contact(request, 0, &contact) &&
+			!slice_equal(contact.address.uri, side->dialog.remote_target));
+
+	side->path = *path;
+	if (is_news)
+		subscription_keep(subscription);
+	return dialog_set_target(&side->dialog, request);
+}
+
 void subscription_receive(struct subscription *subscription, uint8_t from,
 			  struct transaction_handle handle, const struct message *request,
 			  const struct transport_path *path)
@@ -324,8 +331,7 @@ void subscription_receive(struct subscription *subscription, uint8_t from,
 		subscription_refuse(all, handle, request, path, 500, SLICE_NONE);
 		return;
 	}
-	side->path = *path;
-	int err = dialog_set_target(&side->dialog, request);
+	int err = take_place(subscription, side, request, path);
 	if (!err && !is_notify && from == SUBSCRIBER && !subscription->is_up)
 		err = -ERR_BUSY; /* its notifier has not answered yet */
 	if (!err)
@@ -337,6 +343,8 @@ void subscription_receive(struct subscription *subscription, uint8_t from,
 	if (is_notify) {
 		counter_add(&all->counters.notified, 1);
 		take_state(subscription, request);
+		if (subscription->granted_s > 0)
+			subscription_follow(subscription);
 	} else {
 		subscription->asked_s = expires_asked(request);
 	}
@@ -390,6 +398,7 @@ static void subscribe_answered(struct passing *passing, struct subscription *sub
 		/* 0: it was an end, or a look; one NOTIFY is still to come. */
 		subscription_arm(subscription,
 				 expires_s > EXPIRES_MAX_S ? EXPIRES_MAX_S : expires_s);
+		subscription_keep(subscription);
 		write_subscriber(passing, subscription, own);
 	} else if (passing->is_first) {
 		/* An answer that asks for credentials, or says no: nothing began. */

@@ -3,6 +3,7 @@
  * which live as long as their notifier says: weeks. One table per worker, bounded.
  * SPDX-License-Identifier: Apache-2.0 */
 #pragma once
+#include "control/state/store.h"
 #include "sbc/registration/registrar.h"
 #include "sbc/topology/conceal.h"
 
@@ -18,6 +19,8 @@ struct subscriptions;
 	X(notified, "NOTIFYs passed on")                                                           \
 	X(expired, "subscriptions that nobody refreshed")                                          \
 	X(loops, "SUBSCRIBEs that came round (482)")                                               \
+	X(revived, "subscriptions taken up from their records")                                    \
+	X(lost, "subscriptions that another node took")                                            \
 	X(unknown_dialog, "requests for no subscription of ours (481)")                            \
 	X(foreign_source, "requests in a subscription from somebody else's address")
 
@@ -43,12 +46,29 @@ struct subscriptions_config {
 	struct peers *peers;
 	struct registrar *registrar;
 	const struct conceal_key *conceal; /* must outlive it */
+	struct store *store;               /* NULL: none that outlives the process */
+	/* One that was another node's is ours (its packed name); NULL is fine. */
+	void (*on_taken)(void *owner, uint64_t name, uint64_t epoch);
+	void *owner;
 };
+
+/* Of the keys of their records: "sub:{id}". */
+#define SUBSCRIPTION_KEPT "sub:"
 
 MUST_CHECK int subscriptions_create(const struct subscriptions_config *config,
 				    struct subscriptions **out);
-/* Those still there are forgotten without a word: whoever refreshes next subscribes anew. */
+/* Those still there are forgotten without a word; their records stay. */
 void subscriptions_destroy(struct subscriptions *subscriptions); /* NULL is fine */
+/* Which one a record's key names; false: no key of ours. */
+bool subscription_key_read(const struct token_key *key, struct slice text, struct token *out);
+/* This one is in the store, and its node is dead, or was this one: take it up behind. */
+void subscriptions_add(struct subscriptions *subscriptions, const struct token *name,
+		       uint64_t epoch);
+/* Another node says that this one is its: we drop it. */
+void subscriptions_taken(struct subscriptions *subscriptions, uint64_t name, uint64_t epoch);
+void subscriptions_told_all(struct subscriptions *subscriptions); /* that there were at the start */
+/* The store takes writes again (store_return_fn). */
+void subscriptions_store_returned(struct subscriptions *subscriptions, bool everything);
 /* False: it is nothing for here, but a call's or for ourselves. */
 bool subscriptions_receive(struct subscriptions *subscriptions, struct transaction_handle handle,
 			   const struct message *request, const struct transport_path *path);

@@ -1,6 +1,7 @@
 /* subscriptions.c - the table of one worker, and which request belongs where.
  * SPDX-License-Identifier: Apache-2.0 */
 #include <stdlib.h>
+#include <time.h>
 #include "sbc/route/refuse.h"
 #include "sbc/subscription/internal.h"
 #include "sbc/topology/headers.h"
@@ -8,10 +9,13 @@
 
 /* The last NOTIFY, and what is under way (RFC 6665 4.1.2.2, timer N: 64*T1). */
 enum { GRACE_MS = 32000 };
+#define SCRATCH_CHUNK ((size_t)16 * 1024)
+#define SCRATCH_LIMIT ((size_t)1024 * 1024)
 
 int subscriptions_create(const struct subscriptions_config *config, struct subscriptions **out)
 {
 	struct subscriptions *all = calloc(1, sizeof(*all));
+	struct timespec now;
 	if (!all)
 		return -ERR_NO_MEMORY;
 
@@ -19,9 +23,16 @@ int subscriptions_create(const struct subscriptions_config *config, struct subsc
 	all->worker = config->worker;
 	all->next_number = all->worker->first_id;
 	random_fill(all->worker->random, all->secret, sizeof(all->secret));
+	clock_gettime(CLOCK_REALTIME, &now);
+	all->unix_offset_ms = (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000 -
+			      wheel_now_ms(all->worker->wheel);
 	int err = table_init(&all->by_number, 64);
 	if (!err)
 		err = table_init(&all->passings, 64);
+	if (!err)
+		err = arena_create(SCRATCH_CHUNK, SCRATCH_LIMIT, &all->scratch);
+	if (!err)
+		err = subscriptions_open_store(all);
 	if (err) {
 		subscriptions_destroy(all);
 		return err;
@@ -46,6 +57,7 @@ static void destroy(struct subscription *subscription)
 {
 	struct subscriptions *all = subscription->all;
 
+	subscription_unkeep(subscription);
 	if (subscription->share)
 		--*subscription->share;
 	wheel_cancel(all->worker->wheel, &subscription->expiry);
@@ -63,6 +75,8 @@ void subscriptions_destroy(struct subscriptions *all)
 
 	if (!all)
 		return;
+	all->is_closing = true;
+	pursuits_destroy(all->pursuits);
 	if (all->by_number.buckets)
 		while ((link = table_next(&all->by_number, NULL)))
 			destroy(container_of(link, struct subscription, by_number));
@@ -74,6 +88,7 @@ void subscriptions_destroy(struct subscriptions *all)
 	}
 	table_free(&all->by_number);
 	table_free(&all->passings);
+	arena_destroy(all->scratch);
 	free(all);
 }
 
@@ -94,7 +109,25 @@ struct subscription *subscription_find(const struct subscriptions *all, uint64_t
 	return NULL;
 }
 
-int subscription_create(struct subscriptions *all, struct subscription **out)
+static uint64_t next_name(struct subscriptions *all)
+{
+	const struct worker *worker = all->worker;
+
+	all->next_number = (all->next_number + 1) & WORKER_NUMBER_MAX;
+	return token_pack(&(struct token){
+		.node = worker->node, .worker = worker->index, .id = all->next_number});
+}
+
+void subscription_token(const struct subscription *subscription, unsigned int bits,
+			char out[TOKEN_LENGTH])
+{
+	struct token token = token_unpack(subscription->number);
+
+	token.id = token.id << 2 | bits;
+	token_make(subscription->all->worker->token_key, TOKEN_SUBSCRIPTION, &token, out);
+}
+
+int subscription_create(struct subscriptions *all, uint64_t name, struct subscription **out)
 {
 	if (all->by_number.count >= SUBSCRIPTIONS_MAX)
 		return -ERR_TOO_MANY;
@@ -102,8 +135,8 @@ int subscription_create(struct subscriptions *all, struct subscription **out)
 	if (!subscription)
 		return -ERR_NO_MEMORY;
 	subscription->all = all;
-	all->next_number = (all->next_number + 1) & WORKER_NUMBER_MAX;
-	subscription->number = all->next_number;
+	subscription->number = name ? name : next_name(all);
+	subscription->epoch = 1;
 	subscription->created_ms = wheel_now_ms(all->worker->wheel);
 	random_fill(all->worker->random, subscription->session.seed,
 		    sizeof(subscription->session.seed));
@@ -130,6 +163,17 @@ void subscription_end(struct subscription *subscription)
 	destroy(subscription);
 }
 
+void subscription_lose(struct subscription *subscription)
+{
+	struct subscriptions *all = subscription->all;
+
+	counter_add(&all->counters.lost, 1);
+	pursuits_lost_one(all->pursuits);
+	subscription->is_kept = false;
+	subscription->fork_count = 0; /* each has an owner of its own */
+	subscription_end(subscription);
+}
+
 static void on_expiry(struct timer *timer, uint64_t now_ms)
 {
 	struct subscription *subscription = container_of(timer, struct subscription, expiry);
@@ -143,8 +187,10 @@ void subscription_arm(struct subscription *subscription, uint64_t expires_s)
 {
 	struct worker *worker = subscription->all->worker;
 
-	wheel_arm(worker->wheel, &subscription->expiry,
-		  wheel_now_ms(worker->wheel) + expires_s * 1000 + GRACE_MS, on_expiry);
+	subscription->granted_s = (uint32_t)expires_s;
+	subscription->ends_ms = wheel_now_ms(worker->wheel) + expires_s * 1000;
+	wheel_arm(worker->wheel, &subscription->expiry, subscription->ends_ms + GRACE_MS,
+		  on_expiry);
 }
 
 void subscription_refuse(struct subscriptions *all, struct transaction_handle handle,
@@ -269,16 +315,38 @@ static bool receive_outside(struct subscriptions *all, struct transaction_handle
 static bool is_token(const struct subscriptions *all, struct slice text, struct token *out)
 {
 	return token_read(all->worker->token_key, TOKEN_SUBSCRIPTION,
-			  slice_sub(text, 0, TOKEN_LENGTH), out) == 0 &&
-	       out->worker == all->worker->index;
+			  slice_sub(text, 0, TOKEN_LENGTH), out) == 0;
 }
 
-static void receive_inside(struct subscriptions *all, uint64_t id, struct transaction_handle handle,
-			   const struct message *request, const struct transport_path *path)
+/* It is in the store and not here: true = the request waits for it. */
+static bool waits(struct subscriptions *all, uint64_t name, struct subscription *first,
+		  struct transaction_handle handle, const struct message *request,
+		  const struct transport_path *path)
 {
-	struct subscription *subscription = subscription_find(all, id >> 2);
-	uint8_t from = (uint8_t)(id & 1);
+	uint64_t fork;
 
+	if (!first)
+		return pursuits_wait(all->pursuits, name, handle, request, path);
+	while ((fork = notify_missing(first, request))) {
+		if (pursuits_wait(all->pursuits, fork, handle, request, path))
+			return true;
+		notify_forget(first, fork);
+	}
+	return false;
+}
+
+static void receive_inside(struct subscriptions *all, const struct token *token,
+			   struct transaction_handle handle, const struct message *request,
+			   const struct transport_path *path)
+{
+	struct token own = {.node = token->node, .worker = token->worker, .id = token->id >> 2};
+	uint64_t name = token_pack(&own);
+	struct subscription *subscription = subscription_find(all, name);
+	uint8_t from = (uint8_t)(token->id & 1);
+
+	if ((!subscription || from == NOTIFIER) &&
+	    waits(all, name, subscription, handle, request, path))
+		return;
 	if (subscription && from == NOTIFIER)
 		subscription = notify_match(subscription, request, path);
 	else if (subscription && !dialog_matches(&subscription->sides[from].dialog, request))
@@ -312,7 +380,7 @@ bool subscriptions_receive(struct subscriptions *all, struct transaction_handle 
 		if (message_method(request) == METHOD_ACK ||
 		    !is_token(all, message_to_tag(request), &token))
 			return false;
-		receive_inside(all, token.id, handle, request, path);
+		receive_inside(all, &token, handle, request, path);
 		return true;
 	}
 	switch (message_method(request)) {

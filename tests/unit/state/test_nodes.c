@@ -21,6 +21,8 @@ struct bench {
 	struct cluster cluster;
 	struct nodes *nodes;
 	unsigned lost[256], back[256];
+	const char *says;
+	char heard[256][32], own[32];
 };
 
 static void bench_put(struct store *store, struct slice key, struct slice value, uint32_t ttl_s,
@@ -54,6 +56,22 @@ static void on_back(void *owner, uint16_t number)
 	((struct bench *)owner)->back[number]++;
 }
 
+static void on_beat(void *owner, struct buf *lines)
+{
+	const char *says = ((struct bench *)owner)->says;
+	if (says)
+		buf_add_text(lines, says);
+}
+static void on_told(void *owner, uint16_t number, struct slice lines)
+{
+	slice_copy(lines, ((struct bench *)owner)->heard[number], 32);
+}
+static void on_own(void *owner, uint64_t handle, const struct store_reply *reply)
+{
+	(void)handle;
+	slice_copy(reply->value, ((struct bench *)owner)->own, 32);
+}
+
 static int setup(void **state)
 {
 	struct bench *b = calloc(1, sizeof(*b));
@@ -74,6 +92,8 @@ static int setup(void **state)
 					    .name = "a",
 					    .on_node_lost = on_lost,
 					    .on_node_back = on_back,
+					    .on_beat = on_beat,
+					    .on_told = on_told,
 					    .owner = b};
 	assert_int_equal(nodes_create(&config, &b->nodes), 0);
 	return 0;
@@ -157,20 +177,16 @@ static void a_store_that_was_away_kills_nobody(void **state)
 	assert_int_equal(b->lost[2], 1);
 }
 
-static void a_lease_ends_when_others_may_think_us_dead(void **state)
+/* What one has to say the others read with its heartbeat. */
+static void lines_go_with_the_heartbeat(void **state)
 {
 	struct bench *b = *state;
-	assert_false(nodes_has_lease(b->nodes));
-	pass(b, 2, 2);
-	assert_true(nodes_has_lease(b->nodes));
-	b->is_away = true;
-	pass(b, 2, 2);
-	assert_true(nodes_has_lease(b->nodes));
-	pass(b, 1, 2);
-	assert_false(nodes_has_lease(b->nodes));
-	b->is_away = false;
-	pass(b, 1, 2);
-	assert_true(nodes_has_lease(b->nodes));
+	b->says = "one 1\ntwo\n";
+	store_put(b->memory, SLICE("node:{2}"), SLICE("b\nx y\n"), NODES_TTL_S, NULL, NULL, 0);
+	pass(b, 2, 0);
+	assert_string_equal(b->heard[2], "x y\n");
+	store_get(b->memory, SLICE("node:{1}"), on_own, b, 0);
+	assert_string_equal(b->own, "a\none 1\ntwo\n");
 }
 
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
@@ -182,7 +198,7 @@ int main(void)
 		TEST(one_that_died_before_us_is_lost_too),
 		TEST(a_new_node_is_found_in_ten_seconds),
 		TEST(a_store_that_was_away_kills_nobody),
-		TEST(a_lease_ends_when_others_may_think_us_dead),
+		TEST(lines_go_with_the_heartbeat),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

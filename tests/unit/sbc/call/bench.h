@@ -29,6 +29,7 @@ struct bench_store {
 	unsigned kept_next;
 	bool holds;   /* keeps its acknowledgements back */
 	bool is_away; /* answers that nobody answers */
+	bool is_slow; /* another node takes it first, once */
 	unsigned puts, deletes, gets, takes;
 	size_t bytes; /* of the last record */
 	store_done_fn *done;

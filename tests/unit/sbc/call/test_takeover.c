@@ -164,6 +164,65 @@ static void what_has_ended_does_not_come_back(void **state)
 	bench_close(&bench);
 }
 
+/* Two nodes get the same message: one acts. The other one takes the call only when it is asked for
+ * again. */
+static void one_that_is_slower_leaves_it_alone(void **state)
+{
+	(void)state;
+
+	killed_in_a_call();
+	bench.store.is_slow = true;
+	bench_inside(&bench, &talk, PHONE, "BYE", 2, "", NULL);
+	bench_advance(&bench, 2000);
+	bench_nothing(&bench);
+	assert_int_equal(bench.calls->by_number.count, 0);
+	assert_int_equal(bench.store.takes, 1);
+	bench_inside(&bench, &talk, PHONE, "BYE", 2, "", NULL);
+	bench_advance(&bench, 20);
+	bench_next(&bench, PHONE, "SIP/2.0 200 ");
+	bench_reply(&bench, PBX, bench_next(&bench, PBX, "BYE "), "200 OK", "b", NULL);
+	assert_int_equal(bench.store.takes, 2);
+	bench_close(&bench);
+}
+
+static void headless(void)
+{
+	struct buf *value = &bench.store.kept[0].value;
+
+	memmove(value->data, value->data + RECORD_HEAD_SIZE, value->len - RECORD_HEAD_SIZE);
+	value->len -= RECORD_HEAD_SIZE;
+}
+
+/* Of the version before: it has no head, and is nobody's. */
+static void a_record_of_the_version_before_is_read(void **state)
+{
+	(void)state;
+
+	killed_in_a_call();
+	headless();
+	bench_inside(&bench, &talk, PHONE, "BYE", 2, "", NULL);
+	bench_advance(&bench, 20);
+	bench_next(&bench, PHONE, "SIP/2.0 200 ");
+	bench_reply(&bench, PBX, bench_next(&bench, PBX, "BYE "), "200 OK", "b", NULL);
+	assert_int_equal(bench.store.takes, 1);
+	bench_close(&bench);
+}
+
+/* Where they are sealed it could be anybody's. */
+static void not_where_records_are_sealed(void **state)
+{
+	(void)state;
+
+	killed_in_a_call();
+	bench.config.state.key = "a key";
+	headless();
+	bench_inside(&bench, &talk, PHONE, "BYE", 2, "", NULL);
+	bench_advance(&bench, 20);
+	assert_int_equal(counter_get(&bench.calls->counters.bad_records), 1);
+	bench.config.state.key = NULL;
+	bench_close(&bench);
+}
+
 /* Another node has taken it: our next write fails, and the call is gone here without a word. */
 static void a_lost_call_is_dropped_in_silence(void **state)
 {
@@ -359,6 +418,9 @@ int main(void)
 		cmocka_unit_test(a_forged_record_is_no_call),
 		cmocka_unit_test(the_rest_is_taken_up_behind),
 		cmocka_unit_test(what_has_ended_does_not_come_back),
+		cmocka_unit_test(one_that_is_slower_leaves_it_alone),
+		cmocka_unit_test(a_record_of_the_version_before_is_read),
+		cmocka_unit_test(not_where_records_are_sealed),
 		cmocka_unit_test(a_lost_call_is_dropped_in_silence),
 		cmocka_unit_test(a_repeated_answer_gets_its_ack),
 		cmocka_unit_test(it_is_answered_afterwards),

@@ -1,20 +1,47 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "bench.h"
+#include "control/state/record_head.h"
 
 enum { HOUR_MS = 3600000 };
 
-static int open(void **state)
+static void create(struct bench *bench, struct store *store)
+{
+	struct subscriptions_config config = {.worker = &bench->worker,
+					      .peers = bench->peer_table,
+					      .registrar = bench->registrar,
+					      .conceal = &bench->conceal,
+					      .store = store};
+	assert_int_equal(subscriptions_create(&config, &bench->subscriptions), 0);
+}
+
+static int open_with(void **state, bool is_kept)
 {
 	struct bench *bench = calloc(1, sizeof(*bench));
 	assert_non_null(bench);
 	bench_open(bench);
-	struct subscriptions_config config = {.worker = &bench->worker,
-					      .peers = bench->peer_table,
-					      .registrar = bench->registrar,
-					      .conceal = &bench->conceal};
-	assert_int_equal(subscriptions_create(&config, &bench->subscriptions), 0);
+	create(bench, is_kept ? &bench->store.store : NULL);
 	*state = bench;
 	return 0;
+}
+
+static int open(void **state)
+{
+	return open_with(state, false);
+}
+
+static int open_kept(void **state)
+{
+	return open_with(state, true);
+}
+
+/* kill -9, and the next process with the same store. */
+static void restart(struct bench *bench)
+{
+	subscriptions_destroy(bench->subscriptions);
+	bench->subscriptions = NULL;
+	bench_restart(bench);
+	create(bench, &bench->store.store);
+	subscriptions_told_all(bench->subscriptions);
 }
 
 static int close_all(void **state)
@@ -283,6 +310,155 @@ static void one_that_comes_round_ends(void **state)
 	assert_int_equal(subscriptions_count(bench->subscriptions), 0);
 }
 
+/* --- in the store --- */
+
+static void what_goes_on_is_written_once(void **state)
+{
+	struct bench *bench = *state;
+	struct subscribed subscribed;
+
+	subscribe(bench, &subscribed, 0); /* a look */
+	bench_advance(bench, 300);
+	assert_int_equal(bench->store.puts, 0);
+	subscribe(bench, &subscribed, 3600);
+	for (unsigned i = 1; i < 50; i++) {
+		notify(bench, &subscribed, "n", i, "active;expires=3600");
+		notified(bench, "200 OK");
+		bench->sent = bench->seen = 0;
+	}
+	bench_advance(bench, 300);
+	assert_int_equal(bench->store.puts, 1);
+	/* A successor must not use a number twice: a block is left to us. */
+	for (unsigned i = 50; i < 150; i++) {
+		notify(bench, &subscribed, "n", i, "active");
+		notified(bench, "200 OK");
+		bench->sent = bench->seen = 0;
+	}
+	bench_advance(bench, 300);
+	assert_int_equal(bench->store.puts, 2);
+	notify(bench, &subscribed, "n", 200, "terminated");
+	notified(bench, "200 OK");
+	assert_int_equal(bench->store.deletes, 1);
+	assert_int_equal(bench->store.gets, 0);
+}
+
+static void the_next_process_goes_on(void **state)
+{
+	struct bench *bench = *state;
+	struct subscribed subscribed;
+
+	subscribe(bench, &subscribed, 3600);
+	notify(bench, &subscribed, "n", 5, "active");
+	notified(bench, "200 OK");
+	bench_advance(bench, 300);
+	restart(bench);
+	assert_int_equal(subscriptions_count(bench->subscriptions), 0);
+	notify(bench, &subscribed, "n", 6, "active");
+	bench_nothing(bench); /* it waits */
+	bench_advance(bench, 20);
+	const char *seen = bench_next(bench, PHONE, "NOTIFY ");
+	assert_int_equal(strtoul(bench_header(seen, "CSeq"), NULL, 10), 102);
+	assert_non_null(strstr(subscribed.to, strstr(bench_header(seen, "From"), ";tag=")));
+	bench_reply(bench, PHONE, seen, "200 OK", "a", NULL);
+	bench_next(bench, PBX, "SIP/2.0 200 ");
+	/* What was there before comes no second time. */
+	notify(bench, &subscribed, "n", 4, "active");
+	assert_int_equal(refused(bench), 1);
+	bench_reply_with(bench, PBX, ask(bench, &subscribed, 2, 0), "200 OK", "n", "Expires: 0\r\n",
+			 NULL);
+	bench_next(bench, PHONE, "SIP/2.0 200 ");
+	notify(bench, &subscribed, "n", 7, "terminated");
+	notified(bench, "200 OK");
+	assert_int_equal(bench->store.gets, 1);
+	assert_int_equal(bench->store.takes, 1);
+	assert_int_equal(bench->store.deletes, 1);
+	notify(bench, &subscribed, "n", 8, "active");
+	bench_advance(bench, 20);
+	assert_int_equal(refused(bench), 2);
+}
+
+static void a_fork_is_found_beside_the_first(void **state)
+{
+	struct bench *bench = *state;
+	struct subscribed subscribed;
+
+	subscribe(bench, &subscribed, 3600);
+	notify(bench, &subscribed, "f", 1, "active");
+	notified(bench, "200 OK");
+	bench_advance(bench, 300);
+	assert_int_equal(bench->store.puts, 2);
+	restart(bench);
+	notify(bench, &subscribed, "f", 2, "active");
+	bench_advance(bench, 20);
+	notified(bench, "200 OK");
+	assert_int_equal(subscriptions_count(bench->subscriptions), 2);
+	notify(bench, &subscribed, "f", 3, "terminated");
+	notified(bench, "200 OK");
+	restart(bench);
+	/* It has ended: its NOTIFY begins another one. */
+	notify(bench, &subscribed, "f", 4, "active");
+	bench_advance(bench, 20);
+	notified(bench, "200 OK");
+	assert_int_equal(counter_get(&subscriptions_counters(bench->subscriptions)->forked), 1);
+}
+
+static void it_ends_in_its_time_after_all(void **state)
+{
+	struct bench *bench = *state;
+	struct subscribed subscribed;
+
+	subscribe(bench, &subscribed, 3600);
+	bench_advance(bench, 300);
+	restart(bench);
+	notify(bench, &subscribed, "n", 6, "active");
+	bench_advance(bench, 20);
+	notified(bench, "200 OK");
+	leap(bench, 3600ull * 1000 + 33000);
+	assert_int_equal(subscriptions_count(bench->subscriptions), 0);
+	assert_int_equal(bench->store.deletes, 1);
+}
+
+/* Another node has it: not a word, and the record is left alone. */
+static void a_lost_one_is_dropped_in_silence(void **state)
+{
+	struct bench *bench = *state;
+	struct record_head head = {.node = 9, .epoch = 7};
+	struct subscribed subscribed;
+	struct buf value;
+
+	subscribe(bench, &subscribed, 3600);
+	bench_advance(bench, 300);
+	buf_init(&value);
+	record_head_write(&head, &value);
+	memcpy(bench->store.kept[0].value.data, value.data, RECORD_HEAD_SIZE);
+	buf_free(&value);
+	bench_reply_with(bench, PBX, ask(bench, &subscribed, 2, 3600), "200 OK", "n",
+			 "Expires: 3600\r\n", NULL);
+	bench_next(bench, PHONE, "SIP/2.0 200 ");
+	bench_advance(bench, 300);
+	assert_int_equal(subscriptions_count(bench->subscriptions), 0);
+	assert_int_equal(bench->store.deletes, 0);
+	assert_int_equal(counter_get(&subscriptions_counters(bench->subscriptions)->lost), 1);
+	bench_nothing(bench);
+}
+
+/* A store that was emptied gets all of them again. */
+static void a_store_that_returns_is_told(void **state)
+{
+	struct bench *bench = *state;
+	struct subscribed subscribed;
+
+	subscribe(bench, &subscribed, 3600);
+	bench_advance(bench, 300);
+	memset(bench->store.kept[0].key, 0, sizeof(bench->store.kept[0].key));
+	subscriptions_store_returned(bench->subscriptions, false);
+	bench_advance(bench, 10);
+	assert_int_equal(bench->store.puts, 1);
+	subscriptions_store_returned(bench->subscriptions, true);
+	bench_advance(bench, 10);
+	assert_int_equal(bench->store.puts, 2);
+}
+
 int main(void)
 {
 	static const struct CMUnitTest tests[] = {
@@ -296,6 +472,15 @@ int main(void)
 						close_all),
 		cmocka_unit_test_setup_teardown(a_wrong_request_in_it_is_refused, open, close_all),
 		cmocka_unit_test_setup_teardown(one_that_comes_round_ends, open, close_all),
+		cmocka_unit_test_setup_teardown(what_goes_on_is_written_once, open_kept, close_all),
+		cmocka_unit_test_setup_teardown(the_next_process_goes_on, open_kept, close_all),
+		cmocka_unit_test_setup_teardown(a_fork_is_found_beside_the_first, open_kept,
+						close_all),
+		cmocka_unit_test_setup_teardown(it_ends_in_its_time_after_all, open_kept,
+						close_all),
+		cmocka_unit_test_setup_teardown(a_lost_one_is_dropped_in_silence, open_kept,
+						close_all),
+		cmocka_unit_test_setup_teardown(a_store_that_returns_is_told, open_kept, close_all),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

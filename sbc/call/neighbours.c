@@ -1,0 +1,192 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "sbc/call/neighbours.h"
+#include <stdlib.h>
+#include "control/state/nodes.h"
+#include "sbc/call/takeover.h"
+#include "sbc/call/verbs.h"
+#include "sbc/route/shared.h"
+
+enum {
+	NEWS_MAX = 1024, /* older ones are learnt at the next write */
+	NEWS_MS = (NODES_TTL_S + 1) * 1000
+};
+
+/* Who it is about stands in the first letter of its line. */
+enum news_kind { NEWS_CALL = 'c', NEWS_SUBSCRIPTION = 's' };
+
+struct news {
+	enum news_kind kind;
+	uint64_t name; /* packed */
+	uint64_t epoch;
+	uint64_t until_ms;
+};
+
+struct neighbours {
+	struct core *core;
+	struct nodes *nodes;
+	struct news news[NEWS_MAX]; /* a ring */
+	uint32_t next;
+};
+
+/* --- what we tell --- */
+
+static void note(struct core *core, enum news_kind kind, uint64_t name, int epoch)
+{
+	struct neighbours *neighbours = core->neighbours;
+
+	if (!neighbours)
+		return;
+	neighbours->news[neighbours->next++ % NEWS_MAX] =
+		(struct news){.kind = kind,
+			      .name = name,
+			      .epoch = (uint64_t)epoch,
+			      .until_ms = wheel_now_ms(core->worker->wheel) + NEWS_MS};
+}
+
+/* In worker 0. */
+static void on_took_call(void *owner, uint64_t name, int epoch)
+{
+	struct worker *worker = owner;
+	note(worker->core, NEWS_CALL, name, epoch);
+}
+
+static void on_took_subscription(void *owner, uint64_t name, int epoch)
+{
+	struct worker *worker = owner;
+	note(worker->core, NEWS_SUBSCRIPTION, name, epoch);
+}
+
+/* What cannot be said now its former owner learns at its next write. */
+static void tell(const struct core *core, worker_fn *fn, uint64_t name, uint64_t epoch)
+{
+	struct worker *first = workers_at(core->worker->all, 0);
+
+	if (first == core->worker)
+		fn(first, name, (int)epoch);
+	else if (worker_run(first, fn, first, name, (int)epoch) != 0)
+		log_debug(core->worker->log, "node.not_told", NULL);
+}
+
+void neighbours_took_call(void *owner, uint64_t name, uint64_t epoch)
+{
+	tell(owner, on_took_call, name, epoch);
+}
+
+void neighbours_took_subscription(void *owner, uint64_t name, uint64_t epoch)
+{
+	tell(owner, on_took_subscription, name, epoch);
+}
+
+static void on_beat(void *owner, struct buf *lines)
+{
+	const struct neighbours *neighbours = owner;
+	uint64_t now = wheel_now_ms(neighbours->core->worker->wheel);
+
+	for (uint32_t i = 0; i < NEWS_MAX; i++) {
+		const struct news *news = &neighbours->news[i];
+		if (news->until_ms > now)
+			buf_printf(lines, "%c %llu %llu\n", (char)news->kind,
+				   (unsigned long long)news->name, (unsigned long long)news->epoch);
+	}
+}
+
+/* --- what we are told --- */
+
+static void on_call_gone(void *owner, uint64_t name, int epoch)
+{
+	struct worker *worker = owner;
+	const struct core *core = worker->core;
+	struct token token = token_unpack(name);
+	struct call *call = calls_by_token(core->calls, &token, 0);
+
+	if (call && call->epoch < (uint64_t)epoch)
+		call_lose(call);
+}
+
+static void on_subscription_gone(void *owner, uint64_t name, int epoch)
+{
+	struct worker *worker = owner;
+	const struct core *core = worker->core;
+
+	subscriptions_taken(core->subscriptions, name, (uint64_t)epoch);
+}
+
+/* To the worker that has it, if any has. */
+static void pass_on(const struct neighbours *neighbours, worker_fn *fn, uint64_t name, int epoch)
+{
+	const struct worker *own = neighbours->core->worker;
+	struct worker *to = workers_at(own->all, token_unpack(name).worker % own->count);
+
+	if (to == own)
+		fn(to, name, epoch);
+	else if (worker_run(to, fn, to, name, epoch) != 0)
+		log_debug(own->log, "calls.not_told", "worker=%u", to->index);
+}
+
+static void on_told(void *owner, uint16_t number, struct slice lines)
+{
+	const struct neighbours *neighbours = owner;
+	struct slice line, kind, name, text;
+	uint64_t packed, epoch;
+	(void)number;
+
+	while (slice_next_line(&lines, &line)) {
+		if (!slice_next_word(&line, &kind) || !slice_next_word(&line, &name) ||
+		    !slice_next_word(&line, &text) ||
+		    slice_to_u64(name, UINT64_MAX, &packed) != 0 ||
+		    slice_to_u64(text, INT32_MAX, &epoch) != 0)
+			continue; /* of a later version */
+		if (slice_equal(kind, SLICE("c")))
+			pass_on(neighbours, on_call_gone, packed, (int)epoch);
+		else if (slice_equal(kind, SLICE("s")))
+			pass_on(neighbours, on_subscription_gone, packed, (int)epoch);
+	}
+}
+
+static void on_node_lost(void *owner, uint16_t number)
+{
+	const struct neighbours *neighbours = owner;
+	loading_begin(neighbours->core->loading, number);
+}
+
+static void on_node_back(void *owner, uint16_t number)
+{
+	(void)owner, (void)number; /* it takes nothing back, and nothing is given */
+}
+
+/* --- */
+
+int neighbours_create(struct core *core, struct neighbours **out)
+{
+	const struct worker *worker = core->worker;
+	const struct shared *shared = worker->shared;
+	struct neighbours *neighbours = calloc(1, sizeof(*neighbours));
+	if (!neighbours)
+		return -ERR_NO_MEMORY;
+	struct nodes_config config = {.store = core->store,
+				      .wheel = worker->wheel,
+				      .log = worker->log,
+				      .cluster = shared->cluster,
+				      .name = worker->config->node,
+				      .on_node_lost = on_node_lost,
+				      .on_node_back = on_node_back,
+				      .on_beat = on_beat,
+				      .on_told = on_told,
+				      .owner = neighbours};
+	neighbours->core = core;
+	int err = nodes_create(&config, &neighbours->nodes);
+	if (err) {
+		free(neighbours);
+		return err;
+	}
+	*out = neighbours;
+	return 0;
+}
+
+void neighbours_destroy(struct neighbours *neighbours)
+{
+	if (!neighbours)
+		return;
+	nodes_destroy(neighbours->nodes);
+	free(neighbours);
+}

@@ -1,0 +1,15 @@
+/* neighbours.h - what nodes of one store tell each other with their heartbeats: who lives, and
+ * which calls and subscriptions one took from another that lives. A call belongs to the node that
+ * gets its messages; the one that had it learns within two seconds, and drops it without a word. Of
+ * worker 0; the others give it their news. SPDX-License-Identifier: Apache-2.0 */
+#pragma once
+#include "sbc/call/core.h"
+
+struct neighbours;
+
+MUST_CHECK int neighbours_create(struct core *core, struct neighbours **out);
+void neighbours_destroy(struct neighbours *neighbours); /* NULL is fine */
+
+/* From any worker: this one was another node's. `owner` is its core. */
+void neighbours_took_call(void *owner, uint64_t name, uint64_t epoch);
+void neighbours_took_subscription(void *owner, uint64_t name, uint64_t epoch);
