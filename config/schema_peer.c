@@ -83,7 +83,9 @@ static const struct schema_key keys[] = {
 	 FIELD(public.registration.user),
 	 .otherwise = "we do not register with it",
 	 .example = "\"33123456789\"",
-	 .doc = "Register with this peer as this subscriber."},
+	 .doc = "Register with this peer as this subscriber. Of several nodes with one store one "
+		"does "
+		"so at a time."},
 	{.path = "register.password",
 	 .is_live = true,
 	 .type = &type_secret,

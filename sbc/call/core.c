@@ -219,8 +219,11 @@ static int core_start(struct worker *worker, void **out)
 					     .store = is_lasting(worker) ? core->store : NULL};
 	if (!err)
 		err = registrar_create(&registrar, &core->registrar);
+	struct trunks_config trunks = {.worker = worker,
+				       .peers = core->peers,
+				       .store = is_lasting(worker) ? core->store : NULL};
 	if (!err)
-		err = trunks_create(worker, core->peers, &core->trunks);
+		err = trunks_create(&trunks, &core->trunks);
 	conceal_key_derive(worker->token_key->mac, worker->token_key->cipher, &core->conceal);
 	struct subscriptions_config subscriptions = {.worker = worker,
 						     .peers = core->peers,

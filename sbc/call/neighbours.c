@@ -4,11 +4,12 @@
 #include "control/state/nodes.h"
 #include "sbc/call/takeover.h"
 #include "sbc/call/verbs.h"
+#include "sbc/registration/trunk.h"
 #include "sbc/route/shared.h"
 
 enum {
 	NEWS_MAX = 1024, /* older ones are learnt at the next write */
-	NEWS_MS = (NODES_TTL_S + 1) * 1000
+	NEWS_MS = 12000  /* so long until every node has found a new one (nodes.c) */
 };
 
 /* Who it is about stands in the first letter of its line. */
@@ -147,11 +148,15 @@ static void on_node_lost(void *owner, uint16_t number)
 {
 	const struct neighbours *neighbours = owner;
 	loading_begin(neighbours->core->loading, number);
+	trunks_node_lost(neighbours->core->trunks, number);
 }
 
 static void on_node_back(void *owner, uint16_t number)
 {
-	(void)owner, (void)number; /* it takes nothing back, and nothing is given */
+	const struct neighbours *neighbours = owner;
+
+	/* It takes nothing back, and nothing is given. */
+	trunks_node_back(neighbours->core->trunks, number);
 }
 
 /* --- */

@@ -1,6 +1,7 @@
 /* neighbours.h - what nodes of one store tell each other with their heartbeats: who lives, and
  * which calls and subscriptions one took from another that lives. A call belongs to the node that
- * gets its messages; the one that had it learns within two seconds, and drops it without a word. Of
+ * gets its messages; the one that had it learns within two seconds (ten of a node
+ * that is new to it), and drops it without a word. Of
  * worker 0; the others give it their news. SPDX-License-Identifier: Apache-2.0 */
 #pragma once
 #include "sbc/call/core.h"

@@ -2,7 +2,9 @@
 #include "sbc/registration/trunk.h"
 #include <stdio.h>
 #include <stdlib.h>
-#include "sbc/auth/client.h"
+#include <string.h>
+#include <time.h>
+#include "sbc/registration/trunk_private.h"
 #include "sbc/route/path.h"
 #include "sbc/route/shared.h"
 #include "sbc/topology/owned.h"
@@ -17,33 +19,9 @@ enum {
 	AWAIT_MS = 2000,
 };
 
-struct trunk {
-	struct trunks *trunks;
-	uint32_t peer;
-	struct timer timer;
-	struct peers_try attempt;
-	struct transaction_handle handle;
-	struct auth_client auth;
-	char call_id[TOKEN_LENGTH];
-	char tag[12];
-	uint32_t cseq;
-	uint32_t expires_s;
-	uint8_t logins; /* of this round */
-	uint32_t in_row;
-	uint64_t until_ms; /* registered until */
-	struct trunk_state state;
-};
-
-struct trunks {
-	struct worker *worker;
-	struct peers *peers;
-	struct trunk *list;
-	uint32_t count;
-};
-
 static void on_due(struct timer *timer, uint64_t now_ms);
 
-static const struct config_peer *config_of(const struct trunk *trunk)
+const struct config_peer *trunk_peer(const struct trunk *trunk)
 {
 	return &trunk->trunks->worker->config->peers[trunk->peer];
 }
@@ -102,16 +80,21 @@ void trunks_reload(struct trunks *trunks)
 	}
 }
 
-int trunks_create(struct worker *worker, struct peers *peers, struct trunks **out)
+int trunks_create(const struct trunks_config *config, struct trunks **out)
 {
 	struct trunks *trunks = calloc(1, sizeof(*trunks));
+	struct timespec now;
 	if (!trunks)
 		return -ERR_NO_MEMORY;
 
-	trunks->worker = worker;
-	trunks->peers = peers;
+	trunks->config = *config;
+	trunks->worker = config->worker;
+	trunks->peers = config->peers;
+	clock_gettime(CLOCK_REALTIME, &now);
+	trunks->unix_offset_ms = (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000 -
+				 wheel_now_ms(trunks->worker->wheel);
 	/* Room for those that a reload adds: their timers and requests are under way. */
-	trunks->list = calloc(peers_shared(peers)->peer_room, sizeof(*trunks->list));
+	trunks->list = calloc(peers_shared(trunks->peers)->peer_room, sizeof(*trunks->list));
 	if (!trunks->list) {
 		free(trunks);
 		return -ERR_NO_MEMORY;
@@ -135,12 +118,14 @@ void trunks_destroy(struct trunks *trunks)
 	for (uint32_t i = 0; i < trunks->count; i++) {
 		peers_end(trunks->peers, trunks->list[i].peer, &trunks->list[i].attempt);
 		auth_client_free(&trunks->list[i].auth);
+		owned_free(&trunks->list[i].contact);
+		owned_free(&trunks->list[i].former);
 	}
 	free(trunks->list);
 	free(trunks);
 }
 
-static void arm(struct trunk *trunk, uint64_t delay_ms)
+void trunk_arm(struct trunk *trunk, uint64_t delay_ms)
 {
 	struct wheel *wheel = trunk->trunks->worker->wheel;
 	uint64_t spread = random_u64(trunk->trunks->worker->random) % (delay_ms / 10 + 1);
@@ -148,18 +133,24 @@ static void arm(struct trunk *trunk, uint64_t delay_ms)
 	wheel_arm(wheel, &trunk->timer, wheel_now_ms(wheel) + delay_ms - spread, on_due);
 }
 
-static void say(struct trunk *trunk, const char *text, const char *reason)
+/* In time for a retry or two. */
+void trunk_arm_refresh(struct trunk *trunk, uint64_t left_s)
+{
+	trunk_arm(trunk, left_s > 120 ? (left_s - 60) * 1000 : left_s * 500);
+}
+
+void trunk_say(struct trunk *trunk, const char *text, const char *reason)
 {
 	const struct log *log = trunk->trunks->worker->log;
-	bool is_news = trunk->state.text != text;
+	bool is_news = strcmp(trunk->state.text, text) != 0;
 
 	trunk->state.text = text;
 	if (is_news && !reason)
-		log_info(log, "trunk.registered", "peer=%s expires_s=%u", config_of(trunk)->name,
+		log_info(log, "trunk.registered", "peer=%s expires_s=%u", trunk_peer(trunk)->name,
 			 trunk->expires_s);
 	else if (is_news)
 		log_warn(log, "trunk.not_registered", "peer=%s reason=\"%s\"",
-			 config_of(trunk)->name, reason);
+			 trunk_peer(trunk)->name, reason);
 }
 
 /* Not this time: later, and later still. A registration that lasts is not lost by it. */
@@ -173,17 +164,18 @@ static void give_up(struct trunk *trunk, const char *text, const char *reason, u
 		wait_s = at_least_s;
 	trunk->in_row++;
 	trunk->state.failures++;
-	say(trunk, text, reason);
+	trunk_say(trunk, text, reason);
 	peers_end(trunk->trunks->peers, trunk->peer, &trunk->attempt);
 	trunk->attempt = (struct peers_try){0};
-	arm(trunk, (wait_s < RETRY_MAX_S ? wait_s : RETRY_MAX_S) * 1000ull);
+	trunk_release(trunk);
+	trunk_arm(trunk, (wait_s < RETRY_MAX_S ? wait_s : RETRY_MAX_S) * 1000ull);
 }
 
 /* --- the request --- */
 
-static void write_host(const struct trunk *trunk, struct buf *out)
+void trunk_write_host(const struct trunk *trunk, struct buf *out)
 {
-	const struct config_peer *peer = config_of(trunk);
+	const struct config_peer *peer = trunk_peer(trunk);
 
 	if (peer->registration.domain)
 		buf_add_text(out, peer->registration.domain);
@@ -196,7 +188,7 @@ static void write_host(const struct trunk *trunk, struct buf *out)
 static int write_request(struct trunk *trunk, const struct transport_path *path, struct buf *out)
 {
 	struct worker *worker = trunk->trunks->worker;
-	const struct config_peer *peer = config_of(trunk);
+	const struct config_peer *peer = trunk_peer(trunk);
 	struct buf uri, aor, contact;
 	char parameters[24];
 
@@ -204,9 +196,9 @@ static int write_request(struct trunk *trunk, const struct transport_path *path,
 	buf_init(&aor);
 	buf_init(&contact);
 	buf_add_text(&uri, "sip:");
-	write_host(trunk, &uri);
+	trunk_write_host(trunk, &uri);
 	buf_printf(&aor, "sip:%s@", peer->registration.user);
-	write_host(trunk, &aor);
+	trunk_write_host(trunk, &aor);
 	path_write_contact(worker, path->listener, slice_from(peer->registration.user), &contact);
 	builder_request_line(out, SLICE("REGISTER"), buf_slice(&uri));
 	builder_header_number(out, HEADER_MAX_FORWARDS, 70);
@@ -218,8 +210,11 @@ static int write_request(struct trunk *trunk, const struct transport_path *path,
 	int len = snprintf(parameters, sizeof(parameters), ";expires=%u", trunk->expires_s);
 	builder_address(out, HEADER_CONTACT, SLICE_NONE, buf_slice(&contact), SLICE_NONE,
 			(struct slice){parameters, (size_t)len});
-	int err = 0;
-	if (auth_client_is_ready(&trunk->auth)) {
+	if (trunk->former.len > 0)
+		builder_address(out, HEADER_CONTACT, SLICE_NONE, trunk->former, SLICE_NONE,
+				SLICE(";expires=0"));
+	int err = owned_set(&trunk->contact, buf_slice(&contact));
+	if (!err && auth_client_is_ready(&trunk->auth)) {
 		const struct auth_identity identity = {
 			.user = slice_from(peer->credentials.user),
 			.password = slice_from(peer->credentials.password),
@@ -250,7 +245,7 @@ static int send_to(struct trunk *trunk, const struct transport_path *path)
 					 .context = (uint64_t)(trunk - trunk->trunks->list)};
 	struct buf bytes;
 
-	if (!is_wanted(config_of(trunk)))
+	if (!is_wanted(trunk_peer(trunk)))
 		return -ERR_NOT_FOUND;
 	buf_init(&bytes);
 	int err = write_request(trunk, path, &bytes);
@@ -268,7 +263,7 @@ static void on_names(void *owner, uint64_t context, int err, const struct dns_ta
 	(void)err;
 	(void)targets; /* the peer knows them now */
 	if (context < trunks->count)
-		arm(&trunks->list[context], 1);
+		trunk_arm(&trunks->list[context], 1);
 }
 
 /* To the next server; -ERR_AGAIN: its names are being looked up. */
@@ -286,23 +281,32 @@ static int send_next(struct trunk *trunk)
 	return err;
 }
 
-static void on_due(struct timer *timer, uint64_t now_ms)
+void trunk_register(struct trunk *trunk)
 {
-	struct trunk *trunk = container_of(timer, struct trunk, timer);
 	struct trunks *trunks = trunk->trunks;
 
-	if (!is_wanted(config_of(trunk)))
+	if (!is_wanted(trunk_peer(trunk)))
 		return; /* another configuration knows it no more */
-	if (trunk->until_ms <= now_ms && trunk->state.registered > 0 && trunk->in_row > 0)
-		trunk->state.text = "expired";
 	peers_end(trunks->peers, trunk->peer, &trunk->attempt);
 	trunk->attempt = (struct peers_try){0};
 	trunk->logins = 0;
 	int err = send_next(trunk);
 	if (err == -ERR_AGAIN)
-		arm(trunk, AWAIT_MS);
+		trunk_arm(trunk, AWAIT_MS);
 	else if (err)
 		give_up(trunk, "unreachable", err_text(err), 0);
+}
+
+static void on_due(struct timer *timer, uint64_t now_ms)
+{
+	struct trunk *trunk = container_of(timer, struct trunk, timer);
+
+	if (!is_wanted(trunk_peer(trunk)))
+		return;
+	if (trunk->until_ms <= now_ms && trunk->state.registered > 0 && trunk->in_row > 0)
+		trunk->state.text = "expired";
+	if (trunk_may_register(trunk))
+		trunk_register(trunk);
 }
 
 /* --- the answer --- */
@@ -316,7 +320,7 @@ static uint32_t granted_s(const struct trunk *trunk, const struct message *respo
 	for (size_t i = 0; message_contact(response, i, &contact); i++)
 		if (!contact.star && contact.has_expires &&
 		    uri_parse(contact.address.uri, &uri) == 0 &&
-		    slice_equal(uri.user, slice_from(config_of(trunk)->registration.user)))
+		    slice_equal(uri.user, slice_from(trunk_peer(trunk)->registration.user)))
 			return contact.expires_s;
 	return message_expires(response, &expires_s) ? expires_s : trunk->expires_s;
 }
@@ -335,18 +339,18 @@ static void on_accepted(struct trunk *trunk, const struct message *response)
 	trunk->in_row = 0;
 	trunk->until_ms = now + expires_s * 1000ull;
 	trunk->state.registered++;
-	say(trunk, "registered", NULL);
+	trunk_say(trunk, "registered", NULL);
 	peers_worked(trunk->trunks->peers, trunk->peer, trunk->attempt.server);
 	peers_end(trunk->trunks->peers, trunk->peer, &trunk->attempt);
 	trunk->attempt = (struct peers_try){0};
-	/* In time for a retry or two, RFC 3261 10.2.4. */
-	arm(trunk, expires_s > 120 ? (expires_s - 60) * 1000ull : expires_s * 500ull);
+	trunk_arm_refresh(trunk, expires_s);
+	trunk_keep(trunk, expires_s);
 }
 
 static bool log_in(struct trunk *trunk, const struct message *response,
 		   const struct transport_path *path)
 {
-	const struct config_credentials *credentials = &config_of(trunk)->credentials;
+	const struct config_credentials *credentials = &trunk_peer(trunk)->credentials;
 	const struct auth_identity identity = {.user = slice_from(credentials->user),
 					       .password = slice_from(credentials->password),
 					       .realm = slice_from(credentials->realm)};
@@ -409,7 +413,7 @@ static void on_response(void *owner, uint64_t context, struct transaction_handle
 		return;
 	trunk->handle = TRANSACTION_NONE;
 	trunk->state.status = status;
-	if (!is_wanted(config_of(trunk))) { /* any more */
+	if (!is_wanted(trunk_peer(trunk))) { /* any more */
 		peers_end(trunks->peers, trunk->peer, &trunk->attempt);
 		trunk->attempt = (struct peers_try){0};
 		return;
@@ -440,7 +444,7 @@ bool trunks_state(const struct trunks *trunks, uint32_t peer, struct trunk_state
 
 	for (uint32_t i = 0; i < trunks->count; i++) {
 		const struct trunk *trunk = &trunks->list[i];
-		if (trunk->peer != peer || !is_wanted(config_of(trunk)))
+		if (trunk->peer != peer || !is_wanted(trunk_peer(trunk)))
 			continue;
 		*out = trunk->state;
 		out->expires_in_s =
