@@ -203,13 +203,14 @@ struct call_record *sample_random(struct arena *arena, struct random *random)
 	struct slice *const lines[] = {
 		&record->node,   &record->ng_call_id, &record->relay, &record->relay_instance,
 		&record->caller, &record->callee,     &record->route, &record->correlation_id,
+		&record->event,  &record->root,
 	};
 	char *id = arena_alloc(arena, RECORD_ID_LIMIT);
 	record->id = (struct slice){id, 1 + below(random, RECORD_ID_LIMIT)};
 	random_text(random, id, record->id.len);
 	for (size_t i = 0; i < COUNT(lines); i++)
 		*lines[i] = text(arena, random, 128, true);
-	record->state = 1 + below(random, RECORD_ENDING);
+	record->state = 1 + below(random, RECORD_SUBSCRIPTION);
 	record->created_ms = number(random, 64);
 	record->answered_ms = number(random, 64);
 	record->written_ms = number(random, 64);
@@ -225,6 +226,10 @@ struct call_record *sample_random(struct arena *arena, struct random *random)
 	record->refer_count = below(random, 5);
 	for (uint32_t i = 0; i < record->refer_count; i++)
 		record->refers[i] = SLICE("1 2 3");
+	record->lifetime_s = (uint32_t)number(random, 32);
+	record->fork_count = below(random, 5);
+	for (uint32_t i = 0; i < record->fork_count; i++)
+		record->forks[i] = SLICE("f");
 	record->limit_count = below(random, RECORD_LIST_LIMIT + 1);
 	for (uint32_t i = 0; i < record->limit_count; i++)
 		record->limits[i] = SLICE("peer:x");

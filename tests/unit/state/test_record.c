@@ -162,6 +162,12 @@ static void assert_record(const struct call_record *got, const struct call_recor
 	assert_int_equal(got->wants_privacy, want->wants_privacy);
 	assert_true(got->ringing_ms == want->ringing_ms);
 	assert_slice(got->session_ids, want->session_ids);
+	assert_slice(got->event, want->event);
+	assert_slice(got->root, want->root);
+	assert_int_equal(got->lifetime_s, want->lifetime_s);
+	assert_int_equal(got->fork_count, want->fork_count);
+	for (uint32_t i = 0; i < want->fork_count; i++)
+		assert_slice(got->forks[i], want->forks[i]);
 	assert_int_equal(got->refer_count, want->refer_count);
 	for (uint32_t i = 0; i < want->refer_count; i++)
 		assert_slice(got->refers[i], want->refers[i]);
@@ -329,9 +335,9 @@ static void what_is_not_exactly_right_is_refused(void **state)
 		  13},
 		 -ERR_MALFORMED}, /* leg too short */
 		{{"\xca\x01\x01\x01"
-		  "a\x02\x01\x04",
+		  "a\x02\x01\x05",
 		  8},
-		 -ERR_MALFORMED}, /* state 4 */
+		 -ERR_MALFORMED}, /* state 5 */
 	};
 	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
 		int err = decode(b, cases[i].bytes);
