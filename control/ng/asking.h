@@ -63,6 +63,8 @@ struct ng_relay {
 	uint32_t urgent;                   /* of the queue: cannot wait */
 	uint32_t pending;
 	bool in_service;
+	bool is_lost;        /* and so for long: said once */
+	uint64_t down_ms;    /* since when it is out of service */
 	uint64_t refused_ms; /* when the host said that nobody listens; 0 = not so */
 	struct timer ping;
 	/* What our own relays tell with each ping. */
@@ -93,8 +95,8 @@ struct ng_client {
 	struct timer patience; /* of requests that found no company */
 	ng_ended_fn *ended;
 	void *ended_owner;
-	ng_restart_fn *restart;
-	void *restart_owner;
+	ng_news_fn *news;
+	void *news_owner;
 };
 
 uint64_t ng_client_now_ms(const struct ng_client *client);

@@ -449,7 +449,7 @@ static void say_goodbye(struct ng_client *client)
 	struct ng_exchange *exchange;
 
 	client->ended = NULL;
-	client->restart = NULL;
+	client->news = NULL;
 	for (unsigned i = 0; i < client->relay_count; i++)
 		TAILQ_FOREACH(exchange, &client->relays[i].exchanges, of_relay)
 		{
@@ -500,8 +500,8 @@ void ng_client_on_ended(struct ng_client *client, ng_ended_fn *fn, void *owner)
 	client->ended_owner = owner;
 }
 
-void ng_client_on_restart(struct ng_client *client, ng_restart_fn *fn, void *owner)
+void ng_client_on_news(struct ng_client *client, ng_news_fn *fn, void *owner)
 {
-	client->restart = fn;
-	client->restart_owner = owner;
+	client->news = fn;
+	client->news_owner = owner;
 }

@@ -23,8 +23,14 @@ struct ng_reply {
 typedef void ng_done_fn(void *owner, uint64_t handle, const struct ng_reply *reply);
 /* A relay of ours says that this call ended by media time-out. */
 typedef void ng_ended_fn(void *owner, int relay, struct slice call_id);
-/* A relay of ours is another process than at the ping before: its sessions are gone. */
-typedef void ng_restart_fn(void *owner, int relay);
+enum ng_news {
+	NG_NEWS_KNOWN,     /* the first time that a relay of ours says which process it is */
+	NG_NEWS_RESTARTED, /* it is another process than at the ping before: its sessions are gone
+			    */
+	NG_NEWS_LOST       /* it was heard of, and has not answered for a while: as good as gone */
+};
+/* What becomes of a relay; each is told once. */
+typedef void ng_news_fn(void *owner, int relay, enum ng_news news);
 
 struct ng_relay_config {
 	const char *name;            /* for logs and show */
@@ -75,8 +81,10 @@ MUST_CHECK int ng_client_request(struct ng_client *client, int relay,
 void ng_client_flush(struct ng_client *client);
 
 void ng_client_on_ended(struct ng_client *client, ng_ended_fn *fn, void *owner);
-void ng_client_on_restart(struct ng_client *client, ng_restart_fn *fn, void *owner);
+void ng_client_on_news(struct ng_client *client, ng_news_fn *fn, void *owner);
 
 unsigned ng_client_relay_count(const struct ng_client *client);
 void ng_client_relays(const struct ng_client *client, unsigned relay, struct ng_relay_state *out);
 bool ng_client_relay_is_ours(const struct ng_client *client, int relay);
+/* Is there one, -1: any at all, that can be asked now? */
+bool ng_client_relay_serves(const struct ng_client *client, int relay);

@@ -7,6 +7,8 @@
 /* A host that says "nobody listens there" may be restarting its relay: for so long it is still
  * asked when there is no other. */
 #define RESTART_MS 2000
+/* Away for so long: it is not only restarting. */
+#define LOST_MS 3000
 
 static uint32_t ping_interval_ms(const struct ng_relay *relay)
 {
@@ -50,6 +52,7 @@ void ng_relay_fail(struct ng_relay *relay, const char *why, bool refused)
 	if (!relay->in_service)
 		return;
 	relay->in_service = false;
+	relay->down_ms = ng_client_now_ms(client);
 	relay->refused_ms = refused ? ng_client_now_ms(client) : 0; /* the first time alone */
 	log_warn(client->log, "ng.relay-down", "relay=%s reason=\"%s\"", relay->name, why);
 	/* No ping under way: the next one comes sooner. */
@@ -78,6 +81,25 @@ static void report_ended(struct ng_relay *relay, const struct ng_value *dict)
 					     call->string);
 }
 
+static void tell(struct ng_relay *relay, enum ng_news news)
+{
+	struct ng_client *client = relay->client;
+
+	if (client->news)
+		client->news(client->news_owner, relay->index, news);
+}
+
+/* Its calls are to be had elsewhere. */
+static void give_up(struct ng_relay *relay)
+{
+	if (relay->is_lost || relay->in_service ||
+	    ng_client_now_ms(relay->client) - relay->down_ms < LOST_MS)
+		return;
+	relay->is_lost = true;
+	tell(relay, NG_NEWS_LOST);
+	relay->state.calls = 0; /* after the owner was told, who may want to say how many */
+}
+
 /* What only our own relays say: who they are, and which calls ended by themselves. */
 static void take_news(struct ng_relay *relay, const struct ng_value *dict)
 {
@@ -99,12 +121,13 @@ static void take_news(struct ng_relay *relay, const struct ng_value *dict)
 		report_ended(relay, dict);
 		return;
 	}
-	if (!known)
+	if (!known) {
+		tell(relay, NG_NEWS_KNOWN);
 		return;
+	}
 	log_warn(client->log, "ng.relay-restarted", "relay=%s", relay->name);
-	if (client->restart)
-		client->restart(client->restart_owner, relay->index);
-	relay->state.calls = 0; /* after the owner was told, who may want to say how many */
+	tell(relay, NG_NEWS_RESTARTED);
+	relay->state.calls = 0; /* after the owner was told */
 }
 
 void ng_relay_ping_done(struct ng_relay *relay, const struct ng_value *dict)
@@ -114,6 +137,7 @@ void ng_relay_ping_done(struct ng_relay *relay, const struct ng_value *dict)
 
 	if (pong && !relay->in_service) {
 		relay->in_service = true;
+		relay->is_lost = false;
 		relay->refused_ms = 0;
 		log_info(client->log, "ng.relay-up", "relay=%s", relay->name);
 	}
@@ -122,6 +146,7 @@ void ng_relay_ping_done(struct ng_relay *relay, const struct ng_value *dict)
 	else
 		ng_relay_fail(relay, dict ? "ping not answered with pong" : "no answer to ping",
 			      false);
+	give_up(relay);
 	wheel_arm(client->wheel, &relay->ping, ng_client_now_ms(client) + ping_interval_ms(relay),
 		  on_ping);
 }
@@ -171,6 +196,14 @@ void ng_client_relays(const struct ng_client *client, unsigned relay, struct ng_
 	out->is_ours = from->instance[0] != '\0';
 	out->instance = from->instance;
 	out->pending = from->pending;
+}
+
+bool ng_client_relay_serves(const struct ng_client *client, int relay)
+{
+	for (unsigned i = 0; i < client->relay_count; i++)
+		if (client->relays[i].in_service && (relay < 0 || relay == (int)i))
+			return true;
+	return false;
 }
 
 bool ng_client_relay_is_ours(const struct ng_client *client, int relay)

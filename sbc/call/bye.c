@@ -161,7 +161,8 @@ void call_end(struct call *call, enum call_cause cause, unsigned int status, int
 	provisional_settle(call);
 	for (uint8_t leg = 0; leg < LEGS; leg++)
 		session_timer_stop(call, leg);
-	call->restore = RESTORE_NONE;
+	call->restore.state = RESTORE_NONE;
+	renew_drop(call);
 	target_end(call);
 	inside_abort(call);
 	transfer_lender_over(call);
@@ -203,7 +204,8 @@ void call_lose(struct call *call)
 			transaction_abandon(transactions, timer->client);
 		timer->client = TRANSACTION_NONE;
 	}
-	call->restore = RESTORE_NONE;
+	call->restore.state = RESTORE_NONE;
+	renew_drop(call);
 	target_end(call);
 	inside_drop(call);
 	if (call->exchange.client.id)

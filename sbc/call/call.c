@@ -37,7 +37,7 @@ static void on_media_result(void *owner, uint64_t handle, const struct media_res
 		if (call->media_owner == MEDIA_FOR_EXCHANGE)
 			exchange_media(call, result);
 		else if (call->media_owner == MEDIA_FOR_RESTORE)
-			restore_media(call);
+			restore_media(call, result);
 		else
 			inside_media(call, (uint8_t)(call->media_owner - MEDIA_FOR_RELAYED),
 				     result);
@@ -65,9 +65,13 @@ static void without_media(struct call *call)
 	call_end(call, CALL_NO_MEDIA, 0, -1, SLICE_NONE);
 }
 
-static void on_media_ended(void *owner, struct slice id)
+static void on_media_ended(void *owner, int relay, struct slice id)
 {
-	without_media(calls_by_id(owner, id));
+	struct call *call = calls_by_id(owner, id);
+
+	/* A relay that was given up may come back with what it had. */
+	if (call && call->media.relay == relay)
+		without_media(call);
 }
 
 static void on_media_unknown(void *owner, uint64_t handle)
@@ -89,25 +93,23 @@ void calls_store_returned(void *owner, bool all)
 	}
 }
 
-static void on_relay_restarted(void *owner, int relay)
+static void on_relay(void *owner, int relay, enum ng_news news)
 {
-	struct calls *calls = owner;
-
-	for (struct call *call = calls_next(calls, NULL); call; call = calls_next(calls, call))
-		if (call->state == CALL_UP && call->media.is_open && call->media.relay == relay)
-			record_media_lost(call);
+	renew_relay(owner, relay, news);
 }
 
 int calls_create(const struct calls_config *config, struct calls **out)
 {
 	static const struct media_handlers handlers = {on_media_result, on_media_ended,
-						       on_media_unknown, on_relay_restarted};
+						       on_media_unknown, on_relay};
 	struct calls *calls = calloc(1, sizeof(*calls));
 	struct timespec now;
 	if (!calls)
 		return -ERR_NO_MEMORY;
 
 	calls->worker = config->worker;
+	TAILQ_INIT(&calls->emergencies);
+	TAILQ_INIT(&calls->others);
 	calls->peers = config->peers;
 	calls->registrar = config->registrar;
 	calls->store = config->store;
@@ -172,6 +174,7 @@ static void call_free(struct call *call)
 {
 	struct calls *calls = call->calls;
 
+	renew_drop(call);
 	fork_forget(call);
 	transfer_free(call);
 	exchange_clear(call);
@@ -207,6 +210,7 @@ void calls_destroy(struct calls *calls)
 	if (calls->by_number.buckets)
 		while ((call = calls_next(calls, NULL)))
 			call_free(call);
+	renewals_stop(calls);
 	media_destroy(calls->media);
 	table_free(&calls->by_number);
 	table_free(&calls->by_name);
@@ -407,7 +411,16 @@ int call_ask(struct call *call, uint8_t owner, enum media_verb verb, uint8_t fro
 
 bool call_is_asking(const struct call *call)
 {
-	return call->media_pending || call->restore != RESTORE_NONE;
+	return call->media_pending || call->restore.state != RESTORE_NONE;
+}
+
+bool call_is_at_rest(const struct call *call)
+{
+	for (uint8_t slot = 0; slot < RELAYED_MAX; slot++)
+		if (call->relayed[slot])
+			return false;
+	return call->exchange.state == EXCHANGE_NONE && !call->session.is_open &&
+	       !call_is_asking(call);
 }
 
 void call_go_on(struct call *call)

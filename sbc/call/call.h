@@ -3,6 +3,7 @@
  * in our own words. A call belongs to one worker and is found by its number, which its tags carry.
  * SPDX-License-Identifier: Apache-2.0 */
 #pragma once
+#include <sys/queue.h>
 #include "control/base/table.h"
 #include "control/state/store.h"
 #include "sbc/call/early.h"
@@ -77,6 +78,8 @@ const char *call_cause_text(enum call_cause cause);
 	X(limited, "calls over a limit (503)")                                                     \
 	X(unprotected, "answers the store did not acknowledge in time")                            \
 	X(no_ack, "answers without ACK")                                                           \
+	X(renewed, "calls given new media")                                                        \
+	X(untold, "sides that refused new media")                                                  \
 	X(media_timeouts, "calls ended for lack of media")
 
 struct call_counters {
@@ -90,6 +93,26 @@ enum { MEDIA_FOR_EXCHANGE, MEDIA_FOR_RESTORE, MEDIA_FOR_RELAYED /* and its slot 
 
 /* The relay is told again what both sides agreed on. */
 enum restore_state { RESTORE_NONE, RESTORE_WAITING, RESTORE_OFFERING, RESTORE_ANSWERING };
+
+struct restore {
+	enum restore_state state;
+	uint8_t early;
+	uint8_t from;  /* whose part is the offer */
+	bool is_again; /* something has changed meanwhile: once more */
+	bool renews;   /* what the relay says may be new to the sides */
+	uint8_t told;  /* bits: legs to which it is */
+};
+
+enum renewal_state { RENEWAL_NONE, RENEWAL_UNSURE, RENEWAL_QUEUED, RENEWAL_ASKED };
+
+/* Of a call that may have lost its media. */
+struct renewal {
+	enum renewal_state state;
+	uint8_t tries;
+	uint64_t instance; /* of the relay that had it, hashed; while unsure */
+	TAILQ_ENTRY(call) link;
+};
+TAILQ_HEAD(call_queue, call);
 
 struct call {
 	struct table_link by_number;
@@ -119,8 +142,8 @@ struct call {
 	bool media_pending;
 	uint8_t media_owner;
 	uint8_t media_early; /* whose answer the relay has; 0 = the call's */
-	enum restore_state restore;
-	uint8_t restore_early;
+	struct restore restore;
+	struct renewal renewal;
 	const struct config_route *route;
 	struct slice caller;   /* owned; From URI as it came */
 	struct slice callee;   /* owned; Request-URI as it came */
@@ -143,8 +166,9 @@ struct call {
 	uint32_t reserved_cseq[LEGS]; /* what the record allows a successor to assume */
 	struct timer upkeep;          /* record refreshed, media checked */
 	uint64_t stored_ms;
-	bool is_record_due;    /* at the next upkeep */
-	uint64_t media_due_ms; /* its relay was restarted: from then on it is asked; 0 = no need */
+	bool is_record_due; /* at the next upkeep */
+	uint64_t
+		media_due_ms; /* its media was lost: from then on its relay is asked; 0 = no need */
 	struct timer reaper;
 	bool is_emergency;                  /* counted apart */
 	bool wants_privacy;                 /* of its caller, RFC 3323 */
@@ -193,6 +217,9 @@ struct calls {
 	uint64_t unix_offset_ms; /* Unix time minus the loop's clock */
 	bool is_lasting; /* the store, and with it the keys of identifiers, outlive the process */
 	struct takeover *takeover;
+	struct call_queue emergencies; /* calls that need new media, oldest first */
+	struct call_queue others;
+	struct timer renewing; /* armed while there are any */
 	bool is_stopping;
 	void (*again)(void *owner, struct transaction_handle handle, const struct message *request,
 		      const struct transport_path *path);
@@ -269,6 +296,8 @@ struct call *calls_match(const struct calls *calls, const struct message *reques
 MUST_CHECK int call_ask(struct call *call, uint8_t owner, enum media_verb verb, uint8_t from,
 			struct slice sdp);
 bool call_is_asking(const struct call *call);
+/* Nothing is under way in it, but perhaps a refresh. */
+bool call_is_at_rest(const struct call *call);
 /* The relay is free, or a PRACK came: whatever waited goes on. */
 void call_go_on(struct call *call);
 uint64_t call_now(const struct call *call);

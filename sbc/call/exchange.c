@@ -333,7 +333,7 @@ void exchange_fail(struct call *call, enum call_cause cause, unsigned int status
 	session_close(&call->session);
 	exchange_done(call);
 	if (was_told)
-		restore_begin(call, 0);
+		restore_begin(call, 0, CALLER);
 }
 
 void exchange_break(struct call *call, enum call_cause cause, unsigned int status)

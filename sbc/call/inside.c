@@ -58,7 +58,7 @@ static void withdraw(struct call *call, struct relayed *relayed, bool was_told)
 		return;
 	session_close(session);
 	if (was_told)
-		restore_begin(call, relayed->early);
+		restore_begin(call, relayed->early, CALLER);
 }
 
 static void fail(struct call *call, uint8_t slot, unsigned int status)

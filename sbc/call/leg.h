@@ -26,6 +26,9 @@ struct session_timer {
 	struct transaction_handle client;
 	bool is_invite;      /* by re-INVITE */
 	bool is_repeated;    /* with credentials, since the last one */
+	bool must_tell;      /* the SDP it has is not what it was told: by re-INVITE alone */
+	bool is_telling;     /* the one under way does */
+	uint8_t tellings;    /* that were refused for a while */
 	uint64_t expires_ms; /* the loop's clock: without a refresh until then the call ends */
 	struct timer due;
 };

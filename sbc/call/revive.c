@@ -234,8 +234,10 @@ int call_revive(struct calls *calls, const struct call_record *record, struct ca
 	count(call, record);
 	for (uint8_t leg = 0; leg < LEGS; leg++)
 		resume_timer(call, leg, record);
-	if (call->state == CALL_UP)
+	if (call->state == CALL_UP) {
 		record_upkeep(call);
+		renew_taken_up(call, record);
+	}
 	*out = call;
 	return 0;
 }

@@ -6,8 +6,11 @@
 #include "sbc/topology/owned.h"
 
 enum {
-	MINIMUM_S = 90,      /* RFC 4028 5 */
-	BUSY_MS = 2000,      /* an INVITE is under way: once more */
+	MINIMUM_S = 90,     /* RFC 4028 5 */
+	BUSY_MS = 2000,     /* an INVITE is under way: once more, */
+	TELL_BUSY_MS = 100, /* and sooner when the leg hears nothing meanwhile */
+	TELL_AGAIN_MS = 2000,
+	TELLINGS_MAX = 8,
 	GLARE_MS = 2100,     /* RFC 3261 14.1, of who owns the Call-ID; up to 4 s */
 	MARGIN_S = 32,       /* RFC 4028 10: BYE so long before the end, at most a third */
 	RAISED_MAX_S = 86400 /* what a 422 may ask for */
@@ -66,7 +69,7 @@ static void arm(struct call *call, uint8_t index, uint64_t at_ms)
 {
 	struct session_timer *timer = &call->legs[index].timer;
 
-	if (timer->expires_ms < at_ms)
+	if (timer->interval_s && timer->expires_ms < at_ms)
 		at_ms = timer->expires_ms;
 	wheel_arm(call->calls->worker->wheel, &timer->due, at_ms, on_due);
 }
@@ -217,7 +220,7 @@ static void take_answer(struct call *call, uint8_t index, const struct message *
 	    body_check_agreed(call, index, message_body(response)) != 0 ||
 	    owned_set(&agreed->received, message_body(response)) != 0)
 		return;
-	restore_begin(call, 0);
+	restore_begin(call, 0, other_leg(index));
 }
 
 static void on_refreshed(struct call *call, uint8_t index, const struct message *response)
@@ -227,9 +230,61 @@ static void on_refreshed(struct call *call, uint8_t index, const struct message 
 	if (dialog_set_target(&leg->dialog, response) != 0)
 		log_debug(call->calls->worker->log, "call.no_memory", NULL);
 	session_timer_answered(call, index, response);
+	if (leg->timer.is_telling)
+		leg->timer.must_tell = false;
 	if (leg->timer.is_invite)
 		take_answer(call, index, response);
+	if (leg->timer.must_tell)
+		arm(call, index, call_now(call));
 	record_keep_soon(call, 0);
+}
+
+/* Of who does not own the Call-ID (the caller's is its own) soon, of who does later. */
+static uint64_t glare_ms(const struct call *call, uint8_t index)
+{
+	uint64_t spread = random_u64(call->calls->worker->random);
+
+	return index == CALLER ? spread % 200 * 10 : GLARE_MS + spread % 1900;
+}
+
+/* Refused in a way that may pass: RFC 3261 21.4, 21.5. */
+static bool may_pass(unsigned int status)
+{
+	return status == 480 || status == 486 || status == 491 || status == 500 || status == 503 ||
+	       status == 504;
+}
+
+/* It keeps what it had (RFC 3261 14.1), which leads nowhere. */
+static void leave_untold(struct call *call, uint8_t index, unsigned int status)
+{
+	call->legs[index].timer.must_tell = false;
+	counter_add(&call->calls->counters.untold, 1);
+	log_warn(call->calls->worker->log, "call.media_refused", "call=%.*s leg=%u status=%u",
+		 TOKEN_LENGTH, call->id, index, status);
+	record_media_lost(call);
+}
+
+/* When the next try is due; 0 = there is none. */
+static uint64_t again_ms(struct call *call, uint8_t index, unsigned int status)
+{
+	struct session_timer *timer = &call->legs[index].timer;
+	uint64_t now = call_now(call);
+
+	if (timer->must_tell && (!may_pass(status) || timer->tellings++ >= TELLINGS_MAX))
+		leave_untold(call, index, status);
+	if (status == 491 && (timer->must_tell || timer->interval_s))
+		return now + glare_ms(call, index);
+	if (timer->must_tell)
+		return now + TELL_AGAIN_MS;
+	return timer->interval_s ? now + MARGIN_S * 1000ull : 0;
+}
+
+static void go_on_again(struct call *call, uint8_t index, unsigned int status)
+{
+	uint64_t at_ms = again_ms(call, index, status);
+
+	if (at_ms)
+		arm(call, index, at_ms);
 }
 
 static void on_refused(struct call *call, uint8_t index, const struct message *response)
@@ -251,8 +306,7 @@ static void on_refused(struct call *call, uint8_t index, const struct message *r
 		leg->allows_update = false; /* whatever its Allow said */
 		arm(call, index, now);
 	} else {
-		uint64_t spread = random_u64(call->calls->worker->random) % 1900;
-		arm(call, index, now + (status == 491 ? GLARE_MS + spread : MARGIN_S * 1000ull));
+		go_on_again(call, index, status);
 	}
 }
 
@@ -300,7 +354,7 @@ static void on_failure(void *owner, uint64_t context, struct transaction_handle 
 	else if (err == -ERR_TIMEOUT)
 		call_end(call, CALL_DIALOG_LOST, 0, -1, SLICE_NONE);
 	else
-		arm(call, index, call_now(call) + MARGIN_S * 1000ull);
+		go_on_again(call, index, 503);
 }
 
 static const struct client_handlers handlers = {on_response, on_failure};
@@ -314,6 +368,7 @@ static int send_refresh(struct call *call, uint8_t index, bool is_invite)
 	struct buf own, bytes;
 
 	timer->is_invite = is_invite;
+	timer->is_telling = is_invite && timer->must_tell;
 	buf_init(&own);
 	buf_init(&bytes);
 	buf_add_text(&own, "Supported: timer\r\n");
@@ -349,21 +404,23 @@ static void on_due(struct timer *due, uint64_t now_ms)
 	uint8_t index = leg->index;
 	struct call *call = container_of(leg - index, struct call, legs[0]);
 
-	if (now_ms >= timer->expires_ms) {
+	if (timer->interval_s && now_ms >= timer->expires_ms) {
 		counter_add(&call->calls->counters.expired, 1);
 		call_end(call, CALL_EXPIRED, 0, -1, SLICE_NONE);
 		return;
 	}
 	if (timer->client.id)
 		return; /* its answer sets the clock again */
+	/* Both sides may be told at once: each is a dialog of its own. */
 	bool is_busy = call->exchange.state != EXCHANGE_NONE || call->session.is_open ||
-		       session_timer_is_inviting(call);
-	if (is_busy || send_refresh(call, index, !leg->allows_update) != 0) {
+		       (!timer->must_tell && session_timer_is_inviting(call));
+	if (is_busy)
+		arm(call, index, now_ms + (timer->must_tell ? TELL_BUSY_MS : BUSY_MS));
+	else if (send_refresh(call, index, timer->must_tell || !leg->allows_update) != 0)
 		arm(call, index, now_ms + BUSY_MS);
-		return;
-	}
-	/* Without an answer the call ends in time. */
-	arm(call, index, timer->expires_ms);
+	else if (timer->interval_s)
+		/* Without an answer the call ends in time. */
+		arm(call, index, timer->expires_ms);
 }
 
 void session_timer_resume(struct call *call, uint8_t index, uint64_t due_ms)
@@ -371,10 +428,16 @@ void session_timer_resume(struct call *call, uint8_t index, uint64_t due_ms)
 	arm(call, index, due_ms);
 }
 
-void session_timer_refresh(struct call *call, uint8_t index)
+void session_timer_tell(struct call *call, uint8_t index)
 {
-	if (call->legs[index].timer.client.id || session_timer_is_inviting(call) ||
-	    send_refresh(call, index, true) != 0)
-		log_warn(call->calls->worker->log, "call.not_refreshed", "call=%.*s leg=%u",
-			 TOKEN_LENGTH, call->id, index);
+	struct session_timer *timer = &call->legs[index].timer;
+
+	timer->must_tell = true;
+	timer->tellings = 0;
+	timer->is_repeated = false;
+	/* One that is under way told what was before: its answer is followed by this one. */
+	if (timer->client.id)
+		timer->is_telling = false;
+	else
+		on_due(&timer->due, call_now(call));
 }

@@ -34,15 +34,6 @@ bool transfer_borrows(const struct call *call, uint8_t leg)
 
 /* --- lending --- */
 
-static bool is_at_rest(const struct call *call, uint8_t leg)
-{
-	for (uint8_t slot = 0; slot < RELAYED_MAX; slot++)
-		if (call->relayed[slot])
-			return false;
-	return call->exchange.state == EXCHANGE_NONE && !call->session.is_open &&
-	       !call_is_asking(call) && !call->legs[leg].timer.client.id;
-}
-
 int transfer_take(struct call *call, uint8_t leg)
 {
 	struct loan *loan = &call->transfer->loans[leg];
@@ -50,7 +41,7 @@ int transfer_take(struct call *call, uint8_t leg)
 
 	if (!lender || lender->state != CALL_UP || !lender->legs[loan->leg].dialog.is_confirmed)
 		return -ERR_NOT_FOUND;
-	if (!is_at_rest(lender, loan->leg))
+	if (!call_is_at_rest(lender) || lender->legs[loan->leg].timer.client.id)
 		return -ERR_BUSY;
 	leg_move(lender, loan->leg, call, leg);
 	lender->away |= (uint8_t)(1u << loan->leg);
@@ -66,7 +57,7 @@ static void tell_again(struct call *call, uint8_t leg)
 	const char *reason;
 
 	if (sent->len > 0 && body_show(call, leg, 0, *sent, sent, &reason) == 0)
-		session_timer_refresh(call, leg);
+		session_timer_tell(call, leg);
 }
 
 static void give_back(struct call *call, uint8_t leg, bool was_shifted)

@@ -76,7 +76,7 @@ static void on_refused(struct call *call, unsigned int status)
 static void on_late(struct call *holder, const struct leg *leg, bool is_success)
 {
 	if (is_success && holder->state == CALL_UP)
-		session_timer_refresh(holder, leg->index);
+		session_timer_tell(holder, leg->index);
 }
 
 bool transfer_late_answer(const struct call *call, const struct message *response)
@@ -90,7 +90,7 @@ bool transfer_late_answer(const struct call *call, const struct message *respons
 	acknowledge(holder, leg, message_cseq(response),
 		    call->exchange.is_late ? holder->session.agreed[leg->index].sent : SLICE_NONE);
 	if (!call->exchange.is_late)
-		session_timer_refresh(holder, leg->index);
+		session_timer_tell(holder, leg->index);
 	return true;
 }
 

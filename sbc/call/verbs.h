@@ -191,9 +191,24 @@ void prack_receive(struct call *call, uint8_t early, uint8_t leg, struct transac
 void prack_send(struct call *call, uint8_t early, uint32_t rseq);
 
 /* --- restore.c: the relay goes back to what both sides agreed on --- */
-void restore_begin(struct call *call, uint8_t early);
+/* `from`: the side whose part is the offer, as its peer's is new or may be. */
+void restore_begin(struct call *call, uint8_t early, uint8_t from);
 void restore_go_on(struct call *call);
-void restore_media(struct call *call);
+void restore_media(struct call *call, const struct media_result *result);
+
+/* --- renew.c: new media for a call whose relay has lost it --- */
+/* Soon, at a bounded rate: a relay is told what both sides agreed on, and a side whose SDP has
+ * become another one by that gets it by re-INVITE. Nothing happens to a call whose relay knows it.
+ */
+void renew_call(struct call *call);
+/* Taken up from a record: is its relay the one that the record tells of? */
+void renew_taken_up(struct call *call, const struct call_record *record);
+/* News of a relay that concerns all its calls. */
+void renew_relay(struct calls *calls, int relay, enum ng_news news);
+/* restore.c has done it, or could not. */
+void renew_done(struct call *call, const struct media_result *result);
+void renew_drop(struct call *call); /* not queued is fine */
+void renewals_stop(struct calls *calls);
 
 /* --- session_body.c --- */
 /* The relay's SDP as this leg is shown it, into `owned`. */
@@ -224,8 +239,8 @@ void session_timer_restore(struct call *call, uint8_t leg, uint32_t interval_s, 
 void session_timer_stop(struct call *call, uint8_t leg);
 /* The timer of a leg that was moved here goes on. */
 void session_timer_resume(struct call *call, uint8_t leg, uint64_t due_ms);
-/* INVITE with what the leg was told last. */
-void session_timer_refresh(struct call *call, uint8_t leg);
+/* INVITE with agreed.sent, which the leg has not seen, until it takes it or refuses for good. */
+void session_timer_tell(struct call *call, uint8_t leg);
 /* A refresh of ours by re-INVITE is under way on some leg. */
 bool session_timer_is_inviting(const struct call *call);
 
@@ -315,7 +330,7 @@ void record_upkeep(struct call *call);
 void record_keep_soon(struct call *call, uint64_t delay_ms);
 /* A CSeq number of a leg was used: the record gets a new block when it is nearly used up. */
 void record_reserve(struct call *call);
-/* The call's relay was restarted: the call has no media until its next offer. */
+/* The call has no media until its sides are told anew. */
 void record_media_lost(struct call *call);
 
 /* --- cdr.c --- */

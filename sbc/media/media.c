@@ -5,7 +5,10 @@
 #include "sbc/media/request.h"
 
 /* The same complaint is logged at most so often. */
-enum { COMPLAIN_MS = 10000, ARENA_CHUNK = 32768, ARENA_LIMIT = 1024 * 1024 };
+enum { COMPLAIN_MS = 10000 };
+/* Calls whose relay is another process are silent until that is known. */
+enum { PING_MS = 1000 };
+enum { ARENA_CHUNK = 32768, ARENA_LIMIT = 1024 * 1024 };
 
 struct media {
 	struct worker *worker;
@@ -20,23 +23,29 @@ struct media {
 static void on_ended(void *owner, int relay, struct slice id)
 {
 	struct media *media = owner;
-	(void)relay;
 
 	counter_add(&media->counters.ended, 1);
-	media->handlers.on_ended(media->owner, id);
+	media->handlers.on_ended(media->owner, relay, id);
 }
 
-static void on_restart(void *owner, int relay)
+static void on_news(void *owner, int relay, enum ng_news news)
 {
 	struct media *media = owner;
 	struct ng_relay_state state;
 
 	ng_client_relays(media->client, (unsigned)relay, &state);
-	counter_add(&media->counters.restarts, 1);
-	log_warn(media->worker->log, "relay.restarted",
-		 "relay=%s calls=%u effect=\"their media is gone until the next offer\"",
-		 state.name, state.calls);
-	media->handlers.on_restarted(media->owner, relay);
+	if (news == NG_NEWS_RESTARTED) {
+		counter_add(&media->counters.restarts, 1);
+		log_warn(media->worker->log, "relay.restarted",
+			 "relay=%s calls=%u effect=\"they get new media by re-INVITE\"", state.name,
+			 state.calls);
+	} else if (news == NG_NEWS_LOST) {
+		counter_add(&media->counters.lost, 1);
+		log_warn(media->worker->log, "relay.lost",
+			 "relay=%s calls=%u effect=\"they go to another one, if there is one\"",
+			 state.name, state.calls);
+	}
+	media->handlers.on_relay(media->owner, relay, news);
 }
 
 static struct ng_endpoint endpoint_of(const struct config_endpoint *config)
@@ -77,6 +86,7 @@ static int create_client(struct media *media)
 		.relays = relays,
 		.relay_count = count,
 		.timeout_ms = relay->timeout_ms,
+		.ping_ms = PING_MS,
 	};
 	return ng_client_create(&config, &media->client);
 }
@@ -99,7 +109,7 @@ int media_create(struct worker *worker, const struct media_handlers *handlers, v
 		return err;
 	}
 	ng_client_on_ended(media->client, on_ended, media);
-	ng_client_on_restart(media->client, on_restart, media);
+	ng_client_on_news(media->client, on_news, media);
 	*out = media;
 	return 0;
 }

@@ -39,11 +39,12 @@ struct media_result {
 struct media_handlers {
 	void (*on_result)(void *owner, uint64_t handle, const struct media_result *result);
 	/* The relay ended a call by media time-out. */
-	void (*on_ended)(void *owner, struct slice id);
+	void (*on_ended)(void *owner, int relay, struct slice id);
 	/* Of media_check(): the relay does not know it any more. */
 	void (*on_unknown)(void *owner, uint64_t handle);
-	/* A relay of ours is another process: it has none of the calls it had. */
-	void (*on_restarted)(void *owner, int relay);
+	/* A relay of ours is another process, and has none of the calls it had; or it is away for
+	 * long; or is heard of for the first time. */
+	void (*on_relay)(void *owner, int relay, enum ng_news news);
 };
 
 #define FOREACH_MEDIA_COUNTER(X)                                                                   \
@@ -54,7 +55,8 @@ struct media_handlers {
 	X(failed, "offers and answers that failed")                                                \
 	X(no_relay, "offers and answers no relay took")                                            \
 	X(ended, "calls the relay ended for lack of media")                                        \
-	X(restarts, "relays seen restarted")
+	X(restarts, "relays seen restarted")                                                       \
+	X(lost, "relays given up")
 
 struct media_counters {
 #define X(name, text) struct counter name;

@@ -29,7 +29,7 @@ struct bench {
 	int relay;
 	char result[64];
 	char ended[64];
-	int restarted;
+	int restarted, lost, known;
 };
 
 static void fake_open(struct fake *fake)
@@ -109,11 +109,16 @@ static void on_ended(void *owner, int relay, struct slice call_id)
 	slice_copy(call_id, bench->ended, sizeof(bench->ended));
 }
 
-static void on_restart(void *owner, int relay)
+static void on_news(void *owner, int relay, enum ng_news news)
 {
 	struct bench *bench = owner;
 
-	bench->restarted = relay;
+	if (news == NG_NEWS_RESTARTED)
+		bench->restarted = relay;
+	else if (news == NG_NEWS_LOST)
+		bench->lost = relay;
+	else
+		bench->known = relay;
 }
 
 /* Let sockets work and answer pings with pong; other requests stay in the queue of the relay. */
@@ -158,7 +163,7 @@ static void open_client(struct bench *bench, unsigned relay_count, uint32_t ping
 	};
 	assert_int_equal(ng_client_create(&config, &bench->client), 0);
 	ng_client_on_ended(bench->client, on_ended, bench);
-	ng_client_on_restart(bench->client, on_restart, bench);
+	ng_client_on_news(bench->client, on_news, bench);
 }
 
 static int open_bench(void **state)
@@ -170,7 +175,7 @@ static int open_bench(void **state)
 	assert_int_equal(arena_create(4096, 1 << 20, &bench->arena), 0);
 	for (unsigned i = 0; i < RELAYS; i++)
 		fake_open(&bench->relays[i]);
-	bench->restarted = -1;
+	bench->restarted = bench->lost = bench->known = -1;
 	*state = bench;
 	return 0;
 }
@@ -566,6 +571,7 @@ static void our_own_relay_tells_what_ended_and_that_it_restarted(void **state)
 	turn(bench);
 	assert_true(ng_client_relay_is_ours(bench->client, 0));
 	assert_string_equal(bench->ended, "");
+	assert_int_equal(bench->known, 0);
 
 	clock_advance(&bench->clock, 5000);
 	fake_expect(fake, "ping");
@@ -585,6 +591,30 @@ static void our_own_relay_tells_what_ended_and_that_it_restarted(void **state)
 	clock_advance(&bench->clock, 5000);
 	fake_expect(fake, "ping");
 	assert_true(slice_equal(fake->document, SLICE("d7:command4:ping5:sincei1ee")));
+}
+
+static void a_relay_that_stays_away_is_given_up_once(void **state)
+{
+	struct bench *bench = *state;
+	struct fake *fake = &bench->relays[0];
+
+	open_client(bench, 1, 1000, NULL);
+	clock_advance(&bench->clock, 1);
+	fake_expect(fake, "ping");
+	fake_reply(fake, "d6:result4:pong8:instance1:A8:sequencei1ee");
+	turn(bench);
+	assert_true(ng_client_relay_serves(bench->client, -1));
+	clock_advance(&bench->clock, 1000);
+	for (int i = 0; i < 120; i++) {
+		clock_advance(&bench->clock, 100);
+		turn(bench);
+	}
+	assert_false(ng_client_relay_serves(bench->client, 0));
+	assert_int_equal(bench->lost, 0);
+	bench->lost = -1;
+	clock_advance(&bench->clock, 5000);
+	turn(bench);
+	assert_int_equal(bench->lost, -1);
 }
 
 static void new_calls_go_to_the_least_loaded(void **state)
@@ -870,6 +900,7 @@ int main(void)
 		TEST(a_relay_that_restarts_is_still_asked_when_alone),
 		TEST(pings_take_out_of_service_and_back),
 		TEST(our_own_relay_tells_what_ended_and_that_it_restarted),
+		TEST(a_relay_that_stays_away_is_given_up_once),
 		TEST(new_calls_go_to_the_least_loaded),
 		TEST(what_cannot_be_asked_is_refused_at_once),
 		TEST(asking_again_inside_the_callback_works),
