@@ -91,9 +91,8 @@ struct slice branch_of(struct slice request)
 }
 
 void write_rerouted(struct transactions *transactions, struct slice request,
-		    const struct transport_path *path, struct buf *out)
+		    const struct transport_path *path, struct slice branch, struct buf *out)
 {
-	struct slice branch = branch_of(request);
 	struct slice rest = request, line = SLICE_NONE, via = SLICE_NONE;
 	struct buf plain;
 

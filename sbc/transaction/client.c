@@ -43,6 +43,7 @@ static void client_forget(struct client *client)
 	client->bytes_len = 0;
 	free((char *)(uintptr_t)client->cancel_headers.data);
 	client->cancel_headers = SLICE_NONE;
+	ways_forget(client);
 }
 
 void client_end(struct client *client)
@@ -57,7 +58,7 @@ void client_end(struct client *client)
 	free(client);
 }
 
-static void client_fail(struct client *client, int err)
+void client_fail(struct client *client, int err)
 {
 	struct transaction_handle handle = {client->id};
 	const struct client_handlers *handlers = client->handlers;
@@ -69,7 +70,7 @@ static void client_fail(struct client *client, int err)
 		handlers->on_failure(owner, context, handle, err);
 }
 
-static int client_send(struct client *client)
+int client_send(struct client *client)
 {
 	struct transactions *transactions = client->transactions;
 	return transactions->config.send(transactions->config.owner, &client->path,
@@ -78,13 +79,13 @@ static int client_send(struct client *client)
 
 static void on_timer(struct timer *timer, uint64_t now_ms);
 
-static void client_arm(struct client *client)
+void client_arm(struct client *client)
 {
 	uint64_t due = client->resend_ms < client->end_ms ? client->resend_ms : client->end_ms;
 	wheel_arm(client->transactions->config.wheel, &client->timer, due, on_timer);
 }
 
-static bool set_bytes(struct client *client, const struct buf *from)
+bool client_set_bytes(struct client *client, const struct buf *from)
 {
 	char *copy = buf_failed(from) ? NULL : malloc(from->len);
 	if (!copy)
@@ -94,6 +95,18 @@ static bool set_bytes(struct client *client, const struct buf *from)
 	client->bytes = copy;
 	client->bytes_len = (uint32_t)from->len;
 	return true;
+}
+
+void client_set_timers(struct client *client)
+{
+	const struct transaction_timers *timers = &client->transactions->timers;
+	uint64_t now_ms = transactions_now(client->transactions);
+	bool waits = client->hop.len > 0;
+
+	client->interval_ms = timers->t1_ms;
+	client->resend_ms = waits || is_reliable(client) ? UINT64_MAX : now_ms + timers->t1_ms;
+	/* Timers B and F. Who is silent leaves the others their part of it. */
+	client->end_ms = now_ms + 64ull * timers->t1_ms / (client->ways ? client->ways->count : 1);
 }
 
 /* The request, Via and all, is in transactions->out. */
@@ -106,7 +119,7 @@ static int client_start(struct transactions *transactions, const struct client *
 	if (!client)
 		return -ERR_NO_MEMORY;
 	*client = *as;
-	if (!set_bytes(client, &transactions->out)) {
+	if (!client_set_bytes(client, &transactions->out)) {
 		free(client);
 		return -ERR_NO_MEMORY;
 	}
@@ -114,10 +127,7 @@ static int client_start(struct transactions *transactions, const struct client *
 	key_of_branch(transactions, branch_of(request_of(client)), method, &key);
 	client->check = key.check;
 	client->transactions = transactions;
-	client->interval_ms = transactions->timers.t1_ms;
-	uint64_t now_ms = transactions_now(transactions);
-	client->resend_ms = is_reliable(client) ? UINT64_MAX : now_ms + client->interval_ms;
-	client->end_ms = now_ms + 64ull * transactions->timers.t1_ms; /* timers B and F */
+	client_set_timers(client);
 	table_insert(&transactions->clients, &client->by_key, key.hash);
 	table_insert(&transactions->client_ids, &client->by_id, hash_of_id(client->id));
 	counter_add(&transactions->counters.live, 1);
@@ -127,15 +137,32 @@ static int client_start(struct transactions *transactions, const struct client *
 	return 0;
 }
 
+void client_choose_transport(struct client *client, size_t bytes)
+{
+	const struct transactions_config *config = &client->transactions->config;
+	uint16_t listener = 0;
+
+	client->small_path = client->path;
+	client->fell_back_possible = client->path.transport == SIP_UDP && !client->stay &&
+				     bytes + 100 > UDP_REQUEST_MAX && /* 100: the Via to come */
+				     config->large(config->owner, &client->path, &listener) == 0;
+	if (!client->fell_back_possible)
+		return;
+	client->path.transport = SIP_TCP;
+	client->path.listener = listener;
+	client->path.connection = 0;
+}
+
 /* The large request found no stream: try the datagram after all (RFC 3261 18.1.1). */
-static int fall_back(struct client *client)
+int client_fall_back(struct client *client)
 {
 	struct transactions *transactions = client->transactions;
 
 	client->fell_back_possible = false;
 	client->path = client->small_path;
-	write_rerouted(transactions, request_of(client), &client->path, &transactions->out);
-	if (!set_bytes(client, &transactions->out))
+	write_rerouted(transactions, request_of(client), &client->path,
+		       branch_of(request_of(client)), &transactions->out);
+	if (!client_set_bytes(client, &transactions->out))
 		return -ERR_NO_MEMORY;
 	client->interval_ms = transactions->timers.t1_ms;
 	client->resend_ms = transactions_now(transactions) + client->interval_ms;
@@ -166,8 +193,9 @@ void client_transport_failed(struct client *client, int err)
 		return;
 	}
 	if (client->state == CLIENT_CALLING && client->fell_back_possible)
-		err = fall_back(client);
-	if (!err || client->state == CLIENT_ACCEPTED)
+		err = client_fall_back(client);
+	if (!err || client->state == CLIENT_ACCEPTED ||
+	    (client->state == CLIENT_CALLING && ways_next(client)))
 		return;
 	if (client->state == CLIENT_COMPLETED)
 		client_end(client);
@@ -201,6 +229,8 @@ static void on_end(struct client *client)
 	} else if (client->method == METHOD_INVITE && client->state == CLIENT_PROCEEDING &&
 		   !client->cancelled) {
 		send_cancel(client); /* timer C (RFC 3261 16.8) */
+	} else if (client->state == CLIENT_CALLING && ways_next(client)) {
+		return;
 	} else if (client->is_lost) {
 		client_fail(client, -ERR_CLOSED);
 	} else {
@@ -248,8 +278,27 @@ static void send_ack(struct client *client, const struct scan *response)
 
 	write_ack(request_of(client), response, &transactions->out);
 	/* From now on it is the ACK that is sent again. */
-	if (set_bytes(client, &transactions->out) && client_send(client))
+	if (client_set_bytes(client, &transactions->out) && client_send(client))
 		log_debug(transactions->config.log, "ack.unsent", NULL);
+}
+
+/* It takes nothing now, another address of its name may. */
+static bool acknowledge_and_go_on(struct client *client, const struct scan *response)
+{
+	struct transactions *transactions = client->transactions;
+	struct transport_path path = client->path;
+	struct buf ack;
+
+	if (!client->ways)
+		return false;
+	buf_init(&ack);
+	write_ack(request_of(client), response, &ack);
+	bool goes_on = ways_next(client);
+	if (goes_on &&
+	    (buf_failed(&ack) || transactions_resend(transactions, buf_slice(&ack), &path) != 0))
+		log_debug(transactions->config.log, "ack.unsent", NULL);
+	buf_free(&ack);
+	return goes_on;
 }
 
 /* True: the upper half hears of it. */
@@ -281,6 +330,8 @@ static bool invite_response(struct client *client, const struct scan *response)
 		client_arm(client);
 		if (client->cancel_wanted)
 			send_cancel(client);
+	} else if (status == 503 && acknowledge_and_go_on(client, response)) {
+		return false;
 	} else if (status < 300) {
 		client_forget(client);
 		linger(client, CLIENT_ACCEPTED, 64ull * timers->t1_ms); /* timer M */
@@ -298,12 +349,15 @@ static bool other_response(struct client *client, const struct scan *response)
 	if (client->state == CLIENT_COMPLETED)
 		return false;
 	if (response->status < 200) {
+		bool has_less = client->ways && client->state == CLIENT_CALLING;
 		client->state = CLIENT_PROCEEDING;
-		if (client->is_lost)
+		if (client->is_lost || has_less)
 			client->end_ms =
 				transactions_now(client->transactions) + 64ull * timers->t1_ms;
 		client->is_lost = false;
 		client_arm(client);
+	} else if (response->status == 503 && ways_next(client)) {
+		return false;
 	} else {
 		client_forget(client);
 		linger(client, CLIENT_COMPLETED, is_reliable(client) ? 0 : timers->t4_ms);
@@ -337,35 +391,32 @@ int transaction_request(struct transactions *transactions, const struct client_r
 	char branch[BRANCH_LENGTH];
 	struct client *client;
 	struct client as = {.id = ++transactions->last_id,
+			    .transactions = transactions,
 			    .path = request->path,
-			    .small_path = request->path,
 			    .handlers = request->handlers,
 			    .owner = request->owner,
-			    .context = request->context};
+			    .context = request->context,
+			    .stay = request->stay};
 
 	if (counter_get(&transactions->counters.live) >= config->limit)
 		return -ERR_TOO_MANY;
 	struct slice method = slice_sub(request->bytes, 0, slice_find(request->bytes, ' '));
 	as.method = (uint8_t)method_parse(method);
 	make_branch(transactions, as.id, branch);
-	uint16_t listener = 0;
-	if (as.path.transport == SIP_UDP && !request->stay &&
-	    request->bytes.len + 100 > UDP_REQUEST_MAX && /* 100: the Via to come */
-	    config->large(config->owner, &as.path, &listener) == 0) {
-		as.path.transport = SIP_TCP;
-		as.path.listener = listener;
-		as.path.connection = 0;
-		as.fell_back_possible = true;
-	}
+	int found = ways_find(transactions, request, &as);
+	client_choose_transport(&as, request->bytes.len);
 	write_with_via(transactions, request->bytes, &as.path,
 		       (struct slice){branch, sizeof(branch)}, &transactions->out);
 	int err = client_start(transactions, &as, &client);
-	if (err)
-		return err;
-	err = client_send(client);
-	if (err && client->fell_back_possible)
-		err = fall_back(client);
 	if (err) {
+		ways_forget(&as);
+		return err;
+	}
+	if (found != -ERR_AGAIN)
+		err = client_send(client);
+	if (err && client->fell_back_possible)
+		err = client_fall_back(client);
+	if (err && !ways_next(client)) {
 		client_end(client);
 		return err;
 	}

@@ -77,10 +77,14 @@ struct client {
 	uint32_t bytes_len;
 	uint32_t interval_ms; /* timers A and E */
 	uint64_t resend_ms;
-	uint64_t end_ms;             /* timers B, C, D, F, K, M */
-	struct slice cancel_headers; /* owned; with cancel_wanted */
+	uint64_t end_ms;               /* timers B, C, D, F, K, M */
+	struct slice cancel_headers;   /* owned; with cancel_wanted */
+	struct slice hop;              /* owned; the name that it waits for */
+	struct transaction_ways *ways; /* owned; of a name, when there are several */
+	uint8_t way;                   /* how many of them were tried */
 	uint8_t state;
 	uint8_t method;
+	bool stay;
 	bool fell_back_possible;
 	bool cancel_wanted; /* when the first provisional reply is here */
 	bool cancelled;
@@ -134,6 +138,25 @@ void client_end(struct client *client);
 void client_response(struct client *client, const struct scan *scan,
 		     const struct transport_path *path);
 void client_transport_failed(struct client *client, int err);
+void client_fail(struct client *client, int err); /* ended, its maker is told */
+int client_send(struct client *client);
+/* Of a request that is sent now, or waits for its name. */
+void client_set_timers(struct client *client);
+void client_arm(struct client *client);
+MUST_CHECK bool client_set_bytes(struct client *client, const struct buf *from);
+/* By size: a large request goes by stream (RFC 3261 18.1.1). `bytes`: without Via. */
+void client_choose_transport(struct client *client, size_t bytes);
+/* The large request found no stream. */
+MUST_CHECK int client_fall_back(struct client *client);
+
+/* --- ways.c --- */
+/* Where its name leads: -ERR_AGAIN, it waits. Anything else: as.path is the way. */
+MUST_CHECK int ways_find(struct transactions *transactions, const struct client_request *request,
+			 struct client *as);
+/* Another address of the name gets it, in a transaction of its own that bears the same handle (RFC
+ * 3263 4.3). False: there is none. */
+bool ways_next(struct client *client);
+void ways_forget(struct client *client);
 
 /* --- ack.c --- */
 /* `bytes` (no Via) with our Via on top. */
@@ -143,7 +166,7 @@ void make_branch(struct transactions *transactions, uint64_t number, char out[BR
 /* ACK to a final reply other than 2xx (RFC 3261 17.1.1.3), CANCEL (9.1): from the INVITE sent. */
 void write_ack(struct slice invite, const struct scan *response, struct buf *out);
 void write_cancel(struct slice invite, struct slice headers, struct buf *out);
-/* Our own request again, with another Via: after a fall-back to UDP. */
 struct slice branch_of(struct slice request);
+/* Our own request again, with another Via. */
 void write_rerouted(struct transactions *transactions, struct slice request,
-		    const struct transport_path *path, struct buf *out);
+		    const struct transport_path *path, struct slice branch, struct buf *out);

@@ -264,6 +264,18 @@ int transactions_send_ack(struct transactions *transactions, struct slice bytes,
 	return transactions_resend(transactions, buf_slice(&transactions->out), path);
 }
 
+int transactions_reroute(struct transactions *transactions, struct slice sent,
+			 const struct transport_path *path, struct buf *out)
+{
+	char branch[BRANCH_LENGTH];
+
+	make_branch(transactions, ++transactions->last_id, branch);
+	write_rerouted(transactions, sent, path, (struct slice){branch, sizeof(branch)}, out);
+	if (buf_failed(out))
+		return -ERR_NO_MEMORY;
+	return transactions_resend(transactions, buf_slice(out), path);
+}
+
 int transactions_resend(struct transactions *transactions, struct slice sent,
 			const struct transport_path *path)
 {

@@ -77,6 +77,13 @@ struct transaction_counters {
 #undef X
 };
 
+/* Where a name leads, in the order to try (RFC 3263). */
+enum { TRANSACTION_WAYS_MAX = 8 };
+struct transaction_ways {
+	uint32_t count; /* never 0 */
+	struct transport_path paths[TRANSACTION_WAYS_MAX];
+};
+
 struct transactions_config {
 	struct wheel *wheel;
 	struct arena *arena; /* of the message in hand */
@@ -97,8 +104,15 @@ struct transactions_config {
 	/* The TCP listener to use for a request too large for UDP (18.1.1): -ERR_NOT_FOUND = none.
 	 */
 	int (*large)(void *owner, const struct transport_path *path, uint16_t *listener);
+	/* Where the name in `hop` leads on the side of `from`. -ERR_AGAIN: transactions_located()
+	 * follows with `number`, never from inside; asked again then it is known. NULL = nowhere.
+	 */
+	int (*locate)(void *owner, const struct transport_path *from, struct slice hop,
+		      uint64_t number, struct transaction_ways *out);
+	/* Nobody is there, or takes requests. NULL is fine. */
+	void (*way_failed)(void *owner, const struct transport_path *path);
 	const struct transaction_handlers *handlers;
-	void *owner; /* of branch, send, sent_by, large */
+	void *owner; /* of branch, send, sent_by, large, locate, way_failed */
 	void *user;  /* of handlers */
 };
 
@@ -112,6 +126,8 @@ void transactions_receive(struct transactions *transactions, const struct scan *
 			  const struct transport_path *path);
 /* From the transport: a message of ours was not sent. */
 void transactions_transport_error(struct transactions *transactions, uint64_t token, int err);
+/* What transactions_config.locate() was asked for is known, or will not be. */
+void transactions_located(struct transactions *transactions, uint64_t number);
 
 /* --- server side --- */
 /* Send a provisional or final reply. -ERR_NOT_FOUND: it has ended. -ERR_INVALID: after a final.
@@ -130,6 +146,10 @@ void transaction_drop(struct transactions *transactions, struct transaction_hand
 struct client_request {
 	struct slice bytes; /* whole request WITHOUT Via: the transaction puts its own on top */
 	struct transport_path path;
+	/* URI of the next hop when its host is a name: it is looked up, and the addresses are tried
+	 * in their order (RFC 3263). `path` tells on which side, and is the way where the name
+	 * leads nowhere. Empty = `path` is the way. */
+	struct slice hop;
 	const struct client_handlers *handlers;
 	void *owner;
 	uint64_t context;
@@ -172,3 +192,6 @@ MUST_CHECK int transactions_send_ack(struct transactions *transactions, struct s
 				     const struct transport_path *path, struct buf *sent);
 MUST_CHECK int transactions_resend(struct transactions *transactions, struct slice sent,
 				   const struct transport_path *path);
+/* The same by another way; `out` is what to give to transactions_resend() from then on. */
+MUST_CHECK int transactions_reroute(struct transactions *transactions, struct slice sent,
+				    const struct transport_path *path, struct buf *out);

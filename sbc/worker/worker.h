@@ -51,6 +51,10 @@ struct worker_handlers {
 	void (*on_reload)(void *core);
 	/* The last look at a message before the transport has it. NULL = everything may. */
 	bool (*may_leave)(void *core, const struct transport_path *path, struct slice bytes);
+	/* For requests whose next hop has a name (struct transactions_config). */
+	int (*locate)(void *core, const struct transport_path *from, struct slice hop,
+		      uint64_t number, struct transaction_ways *out);
+	void (*way_failed)(void *core, const struct transport_path *path);
 	void (*on_destroy)(void *core); /* in the main thread after the workers have ended */
 };
 

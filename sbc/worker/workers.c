@@ -50,6 +50,24 @@ static int large_by_stream(void *owner, const struct transport_path *path, uint1
 				      path->remote.family, listener);
 }
 
+static int locate(void *owner, const struct transport_path *from, struct slice hop, uint64_t number,
+		  struct transaction_ways *out)
+{
+	struct worker *worker = owner;
+	const struct worker_handlers *handlers = &worker->all->config.handlers;
+
+	return handlers->locate ? handlers->locate(worker->core, from, hop, number, out)
+				: -ERR_UNREACHABLE;
+}
+
+static void way_failed(void *owner, const struct transport_path *path)
+{
+	struct worker *worker = owner;
+
+	if (worker->all->config.handlers.way_failed)
+		worker->all->config.handlers.way_failed(worker->core, path);
+}
+
 /* --- making one --- */
 
 static int make_transport(struct workers *workers, struct worker_slot *slot, struct buf *why)
@@ -144,6 +162,8 @@ static int make_transactions(struct workers *workers, struct worker *worker)
 		.send = send_bytes,
 		.sent_by = sent_by,
 		.large = large_by_stream,
+		.locate = locate,
+		.way_failed = way_failed,
 		.handlers = &workers->transaction_handlers,
 		.owner = worker,
 		.user = worker,

@@ -52,6 +52,24 @@ static int large(void *owner, const struct transport_path *path, uint16_t *liste
 	return bench->large ? 0 : -ERR_NOT_FOUND;
 }
 
+static int locate(void *owner, const struct transport_path *from, struct slice hop, uint64_t number,
+		  struct transaction_ways *out)
+{
+	struct bench *bench = owner;
+	(void)from;
+	assert_true(slice_equal(hop, slice_from(bench->hop)));
+	bench->located = number;
+	*out = bench->ways;
+	return bench->locate_error;
+}
+
+static void way_failed(void *owner, const struct transport_path *path)
+{
+	struct bench *bench = owner;
+	(void)path;
+	bench->failed_ways++;
+}
+
 static void on_request(void *user, struct transaction_handle handle, const struct message *request,
 		       const struct transport_path *path)
 {
@@ -127,6 +145,8 @@ int bench_setup(void **state)
 					     .send = record,
 					     .sent_by = sent_by,
 					     .large = large,
+					     .locate = locate,
+					     .way_failed = way_failed,
 					     .handlers = &handlers,
 					     .owner = bench,
 					     .user = bench};
@@ -270,6 +290,8 @@ struct transaction_handle bench_send(struct bench *bench, const char *method,
 					 .handlers = &client_handlers,
 					 .owner = bench,
 					 .context = bench->context};
+	if (bench->hop)
+		request.hop = slice_from(bench->hop);
 	assert_false(buf_failed(&text));
 	int err = transaction_request(bench->transactions, &request, &handle);
 	buf_free(&text);

@@ -35,6 +35,12 @@ struct bench {
 	int send_error;             /* every send fails so */
 	bool large;                 /* there is a stream for large requests */
 	uint16_t limit;
+	/* Requests have a next hop with a name; what locate() says of it. */
+	const char *hop;
+	int locate_error;
+	struct transaction_ways ways;
+	uint32_t failed_ways;
+	uint64_t located; /* whom it was asked for */
 };
 
 int bench_setup(void **state);
