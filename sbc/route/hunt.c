@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "sbc/route/hunt.h"
 #include <stdlib.h>
+#include "sbc/route/locate.h"
 #include "sbc/route/numbers.h"
 #include "sbc/route/path.h"
 #include "sbc/route/servers.h"
@@ -168,59 +169,6 @@ static uint16_t code_of(int err)
 	}
 }
 
-/* A name may lead where nobody asked it to: not to ourselves, not to a peer of another side, not
- * from a public side into a private network. */
-static bool may_go(const struct hunter *hunter, uint16_t interface, const struct addr *addr)
-{
-	const struct config *config = config_of(hunter);
-	const struct config_interface *side = &config->interfaces[interface];
-	bool is_private = false;
-
-	for (size_t i = 0; i < config->interface_count; i++) {
-		const struct config_interface *at = &config->interfaces[i];
-		for (size_t k = 0; k < at->address_count; k++)
-			if (addr_equal_ip(&at->addresses[k], addr))
-				return false;
-		if (i != interface && guard_peer_of(hunter->worker->guard, (uint16_t)i, addr) >= 0)
-			return false;
-	}
-	for (size_t k = 0; k < side->address_count; k++)
-		is_private = is_private || addr_is_private(&side->addresses[k]);
-	return side->trusted || is_private || !addr_is_private(addr);
-}
-
-static int read_destination(const struct hunter *hunter, uint16_t interface, struct slice text,
-			    struct dns_destination *out)
-{
-	struct slice value;
-	struct uri uri;
-
-	int err = uri_parse(text, &uri);
-	if (err)
-		return err;
-	if (uri.scheme != URI_SIP && uri.scheme != URI_SIPS)
-		return -ERR_UNSUPPORTED;
-	*out = (struct dns_destination){
-		.host = uri.host, .port = uri.port, .is_secure = uri.scheme == URI_SIPS};
-	if (uri_parameter(&uri, SLICE("maddr"), &value) && value.len > 0)
-		out->host = value;
-	if (uri_parameter(&uri, SLICE("transport"), &value)) {
-		out->transport = slice_equal_nocase(value, SLICE("udp"))   ? DNS_UDP
-				 : slice_equal_nocase(value, SLICE("tcp")) ? DNS_TCP
-				 : slice_equal_nocase(value, SLICE("tls")) ? DNS_TLS
-									   : 0;
-		if (!out->transport)
-			return -ERR_UNSUPPORTED;
-		if (out->is_secure && out->transport == DNS_TCP)
-			out->transport = DNS_TLS; /* RFC 3261 26.2.2 */
-	}
-	naming_ways(hunter->worker, interface, out);
-	uint8_t only = naming_set(config_of(hunter)->interfaces[interface].send);
-	if (only)
-		out->transport = only;
-	return 0;
-}
-
 static int find_addresses(const struct hunter *hunter, struct hunt *hunt, uint16_t interface,
 			  struct slice uri, uint64_t number)
 {
@@ -230,7 +178,7 @@ static int find_addresses(const struct hunter *hunter, struct hunt *hunt, uint16
 
 	if (hunt->heard)
 		return hunt->heard;
-	int err = read_destination(hunter, interface, uri, &destination);
+	int err = locate_destination(hunter->worker, interface, uri, &destination);
 	if (err)
 		return err;
 	if (!hunter->worker->dns)
@@ -243,7 +191,7 @@ static int find_addresses(const struct hunter *hunter, struct hunt *hunt, uint16
 	if (!list->addresses)
 		return -ERR_NO_MEMORY;
 	for (uint32_t i = 0; i < targets.count; i++)
-		if (may_go(hunter, interface, &targets.targets[i].addr))
+		if (locate_may_go(hunter->worker, interface, &targets.targets[i].addr))
 			list->addresses[list->address_count++] = targets.targets[i];
 	hunt->is_used = true;
 	return list->address_count > 0 ? 0 : -ERR_NOT_FOUND;
@@ -299,7 +247,7 @@ static int go_by_uri(const struct hunter *hunter, struct hunt *hunt, struct slic
 				    .keeps_host = true};
 	struct dns_destination destination;
 	while (next_address(hunter, hunt, interface, &out->path))
-		if (read_destination(hunter, interface, uri, &destination) == 0 &&
+		if (locate_destination(hunter->worker, interface, uri, &destination) == 0 &&
 		    path_set_name(hunter->worker, destination.host, &out->path) == 0)
 			return 0;
 	return -ERR_UNREACHABLE;

@@ -72,6 +72,15 @@ int path_to_uri(const struct worker *worker, uint16_t interface, struct slice te
 	return path_to(worker, interface, &remote, wanted, out);
 }
 
+bool path_is_named(struct slice text)
+{
+	struct addr literal;
+	struct uri uri;
+
+	return uri_parse(text, &uri) == 0 && (uri.scheme == URI_SIP || uri.scheme == URI_SIPS) &&
+	       uri.host.len > 0 && uri_host_addr(&uri, 0, &literal) != 0;
+}
+
 int path_set_name(const struct worker *worker, struct slice host, struct transport_path *path)
 {
 	struct addr literal;
