@@ -84,8 +84,8 @@ static const struct schema_key keys[] = {
 	 .otherwise = "we do not register with it",
 	 .example = "\"33123456789\"",
 	 .doc = "Register with this peer as this subscriber. Of several nodes with one store one "
-		"does "
-		"so at a time."},
+		"does so at a time, and follows the Service-Route it is told (RFC 3608) in what "
+		"it sends there."},
 	{.path = "register.password",
 	 .is_live = true,
 	 .type = &type_secret,

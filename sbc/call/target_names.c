@@ -2,6 +2,7 @@
  * and as the target's side may see them. SPDX-License-Identifier: Apache-2.0 */
 #include "sbc/call/verbs.h"
 #include "sbc/route/numbers.h"
+#include "sbc/route/shared.h"
 #include "sbc/topology/headers.h"
 #include "sbc/topology/hosts.h"
 #include "sbc/topology/owned.h"
@@ -98,13 +99,15 @@ static int set_number(const struct call *call, const struct hunt_target *target,
 	return err;
 }
 
-/* RFC 3608 6.1: a phone's calls to its registrar go the way that the registrar asked for. What one
- * target had is not the next one's. */
+/* RFC 3608 6.1: a phone's calls to its registrar go the way that the registrar asked for, and ours
+ * to one where we are registered the way that it asked us for. What one target had is not the next
+ * one's. */
 int target_set_route(struct call *call, const struct hunt_target *target)
 {
 	const struct leg *caller = &call->legs[CALLER];
 	const struct binding *binding = NULL;
 	struct slice list = SLICE_NONE;
+	struct buf ours;
 
 	if (target->type == CONFIG_END_PHONES) /* has its Path */
 		return 0;
@@ -113,7 +116,16 @@ int target_set_route(struct call *call, const struct hunt_target *target)
 					   &caller->path);
 	if (binding && (int)binding->facts.registrar == target->peer)
 		list = binding->facts.service_route;
-	return dialog_preset_routes(&call->legs[CALLEE].dialog, list);
+	buf_init(&ours);
+	if (list.len == 0 && target->type == CONFIG_END_PEER) {
+		shared_add_service_route(peers_shared(call->calls->peers), (uint32_t)target->peer,
+					 call_now(call), &ours);
+		list = buf_slice(&ours);
+	}
+	int err = buf_failed(&ours) ? -ERR_NO_MEMORY
+				    : dialog_preset_routes(&call->legs[CALLEE].dialog, list);
+	buf_free(&ours);
+	return err;
 }
 
 int target_name(struct call *call, const struct hunt_target *target)

@@ -2,10 +2,11 @@
  * contacts in the reply.
  * SPDX-License-Identifier: Apache-2.0 */
 #include "sbc/registration/registering.h"
+#include "sbc/route/shared.h"
 #include "sbc/topology/hosts.h"
 
 /* One day: what a registrar that says nothing sensible may bind us to. */
-enum { EXPIRES_MAX_S = 86400, EXPIRES_DEFAULT_S = 3600, SERVICE_ROUTE_MAX = 2048 };
+enum { EXPIRES_MAX_S = 86400, EXPIRES_DEFAULT_S = 3600 };
 
 static const struct asked_contact *asked_of(const struct registering *registering, uint64_t id)
 {
@@ -32,12 +33,12 @@ static uint32_t least(uint32_t a, uint32_t b)
 }
 
 /* RFC 3608: the registrar's is kept for the calls of this phone; the phone sees ours. */
-static void take_service_route(const struct message *response, struct buf *out)
+void registering_take_service_route(const struct message *response, struct buf *out)
 {
 	struct slice member;
 
 	for (size_t i = 0; message_member(response, HEADER_SERVICE_ROUTE, i, &member); i++) {
-		if (out->len + member.len > SERVICE_ROUTE_MAX)
+		if (out->len + 2 + member.len > SERVICE_ROUTE_MAX)
 			break;
 		if (out->len > 0)
 			buf_add_text(out, ", ");
@@ -112,7 +113,7 @@ void registering_granted(struct registrar *registrar, const struct registering *
 	size_t count = 0;
 
 	buf_init(&service_route);
-	take_service_route(response, &service_route);
+	registering_take_service_route(response, &service_route);
 	struct slice route = buf_failed(&service_route) ? SLICE_NONE : buf_slice(&service_route);
 	for (size_t i = 0; count < SCAN_MEMBERS_MAX && message_contact(response, i, &contact);
 	     i++) {

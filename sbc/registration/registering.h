@@ -110,6 +110,7 @@ MUST_CHECK int registering_aor(const struct registrar *registrar, uint32_t peer,
 void registering_granted(struct registrar *registrar, const struct registering *registering,
 			 const struct message *response, struct buf *headers);
 
+void registering_take_service_route(const struct message *response, struct buf *out);
 void registering_write_service_route(const struct registrar *registrar, uint16_t interface,
 				     struct buf *out);
 

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
+#include "sbc/registration/registering.h"
 #include "sbc/registration/trunk_private.h"
 #include "sbc/route/path.h"
 #include "sbc/route/shared.h"
@@ -29,6 +30,21 @@ const struct config_peer *trunk_peer(const struct trunk *trunk)
 static bool is_wanted(const struct config_peer *peer)
 {
 	return !peer->retired && peer->registration.user;
+}
+
+/* RFC 3608: the way that requests go while the registration lasts. */
+static void take_service_route(struct trunk *trunk, const struct message *response)
+{
+	struct trunks *trunks = trunk->trunks;
+	struct buf list;
+
+	buf_init(&list);
+	if (response)
+		registering_take_service_route(response, &list);
+	shared_set_service_route(peers_shared(trunks->peers), trunk->peer,
+				 buf_failed(&list) ? SLICE_NONE : buf_slice(&list),
+				 trunk->until_ms);
+	buf_free(&list);
 }
 
 /* Many trunks do not start in step. */
@@ -71,6 +87,7 @@ void trunks_reload(struct trunks *trunks)
 			add_trunk(trunks, i);
 		} else if (trunk && !is_wanted(&config->peers[i])) {
 			wheel_cancel(trunks->worker->wheel, &trunk->timer); /* it expires */
+			take_service_route(trunk, NULL);
 		} else if (trunk) {
 			trunk->expires_s = config->peers[i].registration.expires_ms / 1000;
 			/* What was wrong may be right now; what lasts is refreshed in time. */
@@ -207,6 +224,7 @@ static int write_request(struct trunk *trunk, const struct transport_path *path,
 	builder_address(out, HEADER_TO, SLICE_NONE, buf_slice(&aor), SLICE_NONE, SLICE_NONE);
 	builder_header(out, HEADER_CALL_ID, (struct slice){trunk->call_id, TOKEN_LENGTH});
 	builder_cseq(out, ++trunk->cseq, SLICE("REGISTER"));
+	buf_add_text(out, "Supported: path\r\n"); /* RFC 3327 5.1 */
 	int len = snprintf(parameters, sizeof(parameters), ";expires=%u", trunk->expires_s);
 	builder_address(out, HEADER_CONTACT, SLICE_NONE, buf_slice(&contact), SLICE_NONE,
 			(struct slice){parameters, (size_t)len});
@@ -331,6 +349,7 @@ static void on_accepted(struct trunk *trunk, const struct message *response)
 	uint32_t expires_s = granted_s(trunk, response);
 
 	if (expires_s == 0) {
+		take_service_route(trunk, NULL);
 		give_up(trunk, "refused", "it grants no time", REFUSED_MIN_S);
 		return;
 	}
@@ -339,6 +358,7 @@ static void on_accepted(struct trunk *trunk, const struct message *response)
 	trunk->in_row = 0;
 	trunk->until_ms = now + expires_s * 1000ull;
 	trunk->state.registered++;
+	take_service_route(trunk, response);
 	trunk_say(trunk, "registered", NULL);
 	peers_worked(trunk->trunks->peers, trunk->peer, trunk->attempt.server);
 	peers_end(trunk->trunks->peers, trunk->peer, &trunk->attempt);
@@ -399,6 +419,7 @@ static void on_refused(struct trunk *trunk, const struct message *response,
 		return;
 	}
 	auth_client_free(&trunk->auth);
+	take_service_route(trunk, NULL);
 	give_up(trunk, "refused", reason, REFUSED_MIN_S);
 }
 

@@ -24,6 +24,7 @@ int shared_create(const struct config *config, struct random *random, struct sha
 	if (!shared)
 		return -ERR_NO_MEMORY;
 
+	pthread_mutex_init(&shared->service_routes, NULL);
 	shared->peer_room = config->peer_count + SHARED_PEERS_MORE;
 	shared->server_room = count_servers(config) + SHARED_SERVERS_MORE;
 	random_fill(random, shared->key, sizeof(shared->key));
@@ -45,6 +46,9 @@ void shared_destroy(struct shared *shared)
 {
 	if (!shared)
 		return;
+	for (size_t i = 0; shared->peers && i < shared->peer_room; i++)
+		free(shared->peers[i].service_route);
+	pthread_mutex_destroy(&shared->service_routes);
 	free(shared->interfaces);
 	free(shared->peers);
 	free(shared->servers);
@@ -93,6 +97,32 @@ bool shared_rests(const struct shared *shared, const struct addr *addr, uint8_t 
 	struct shared_rest *rest = &shared->rests[(key >> 1) % SHARED_RESTS];
 
 	return atomic_load(&rest->key) == key && now_ms < atomic_load(&rest->until_ms);
+}
+
+void shared_set_service_route(struct shared *shared, uint32_t index, struct slice list,
+			      uint64_t until_ms)
+{
+	struct shared_peer *peer = &shared->peers[index];
+	char *copy = list.len > 0 && list.len <= SERVICE_ROUTE_MAX ? slice_dup(list) : NULL;
+
+	pthread_mutex_lock(&shared->service_routes);
+	free(peer->service_route);
+	peer->service_route = copy;
+	atomic_store(&peer->service_route_until_ms, copy ? until_ms : 0);
+	pthread_mutex_unlock(&shared->service_routes);
+}
+
+void shared_add_service_route(struct shared *shared, uint32_t index, uint64_t now_ms,
+			      struct buf *out)
+{
+	struct shared_peer *peer = &shared->peers[index];
+
+	if (now_ms >= atomic_load(&peer->service_route_until_ms))
+		return;
+	pthread_mutex_lock(&shared->service_routes);
+	if (peer->service_route)
+		buf_add_text(out, peer->service_route);
+	pthread_mutex_unlock(&shared->service_routes);
 }
 
 bool shared_enter(_Atomic uint32_t *count, uint32_t limit)

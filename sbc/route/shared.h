@@ -4,6 +4,8 @@
  * without it (in tests) keeps its own.
  * SPDX-License-Identifier: Apache-2.0 */
 #pragma once
+#include <pthread.h>
+#include "control/base/buf.h"
 #include "control/base/random.h"
 #include "sbc/route/rate.h"
 
@@ -14,11 +16,15 @@ struct shared_interface {
 	struct rate registers;
 };
 
+enum { SERVICE_ROUTE_MAX = 2048 };
+
 struct shared_peer {
 	_Atomic uint32_t calls; /* at once, from and to it */
 	_Atomic uint32_t turn;  /* round-robin */
 	struct rate setups;
 	struct rate registers;
+	_Atomic uint64_t service_route_until_ms; /* 0 = it has none */
+	char *service_route;                     /* owned; under the lock */
 };
 
 struct shared_server {
@@ -61,6 +67,7 @@ struct shared {
 	size_t server_room;
 	struct shared_source *sources; /* SHARED_SOURCES */
 	struct shared_rest *rests;     /* SHARED_RESTS */
+	pthread_mutex_t service_routes;
 	uint64_t key[2];
 };
 
@@ -76,6 +83,13 @@ void shared_rest_set(struct shared *shared, const struct addr *addr, uint8_t tra
 		     uint64_t until_ms);
 bool shared_rests(const struct shared *shared, const struct addr *addr, uint8_t transport,
 		  uint64_t now_ms);
+/* RFC 3608: the way that a peer wants our requests to go while we are registered there, as it
+ * stands in a header; until then by the clock of all loops. Empty, or too long: none. */
+void shared_set_service_route(struct shared *shared, uint32_t peer, struct slice list,
+			      uint64_t until_ms);
+/* Adds it; nothing where there is none. */
+void shared_add_service_route(struct shared *shared, uint32_t peer, uint64_t now_ms,
+			      struct buf *out);
 /* One more unless `limit` (0 = none) are there; false: it was not counted. */
 bool shared_enter(_Atomic uint32_t *count, uint32_t limit);
 void shared_leave(_Atomic uint32_t *count);
