@@ -12,5 +12,10 @@
 /* `headers`: whole lines, may be empty. */
 void refuse(struct worker *worker, struct transaction_handle handle, const struct message *request,
 	    const struct transport_path *path, unsigned int status, struct slice headers);
+/* To somebody whose address may be forged: without `headers` where they would make the answer
+ * longer than the request, so that nobody is flooded by what others ask for. */
+void refuse_briefly(struct worker *worker, struct transaction_handle handle,
+		    const struct message *request, const struct transport_path *path,
+		    unsigned int status, struct slice headers);
 /* Say nothing at all. */
 void refuse_silently(struct worker *worker, struct transaction_handle handle);
