@@ -77,7 +77,8 @@ static const struct schema_key domain_keys[] = {
 	 .min = 1,
 	 .max = 64,
 	 .example = "5",
-	 .doc = "Contacts of one address-of-record, at most."},
+	 .doc = "Contacts of one address-of-record, at most. A call rings at all of them (by q), a "
+		"MESSAGE goes to each, a SUBSCRIBE to the first that is there."},
 };
 
 static const struct schema_key phones_keys[] = {

@@ -43,7 +43,8 @@ const struct schema_choice schema_reliable[] = {
 const struct schema_choice schema_transfers[] = {
 	{"pass", CONFIG_TRANSFER_PASS, "goes to the other side, with our dialogs in place of its"},
 	{"local", CONFIG_TRANSFER_LOCAL,
-	 "ends here: we make the new call ourselves, and join it with the side that remains"},
+	 "ends here: we make the new call ourselves, and join it with the side that remains; 491 "
+	 "before there is an answer, 403 outside a call"},
 	{"refuse", CONFIG_TRANSFER_REFUSE, "603"},
 	{NULL, 0, NULL},
 };

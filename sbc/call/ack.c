@@ -1,6 +1,7 @@
 /* ack.c - ACK on both legs: the one we wait for after our 2xx, and the one we owe for theirs.
  * SPDX-License-Identifier: Apache-2.0 */
 #include "sbc/call/verbs.h"
+#include "sbc/route/locate.h"
 #include "sbc/topology/owned.h"
 
 static void on_repeat_due(struct timer *timer, uint64_t now_ms)
@@ -45,46 +46,127 @@ void ack_await(struct call *call)
 		  on_repeat_due);
 }
 
-void ack_send(struct call *call, struct slice sdp)
-{
-	struct exchange *exchange = &call->exchange;
-	struct worker *worker = call->calls->worker;
-	uint8_t to = other_leg(exchange->from);
-	struct leg *leg = &call->legs[to];
-	struct buf bytes, sent;
+static void on_located(void *owner, uint64_t context, int err, const struct dns_targets *targets);
 
-	buf_init(&bytes);
+/* The ACK that the leg holds. Its transaction is nobody's: here it waits for a name (RFC 3263). */
+static int send_owed(struct call *call, struct leg *leg, bool may_wait)
+{
+	struct worker *worker = call->calls->worker;
+	struct transaction_ways ways;
+	struct slice hop;
+	struct buf sent;
+	int err = -ERR_NOT_FOUND;
+
+	leg_way(call, leg->index, &leg->dialog, &leg->ack_path, &hop);
+	if (hop.len > 0)
+		err = locate_ways(worker, &leg->ack_path, hop, on_located, call->calls,
+				  call->number << 1 | leg->index, &ways);
+	if (err == -ERR_AGAIN && may_wait)
+		return 0;
+	if (!err)
+		leg->ack_path = ways.paths[0];
 	buf_init(&sent);
+	err = transactions_send_ack(worker->transactions, leg->ack, &leg->ack_path, &sent);
+	if (!err)
+		err = buf_failed(&sent) ? -ERR_NO_MEMORY : owned_set(&leg->ack, buf_slice(&sent));
+	leg->ack_is_unsent = err != 0;
+	buf_free(&sent);
+	return err;
+}
+
+static bool same_way(const struct transport_path *a, const struct transport_path *b)
+{
+	return a->transport == b->transport && addr_equal(&a->remote, &b->remote);
+}
+
+/* It did not arrive: perhaps another address of the name has it arrive. */
+static int send_again(struct call *call, struct leg *leg)
+{
+	struct worker *worker = call->calls->worker;
+	struct transport_path path;
+	struct slice hop;
+	struct buf sent;
+
+	leg_way(call, leg->index, &leg->dialog, &path, &hop);
+	if (hop.len > 0) {
+		locate_failed(worker, &leg->ack_path);
+		locate_now(worker, hop, &path);
+	}
+	if (hop.len == 0 || same_way(&path, &leg->ack_path))
+		return transactions_resend(worker->transactions, leg->ack, &leg->ack_path);
+	leg->ack_path = path;
+	buf_init(&sent);
+	int err = transactions_reroute(worker->transactions, leg->ack, &path, &sent);
+	if (!err)
+		err = owned_set(&leg->ack, buf_slice(&sent));
+	buf_free(&sent);
+	return err;
+}
+
+static void say_unsent(const struct call *call, uint8_t index, int err)
+{
+	log_warn(call->calls->worker->log, "call.ack_not_sent", "call=%.*s leg=%u reason=\"%s\"",
+		 TOKEN_LENGTH, call->id, index, err_text(err));
+}
+
+static void on_located(void *owner, uint64_t context, int err, const struct dns_targets *targets)
+{
+	struct call *call = calls_find(owner, context >> 1);
+	uint8_t index = context & 1;
+	(void)err, (void)targets;
+
+	if (!call || !call->legs[index].ack_is_unsent)
+		return; /* the leg has moved: a repeated 2xx asks for it */
+	err = send_owed(call, &call->legs[index], false);
+	if (err)
+		say_unsent(call, index, err);
+}
+
+void ack_owe(struct call *call, uint8_t index, uint32_t cseq, struct slice sdp)
+{
+	struct leg *leg = &call->legs[index];
 	struct leg_request request = {.method = SLICE("ACK"),
-				      .cseq = exchange->client_cseq,
+				      .cseq = cseq,
 				      .max_forwards = 70,
 				      .content_type = SLICE("application/sdp"),
 				      .body = sdp};
-	leg_way(call, to, &leg->dialog, &leg->ack_path);
-	int err = leg_write(call, to, &leg->dialog, &request, &bytes);
+	struct buf bytes;
+
+	buf_init(&bytes);
+	int err = leg_write(call, index, &leg->dialog, &request, &bytes);
 	if (!err)
-		err = transactions_send_ack(worker->transactions, buf_slice(&bytes), &leg->ack_path,
-					    &sent);
-	if (!err)
-		err = buf_failed(&sent) ? -ERR_NO_MEMORY : owned_set(&leg->ack, buf_slice(&sent));
+		err = owned_set(&leg->ack, buf_slice(&bytes));
 	buf_free(&bytes);
-	buf_free(&sent);
-	exchange->is_acked = true;
-	leg->ack_cseq = exchange->client_cseq;
-	call_note_sent(call, to, SLICE("ACK"), 0, exchange->client_cseq, sdp.len > 0);
+	leg->ack_cseq = cseq;
+	leg->ack_is_unsent = !err;
+	if (!err)
+		err = send_owed(call, leg, true);
+	call_note_sent(call, index, request.method, 0, cseq, sdp.len > 0);
 	if (err)
-		log_warn(worker->log, "call.ack_not_sent", "call=%.*s leg=%u reason=\"%s\"",
-			 TOKEN_LENGTH, call->id, to, err_text(err));
+		say_unsent(call, index, err);
+}
+
+void ack_send(struct call *call, struct slice sdp)
+{
+	struct exchange *exchange = &call->exchange;
+
+	ack_owe(call, other_leg(exchange->from), exchange->client_cseq, sdp);
+	exchange->is_acked = true;
 }
 
 void ack_repeat(struct call *call, uint8_t index)
 {
 	struct leg *leg = &call->legs[index];
+	int err;
 
 	/* Not acknowledged yet: the answer to a late offer is still to come. */
 	if (slice_is_empty(leg->ack))
 		return;
-	if (transactions_resend(call->calls->worker->transactions, leg->ack, &leg->ack_path) != 0)
+	if (leg->ack_is_unsent)
+		err = send_owed(call, leg, true);
+	else
+		err = send_again(call, leg);
+	if (err)
 		log_debug(call->calls->worker->log, "call.ack_not_repeated", "call=%.*s leg=%u",
 			  TOKEN_LENGTH, call->id, index);
 }
@@ -97,7 +179,7 @@ void ack_again(struct call *call, uint8_t index, uint32_t cseq)
 	struct buf bytes;
 
 	buf_init(&bytes);
-	leg_way(call, index, &leg->dialog, &path);
+	leg_way_now(call, index, &path);
 	int err = leg_write(call, index, &leg->dialog, &ack, &bytes);
 	if (!err)
 		err = transactions_send_ack(call->calls->worker->transactions, buf_slice(&bytes),

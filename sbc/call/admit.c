@@ -2,6 +2,7 @@
  * SPDX-License-Identifier: Apache-2.0 */
 #include "sbc/call/check.h"
 #include "sbc/call/verbs.h"
+#include "sbc/registration/caller.h"
 #include "sbc/route/hops.h"
 #include "sbc/route/numbers.h"
 
@@ -11,47 +12,20 @@ static void refuse_with(struct admission *out, unsigned int status, struct slice
 	out->headers = headers;
 }
 
-/* Of a domain of ours the very flow that registered is known, or whoever has the password: behind
- * one NAT there are others. Of a relayed phone, whose password we do not know, its address. */
-static bool is_registered(const struct calls *calls, const struct message *request,
-			  const struct transport_path *path, bool may_challenge)
-{
-	struct slice from = message_from(request)->uri;
-	const struct binding *binding = registrar_caller(calls->registrar, from, path);
-
-	if (!binding || !may_challenge || !registrar_is_local(calls->registrar, from))
-		return binding != NULL;
-	return path->connection ? binding->path.connection == path->connection
-				: addr_equal(&binding->path.remote, &path->remote);
-}
-
 /* Who calls: a peer, a registered phone, somebody with a password, or nobody we know. */
 static bool identify(struct calls *calls, const struct message *request,
 		     const struct transport_path *path, struct buf *headers, struct admission *out)
 {
-	const struct config *config = calls->worker->config;
-	enum config_unknown_caller policy =
-		config->interfaces[path->interface].security.unknown_caller;
-	bool may_challenge = policy == CONFIG_UNKNOWN_CHALLENGE;
+	struct caller caller;
+	bool is_known = caller_identify(calls->registrar, request, path, headers, &caller);
 
-	out->peer = worker_peer_of(calls->worker, path);
-	if (out->peer >= 0 && config->peers[out->peer].interface == path->interface)
-		return true;
-	out->peer = -1;
-	if (is_registered(calls, request, path, may_challenge))
-		return true;
-	if (may_challenge && registrar_is_local(calls->registrar, message_from(request)->uri)) {
-		unsigned int status =
-			registrar_authenticate(calls->registrar, request, path, headers);
-		if (status)
-			refuse_with(out, status, buf_slice(headers));
-		return status == 0;
-	}
-	counter_add(&calls->counters.unknown_caller, 1);
-	out->is_silent = policy == CONFIG_UNKNOWN_DROP ||
-			 (may_challenge && !config->interfaces[path->interface].trusted);
-	refuse_with(out, 403, SLICE_NONE);
-	return false;
+	out->peer = caller.peer;
+	out->is_silent = caller.is_silent;
+	if (caller.status == 403)
+		counter_add(&calls->counters.unknown_caller, 1);
+	if (!is_known)
+		refuse_with(out, caller.status, buf_slice(headers));
+	return is_known;
 }
 
 /* The number that the caller's peer means by what it writes. */
@@ -66,42 +40,28 @@ static int read_called(const struct calls *calls, const struct message *request,
 	return err ? err : number_of(buf_slice(called), number);
 }
 
-static const struct config_end phones_end = {.type = CONFIG_END_PHONES};
-static const struct config_route between_phones = {
-	.name = "domain", .to = &phones_end, .to_count = 1, .implicit = true};
-
 static void choose_route(struct calls *calls, struct slice called, struct slice number,
 			 const struct uri *uri, struct admission *out)
 {
-	struct route_query query = {
+	struct caller_query query = {
 		.peer = out->peer,
+		.called = called,
 		.number = number,
-		.domain = uri->host,
+		.uri = uri,
 		.now = (time_t)((wheel_now_ms(calls->worker->wheel) + calls->unix_offset_ms) /
-				1000)};
+				1000),
+		.lead = out->lead};
+	struct caller_way way;
 
-	const struct binding *binding =
-		out->lead ? out->lead : registrar_contact_uri(calls->registrar, uri);
-	if (!binding)
-		binding = registrar_lookup(calls->registrar, called, NULL);
-	query.is_registered = binding != NULL;
-	if (!binding && registrar_is_masked(calls->registrar, uri->user)) {
-		refuse_with(out, 480, SLICE_NONE); /* the registrar has not heard yet */
-		return;
-	}
-	out->route = route_find(calls->worker->config, &query);
-	/* Phones of our own domains call each other, unless a route that somebody wrote says else.
-	 */
-	if ((!out->route || out->route->implicit) && out->peer < 0 &&
-	    registrar_is_local(calls->registrar, called))
-		out->route = &between_phones;
-	if (!out->route)
-		refuse_with(out, 404, SLICE_NONE);
-	else if (out->route->to[0].type == CONFIG_END_REJECT)
-		refuse_with(out, out->route->to[0].code, SLICE_NONE);
-	else if (out->route->to_count == 1 && out->route->to[0].type == CONFIG_END_PHONES &&
-		 !binding)
-		refuse_with(out, 480, SLICE_NONE);
+	unsigned int status = caller_find(calls->registrar, &query, &way);
+	out->route = way.route;
+	if (!status && way.route->to[0].type == CONFIG_END_REJECT)
+		status = way.route->to[0].code;
+	else if (!status && way.route->to_count == 1 &&
+		 way.route->to[0].type == CONFIG_END_PHONES && !way.binding)
+		status = 480;
+	if (status)
+		refuse_with(out, status, SLICE_NONE);
 }
 
 static void find_way(struct calls *calls, const struct message *request, struct admission *out)

@@ -3,6 +3,7 @@
 #include "sbc/call/credentials.h"
 #include "sbc/call/takeover.h"
 #include "sbc/call/verbs.h"
+#include "sbc/route/locate.h"
 #include "sbc/route/path.h"
 #include "sbc/topology/headers.h"
 #include "sbc/topology/owned.h"
@@ -67,7 +68,7 @@ static void send_bye(struct call *call, uint8_t index, struct slice headers, uin
 	buf_init(&bytes);
 	struct leg_request bye = {
 		.method = SLICE("BYE"), .cseq = cseq, .max_forwards = 70, .headers = headers};
-	leg_way(call, index, &leg->dialog, &request.path);
+	leg_way(call, index, &leg->dialog, &request.path, &request.hop);
 	int err = leg_write(call, index, &leg->dialog, &bye, &bytes);
 	request.bytes = buf_slice(&bytes);
 	if (!err)
@@ -325,11 +326,22 @@ static bool is_ours(const struct calls *calls, const struct message *response)
 			  slice_sub(message_from_tag(response), 0, TOKEN_LENGTH), &token) == 0;
 }
 
+/* It comes again until its ACK does: a name is known by then. */
+static void find_stray(const struct worker *worker, struct slice hop, struct transport_path *way)
+{
+	struct transport_path target;
+
+	if (path_is_named(hop))
+		locate_now(worker, hop, way);
+	else if (path_to_uri(worker, way->interface, hop, &target) == 0)
+		*way = target;
+}
+
 void stray_end(struct calls *calls, const struct message *response,
 	       const struct transport_path *path, bool with_bye)
 {
 	struct dialog dialog = {0};
-	struct transport_path way = *path, target;
+	struct transport_path way = *path;
 	uint32_t cseq = message_cseq(response);
 
 	if (!is_ours(calls, response))
@@ -339,9 +351,8 @@ void stray_end(struct calls *calls, const struct message *response,
 	if (may == -ERR_BUSY)
 		return; /* a true one is repeated until its ACK */
 	int err = stray_dialog(&dialog, response);
-	if (!err && calls->worker->config->interfaces[path->interface].trusted &&
-	    path_to_uri(calls->worker, path->interface, dialog_next_hop(&dialog), &target) == 0)
-		way = target;
+	if (!err && calls->worker->config->interfaces[path->interface].trusted)
+		find_stray(calls->worker, dialog_next_hop(&dialog), &way);
 	if (!err)
 		err = stray_send(calls, &dialog, cseq, &way, false);
 	if (!err && with_bye && may == 0)

@@ -240,7 +240,7 @@ struct calls_config {
 	struct limits *limits;
 	const struct conceal_key *conceal; /* must outlive it */
 	bool is_lasting;                   /* the store outlives the process */
-	/* A request that was held comes again (takeover.h); with is_lasting. */
+	/* A request that was held comes again (takeover.h, refer_ask.c). */
 	void (*again)(void *owner, struct transaction_handle handle, const struct message *request,
 		      const struct transport_path *path);
 	/* A call that was another node's is ours (its packed name); NULL is fine. */

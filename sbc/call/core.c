@@ -5,6 +5,7 @@
 #include "sbc/call/neighbours.h"
 #include "sbc/call/takeover.h"
 #include "sbc/registration/trunk.h"
+#include "sbc/route/locate.h"
 #include "sbc/route/refuse.h"
 #include "sbc/route/shared.h"
 
@@ -89,6 +90,10 @@ static void on_request(void *owner, struct transaction_handle handle, const stru
 		refuse_method(core, handle, request, path);
 		return;
 	}
+	/* Of an INVITE calls_receive() asks. */
+	if (message_method(request) == METHOD_REFER &&
+	    refer_waits(core->calls, handle, request, path))
+		return;
 	if (subscriptions_receive(core->subscriptions, handle, request, path))
 		return;
 	if (message_method(request) != METHOD_REGISTER)
@@ -196,6 +201,13 @@ static void core_destroy(void *owner)
 	free(core);
 }
 
+static int map_refer_to(void *owner, const struct crossing *crossing, struct slice value,
+			struct buf *out)
+{
+	const struct core *core = owner;
+	return refer_map_to(core->calls, crossing, value, out);
+}
+
 static int core_start(struct worker *worker, void **out)
 {
 	struct core *core = calloc(1, sizeof(*core));
@@ -232,6 +244,7 @@ static int core_start(struct worker *worker, void **out)
 						     .store = is_lasting(worker) ? core->store
 										 : NULL,
 						     .on_taken = neighbours_took_subscription,
+						     .map_refer_to = map_refer_to,
 						     .owner = core};
 	if (!err)
 		err = subscriptions_create(&subscriptions, &core->subscriptions);
@@ -301,6 +314,19 @@ static bool may_leave(void *owner, const struct transport_path *path, struct sli
 			       wheel_now_ms(core->worker->wheel));
 }
 
+static int locate(void *owner, const struct transport_path *from, struct slice hop, uint64_t number,
+		  struct transaction_ways *out)
+{
+	struct core *core = owner;
+	return locate_for_request(core->worker, from, hop, number, out);
+}
+
+static void way_failed(void *owner, const struct transport_path *path)
+{
+	const struct core *core = owner;
+	locate_failed(core->worker, path);
+}
+
 struct worker_handlers core_handlers(void)
 {
 	return (struct worker_handlers){
@@ -315,6 +341,8 @@ struct worker_handlers core_handlers(void)
 		.on_reload = on_reload,
 		.on_flow_closed = on_flow_closed,
 		.may_leave = may_leave,
+		.locate = locate,
+		.way_failed = way_failed,
 		.on_destroy = core_destroy,
 	};
 }

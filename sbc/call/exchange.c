@@ -224,6 +224,7 @@ static int send_again(struct call *call)
 	uint8_t to = other_leg(exchange->from);
 	struct dialog *dialog = &call->legs[to].dialog;
 	struct transport_path path;
+	struct slice hop;
 	struct buf own, bytes, body;
 
 	exchange->client_cseq = ++dialog->local_cseq;
@@ -242,12 +243,12 @@ static int send_again(struct call *call)
 	buf_init(&body);
 	request.body = parts_wrap(&exchange->parts, call->session.offer_shown, &body,
 				  &request.content_type);
-	leg_way(call, to, dialog, &path);
+	leg_way(call, to, dialog, &path, &hop);
 	int err = buf_failed(&own) || buf_failed(&body)
 			  ? -ERR_NO_MEMORY
 			  : leg_write(call, to, dialog, &request, &bytes);
 	if (!err)
-		err = exchange_request(call, buf_slice(&bytes), &path);
+		err = exchange_request(call, buf_slice(&bytes), &path, hop);
 	buf_free(&body);
 	buf_free(&own);
 	buf_free(&bytes);
@@ -276,11 +277,13 @@ void exchange_send(struct call *call)
 		exchange_fail(call, CALL_FAILED, 500, SLICE_NONE);
 }
 
-int exchange_request(struct call *call, struct slice bytes, const struct transport_path *path)
+int exchange_request(struct call *call, struct slice bytes, const struct transport_path *path,
+		     struct slice hop)
 {
 	struct exchange *exchange = &call->exchange;
 	struct client_request request = {.bytes = bytes,
 					 .path = *path,
+					 .hop = hop,
 					 .handlers = &exchange_handlers,
 					 .owner = call->calls,
 					 .context = call->number};

@@ -270,20 +270,11 @@ static uint32_t read_breadth(const struct message *invite)
 	return breadth > 0 ? breadth : 1;
 }
 
-/* RFC 5626 5.3: flows of one phone are not rung beside each other; the newest is taken. */
-static bool is_same_phone(const struct binding *a, const struct binding *b)
-{
-	struct slice one, other;
-
-	return parameter_find(a->facts.parameters, SLICE("+sip.instance"), &one) &&
-	       parameter_find(b->facts.parameters, SLICE("+sip.instance"), &other) && one.len > 0 &&
-	       slice_equal(one, other);
-}
-
+/* Flows of one phone are not rung beside each other; the newest is taken. */
 static bool is_rung(const struct binding *contacts, size_t count, const struct binding *contact)
 {
 	for (size_t i = 0; i < count; i++)
-		if (is_same_phone(&contacts[i], contact))
+		if (binding_is_same_phone(&contacts[i], contact))
 			return true;
 	return false;
 }

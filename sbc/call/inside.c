@@ -4,7 +4,6 @@
 #include "sbc/call/inside.h"
 #include "sbc/call/credentials.h"
 #include "sbc/call/verbs.h"
-#include "sbc/topology/headers.h"
 #include "sbc/topology/owned.h"
 
 void inside_answer(struct call *call, uint8_t leg, struct transaction_handle handle,
@@ -99,29 +98,6 @@ static void reply_with(struct call *call, struct relayed *relayed, struct slice 
 	buf_free(&lines);
 }
 
-static int keep_response(struct call *call, struct relayed *relayed, const struct message *response)
-{
-	bool with_body = message_body(response).len > 0;
-	struct crossing crossing = leg_crossing(call, other_leg(relayed->from), with_body);
-	struct buf lines;
-
-	relayed->status = message_status(response);
-	buf_init(&lines);
-	if (credentials_may_cross(call, other_leg(relayed->from), relayed->status))
-		headers_copy(response, &crossing, &lines);
-	else
-		relayed->status = 403;
-	int err = buf_failed(&lines) ? -ERR_NO_MEMORY
-				     : owned_set(&relayed->headers, buf_slice(&lines));
-	buf_free(&lines);
-	if (!err)
-		err = owned_set(&relayed->content_type,
-				with_body ? message_content_type(response) : SLICE_NONE);
-	if (!err)
-		err = leg_keep_body(call, other_leg(relayed->from), response, &relayed->body);
-	return err;
-}
-
 /* The answer to the offer in it. The side that gave it holds to it: if it cannot be told, the call
  * is over. */
 static void take_answer(struct call *call, uint8_t slot)
@@ -149,7 +125,7 @@ static void pass_back(struct call *call, uint8_t slot, const struct message *res
 	bool is_success = message_status(response) < 300;
 	bool is_answered = relayed->is_offer && is_success;
 
-	if (keep_response(call, relayed, response) != 0) {
+	if (relayed_take_response(call, relayed, response) != 0) {
 		fail(call, slot, 500);
 		return;
 	}
@@ -269,7 +245,7 @@ static void send_request(struct call *call, uint8_t slot, struct slice body)
 	struct buf bytes;
 
 	buf_init(&bytes);
-	leg_way(call, to, dialog, &out.path);
+	leg_way(call, to, dialog, &out.path, &out.hop);
 	int err = leg_write(call, to, dialog, &passed, &bytes);
 	out.bytes = buf_slice(&bytes);
 	if (!err)
@@ -284,36 +260,6 @@ static void send_request(struct call *call, uint8_t slot, struct slice body)
 	call->pending++;
 	call_note_sent(call, to, passed.method, 0, passed.cseq, relayed->is_offer);
 	record_reserve(call);
-}
-
-static int fill(struct call *call, struct relayed *relayed, const struct message *request,
-		enum method as, struct slice own)
-{
-	struct crossing crossing = leg_crossing(call, relayed->from, message_body(request).len > 0);
-	int forwards = message_max_forwards(request);
-	struct buf lines;
-
-	relayed->method = as;
-	relayed->max_forwards = forwards < 0 ? 70 : forwards - 1;
-	buf_init(&lines);
-	crossing.own = own;
-	buf_add(&lines, own);
-	headers_copy(request, &crossing, &lines);
-	registrar_drop_credentials(call->calls->registrar, &lines);
-	headers_options(request, HEADER_SUPPORTED, &lines);
-	headers_options(request, HEADER_REQUIRE, &lines);
-	int err = buf_failed(&lines) ? -ERR_NO_MEMORY
-				     : owned_set(&relayed->headers, buf_slice(&lines));
-	buf_free(&lines);
-	if (!err)
-		err = owned_set(&relayed->method_text, as == METHOD_UNKNOWN
-							       ? message_method_text(request)
-							       : method_text(as));
-	if (!err)
-		err = owned_set(&relayed->content_type, message_content_type(request));
-	if (!err)
-		err = leg_keep_body(call, relayed->from, request, &relayed->body);
-	return err;
 }
 
 /* SDP in it: an offer, or (a PRACK) the answer to what the callee offered in its provisional. */
@@ -357,7 +303,7 @@ void inside_pass(struct call *call, uint8_t early, uint8_t leg, struct transacti
 	relayed->from = leg;
 	relayed->early = early;
 	relayed->server = handle;
-	int err = fill(call, relayed, request, as, own);
+	int err = relayed_take_request(call, relayed, request, as, own);
 	if (!err && has_sdp)
 		err = take_sdp(call, relayed, message_body(request));
 	if (err) {

@@ -4,6 +4,7 @@
 #include "sbc/call/credentials.h"
 #include "sbc/call/check.h"
 #include "sbc/call/verbs.h"
+#include "sbc/route/locate.h"
 #include "sbc/route/path.h"
 #include "sbc/route/refuse.h"
 #include "sbc/topology/names.h"
@@ -76,22 +77,40 @@ static const struct binding *find_moved(const struct call *call, const struct le
 }
 
 void leg_way(const struct call *call, uint8_t index, const struct dialog *dialog,
-	     struct transport_path *out)
+	     struct transport_path *out, struct slice *hop)
 {
 	const struct leg *leg = &call->legs[index];
+	const struct worker *worker = call->calls->worker;
+	struct slice next = dialog_next_hop(dialog);
+	struct transport_path path;
 
 	const struct binding *moved = find_moved(call, leg, dialog);
 
 	*out = moved ? moved->path : leg->path;
-	if (!leg->is_trusted || moved)
+	*hop = SLICE_NONE;
+	/* Of a phone it is what its NAT made of it that counts. */
+	if (moved || (!leg->is_trusted && leg->peer < 0))
 		return;
-	struct transport_path path;
-	if (path_to_uri(call->calls->worker, leg->interface, dialog_next_hop(dialog), &path) != 0)
-		return; /* a name, or no listener for it: back to where its last message came from
-			 */
+	if (path_is_named(next)) {
+		*hop = next;
+		return;
+	}
+	if (path_to_uri(worker, leg->interface, next, &path) != 0)
+		return; /* no listener for it: back to where its last message came from */
 	if (path.transport == leg->path.transport && addr_equal(&path.remote, &leg->path.remote))
 		return; /* the same, and it knows the connection */
-	*out = path;
+	if (leg->is_trusted ||
+	    (path.transport == leg->path.transport && worker_peer_of(worker, &path) == leg->peer))
+		*out = path;
+}
+
+void leg_way_now(const struct call *call, uint8_t index, struct transport_path *out)
+{
+	struct slice hop;
+
+	leg_way(call, index, &call->legs[index].dialog, out, &hop);
+	if (hop.len > 0)
+		locate_now(call->calls->worker, hop, out);
 }
 
 void leg_seen(struct call *call, uint8_t index, const struct transport_path *path)

@@ -43,7 +43,8 @@ struct leg {
 	bool allows_update; /* its last Allow has UPDATE (RFC 3311) */
 	bool bye_after_ack; /* RFC 3261 15: no BYE on our 2xx before its ACK */
 	struct body_origin origin;
-	struct slice ack; /* owned; the last ACK sent, for a repeated 2xx */
+	struct slice ack;   /* owned; the last ACK sent, for a repeated 2xx */
+	bool ack_is_unsent; /* it waits for a name, and has no Via yet */
 	struct transport_path ack_path;
 	uint32_t ack_cseq;
 	struct session_timer timer;

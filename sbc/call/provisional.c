@@ -77,7 +77,7 @@ void prack_send(struct call *call, uint8_t early, uint32_t rseq)
 	buf_init(&bytes);
 	buf_printf(&own, "RAck: %u %u INVITE\r\n", rseq, call->exchange.client_cseq);
 	prack.own = buf_slice(&own);
-	leg_way(call, to, dialog, &request.path);
+	leg_way(call, to, dialog, &request.path, &request.hop);
 	int err = buf_failed(&own) ? -ERR_NO_MEMORY : leg_write(call, to, dialog, &prack, &bytes);
 	request.bytes = buf_slice(&bytes);
 	if (!err)

@@ -4,15 +4,27 @@
 #include "sbc/call/fork.h"
 #include "sbc/call/takeover.h"
 #include "sbc/call/verbs.h"
+#include "sbc/registration/caller.h"
 #include "sbc/route/refuse.h"
 
 #define ALLOW_LINE "Allow: " ALLOWED_METHODS "\r\n"
+
+/* What we can do: to strangers no more than they ask with. */
+static void tell(struct calls *calls, struct transaction_handle handle,
+		 const struct message *request, const struct transport_path *path,
+		 unsigned int status, struct slice lines)
+{
+	if (caller_may_be_forged(calls->registrar, request, path))
+		refuse_briefly(calls->worker, handle, request, path, status, lines);
+	else
+		refuse(calls->worker, handle, request, path, status, lines);
+}
 
 static void refuse_method(struct calls *calls, struct transaction_handle handle,
 			  const struct message *request, const struct transport_path *path)
 {
 	bool is_known = message_method(request) != METHOD_UNKNOWN;
-	refuse(calls->worker, handle, request, path, is_known ? 405 : 501, SLICE(ALLOW_LINE));
+	tell(calls, handle, request, path, is_known ? 405 : 501, SLICE(ALLOW_LINE));
 }
 
 /* Somebody asks whether we are there (RFC 3261 11.2). */
@@ -22,9 +34,9 @@ static void answer_options(struct calls *calls, struct transaction_handle handle
 	if (calls->is_stopping)
 		refuse(calls->worker, handle, request, path, 503, SLICE("Retry-After: 10\r\n"));
 	else
-		refuse(calls->worker, handle, request, path, 200,
-		       SLICE(ALLOW_LINE "Accept: application/sdp\r\nAccept-Encoding: identity\r\n"
-					"Accept-Language: en\r\n"));
+		tell(calls, handle, request, path, 200,
+		     SLICE(ALLOW_LINE "Accept: application/sdp\r\nAccept-Encoding: identity\r\n"
+				      "Accept-Language: en\r\n"));
 }
 
 /* Hops, scheme, options: the same for all but ACK and CANCEL. True = it was answered. */
@@ -35,6 +47,9 @@ static bool refuse_bad(struct calls *calls, struct transaction_handle handle,
 
 	buf_init(&headers);
 	unsigned int status = check_request(request, &headers);
+	if (!status && check_is_secure(message_request_uri(request)) &&
+	    !sip_transport_is_secure((enum sip_transport)path->transport))
+		status = 416;
 	if (status == 483)
 		counter_add(&calls->counters.too_many_hops, 1);
 	if (status)
@@ -163,7 +178,7 @@ void calls_receive(struct calls *calls, struct transaction_handle handle,
 	bool is_ack = message_method(request) == METHOD_ACK;
 	uint8_t leg = 0, early = 0;
 
-	if (refer_waits(calls, handle, request, path))
+	if (message_method(request) == METHOD_INVITE && refer_waits(calls, handle, request, path))
 		return;
 	if (slice_is_empty(message_to_tag(request))) {
 		receive_outside(calls, handle, request, path);

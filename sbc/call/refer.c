@@ -56,12 +56,11 @@ static void escape(struct slice text, struct buf *out)
 
 /* --- Replaces --- */
 
-/* The dialog as the leg on the other side of `from` knows it. `target` may be NULL. */
-static int map_replaces(const struct call *call, uint8_t from, struct slice text, struct buf *out,
-			struct buf *target)
+/* The dialog as the other side knows it. `target` may be NULL. */
+static int map_replaces(const struct calls *calls, const struct crossing *crossing,
+			struct slice text, struct buf *out, struct buf *target)
 {
-	const struct calls *calls = call->calls;
-	bool outwards = call->legs[from].is_trusted && !call->legs[other_leg(from)].is_trusted;
+	bool outwards = crossing->from_trusted && !crossing->to_trusted;
 	struct replaces names;
 	struct renamed renamed = {0};
 	struct buf concealed;
@@ -95,13 +94,14 @@ static int map_replaces(const struct call *call, uint8_t from, struct slice text
 void refer_write_replaces(const struct call *call, uint8_t from, const struct message *invite,
 			  struct buf *out)
 {
+	struct crossing crossing = leg_crossing(call, from, false);
 	struct slice value;
 	struct buf mapped;
 
 	if (!message_header(invite, SLICE("Replaces"), &value))
 		return;
 	buf_init(&mapped);
-	if (map_replaces(call, from, value, &mapped, NULL) == 0)
+	if (map_replaces(call->calls, &crossing, value, &mapped, NULL) == 0)
 		builder_header_text(out, SLICE("Replaces"), buf_slice(&mapped));
 	if (buf_failed(&mapped))
 		out->failed = true;
@@ -132,8 +132,8 @@ static void add_field(struct buf *fields, struct slice name, struct slice value)
 }
 
 /* What the URI wants in the INVITE to come: Replaces by its other names, and what may cross. */
-static int map_fields(const struct call *call, uint8_t from, struct slice headers,
-		      struct buf *fields, struct buf *target)
+static int map_fields(const struct calls *calls, const struct crossing *crossing,
+		      struct slice headers, struct buf *fields, struct buf *target)
 {
 	while (headers.len > 0) {
 		struct slice pair = slice_cut(&headers, '&');
@@ -145,7 +145,7 @@ static int map_fields(const struct call *call, uint8_t from, struct slice header
 		if (!unescape(pair, &value))
 			err = -ERR_MALFORMED;
 		else if (slice_equal_nocase(name, SLICE("Replaces")))
-			err = map_replaces(call, from, buf_slice(&value), &mapped, target);
+			err = map_replaces(calls, crossing, buf_slice(&value), &mapped, target);
 		else if (slice_equal_nocase(name, SLICE("Require")) ||
 			 policy_header_rule(name) == RULE_END_TO_END)
 			buf_add(&mapped, buf_slice(&value));
@@ -162,37 +162,37 @@ static int map_fields(const struct call *call, uint8_t from, struct slice header
 }
 
 /* Who is meant: by his own name when the URI is a Contact of ours. */
-static void write_meant(const struct call *call, const struct uri *uri, const struct buf *known,
+static void write_meant(const struct calls *calls, const struct uri *uri, const struct buf *known,
 			struct buf *out)
 {
 	uint8_t worker;
 
-	if (refer_contact(call->calls, uri->user, out, &worker) == 0)
+	if (refer_contact(calls, uri->user, out, &worker) == 0)
 		return;
-	if (refer_answered_contact(call->calls, uri->user).len > 0)
-		buf_add(out, refer_answered_contact(call->calls, uri->user));
-	else if (known->len > 0 && refer_is_contact(call->calls, uri->user))
+	if (refer_answered_contact(calls, uri->user).len > 0)
+		buf_add(out, refer_answered_contact(calls, uri->user));
+	else if (known->len > 0 && refer_is_contact(calls, uri->user))
 		buf_add(out, buf_slice(known));
 	else
 		buf_add(out, slice_sub(uri->raw, 0, slice_find(uri->raw, '?')));
 }
 
-static void map_target(const struct call *call, uint8_t from, const struct uri *uri,
-		       const struct buf *known, struct buf *out)
+static void map_target(const struct calls *calls, const struct crossing *crossing,
+		       const struct uri *uri, const struct buf *known, struct buf *out)
 {
-	struct crossing crossing = leg_crossing(call, from, false);
 	struct buf meant;
 
 	buf_init(&meant);
-	write_meant(call, uri, known, &meant);
-	if (!hosts_map(&crossing.way, buf_slice(&meant), out))
+	write_meant(calls, uri, known, &meant);
+	if (!hosts_map(&crossing->way, buf_slice(&meant), out))
 		buf_add(out, buf_slice(&meant));
 	if (buf_failed(&meant))
 		out->failed = true;
 	buf_free(&meant);
 }
 
-int refer_map_to(const struct call *call, uint8_t from, struct slice value, struct buf *out)
+int refer_map_to(const struct calls *calls, const struct crossing *crossing, struct slice value,
+		 struct buf *out)
 {
 	struct name_addr address;
 	struct uri uri;
@@ -206,10 +206,10 @@ int refer_map_to(const struct call *call, uint8_t from, struct slice value, stru
 	struct slice headers = uri.headers;
 	if (slice_starts(headers, SLICE("?")))
 		headers = slice_sub(headers, 1, headers.len);
-	int err = map_fields(call, from, headers, &fields, &target);
+	int err = map_fields(calls, crossing, headers, &fields, &target);
 	if (!err) {
 		buf_add_char(out, '<');
-		map_target(call, from, &uri, &target, out);
+		map_target(calls, crossing, &uri, &target, out);
 		/* Kept by hosts_map() in a URI that needs no change, and dropped in one that does.
 		 */
 		if (uri_parameter(&uri, SLICE("method"), &method) && method.len > 0 &&
@@ -229,6 +229,7 @@ int refer_map_to(const struct call *call, uint8_t from, struct slice value, stru
 
 int refer_resolve(const struct call *call, uint8_t from, struct slice value, struct referred *out)
 {
+	struct crossing crossing = leg_crossing(call, from, false);
 	struct name_addr address;
 	struct uri uri;
 	struct buf known;
@@ -238,8 +239,9 @@ int refer_resolve(const struct call *call, uint8_t from, struct slice value, str
 	buf_init(&known);
 	int err = 0;
 	if (refer_find_replaces(uri.headers, &out->replaces))
-		err = map_replaces(call, from, buf_slice(&out->replaces), &out->mapped, &known);
-	write_meant(call, &uri, &known, &out->target);
+		err = map_replaces(call->calls, &crossing, buf_slice(&out->replaces), &out->mapped,
+				   &known);
+	write_meant(call->calls, &uri, &known, &out->target);
 	if (!err && (buf_failed(&known) || buf_failed(&out->replaces) || buf_failed(&out->mapped) ||
 		     buf_failed(&out->target)))
 		err = -ERR_NO_MEMORY;
@@ -283,11 +285,12 @@ static void pass(struct call *call, uint8_t early, uint8_t leg, struct transacti
 		 const struct message *request, struct slice value)
 {
 	const struct dialog *to = early_dialog(call, early, other_leg(leg));
+	struct crossing crossing = leg_crossing(call, leg, false);
 	struct buf own, mapped;
 
 	buf_init(&own);
 	buf_init(&mapped);
-	int err = refer_map_to(call, leg, value, &mapped);
+	int err = refer_map_to(call->calls, &crossing, value, &mapped);
 	if (!err)
 		builder_header(&own, HEADER_REFER_TO, buf_slice(&mapped));
 	if (!err && buf_failed(&own))

@@ -4,6 +4,7 @@
 #pragma once
 #include "sbc/message/message.h"
 #include "sbc/topology/conceal.h"
+#include "sbc/topology/policy.h"
 #include "sbc/transaction/transaction.h"
 
 enum { REFERS_MAX = 4, REFER_NAME_MAX = 256 };
@@ -89,6 +90,6 @@ struct referred {
 };
 MUST_CHECK int refer_resolve(const struct call *call, uint8_t from, struct slice value,
 			     struct referred *out);
-/* What Refer-To says, for the other leg. */
-MUST_CHECK int refer_map_to(const struct call *call, uint8_t from, struct slice value,
-			    struct buf *out);
+/* What Refer-To says, for the other side. */
+MUST_CHECK int refer_map_to(const struct calls *calls, const struct crossing *crossing,
+			    struct slice value, struct buf *out);

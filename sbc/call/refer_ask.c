@@ -80,7 +80,7 @@ static void look_again(struct calls *calls, struct question *question)
 	    scan_message(question->bytes.data, question->bytes.len, &limits, scan) == SCAN_ACCEPT &&
 	    message_parse(scan, worker->arena, &message) == 0) {
 		calls->questions->answered = question;
-		calls_receive(calls, question->handle, message, &question->path);
+		calls->again(calls->owner, question->handle, message, &question->path);
 		calls->questions->answered = NULL;
 	} else {
 		struct reply reply = {.status = 500};

@@ -68,7 +68,7 @@ void refer_notify_call(struct call *call, uint8_t index, uint32_t event_id, unsi
 				      .own = buf_slice(&own),
 				      .content_type = SLICE("message/sipfrag;version=2.0"),
 				      .body = buf_slice(&fragment)};
-	leg_way(call, index, &leg->dialog, &out.path);
+	leg_way(call, index, &leg->dialog, &out.path, &out.hop);
 	int err = buf_failed(&own) || buf_failed(&fragment)
 			  ? -ERR_NO_MEMORY
 			  : leg_write(call, index, &leg->dialog, &request, &bytes);
@@ -211,11 +211,14 @@ void refer_local(struct call *call, uint8_t early, uint8_t leg, struct transacti
 
 	asked.is_quiet = message_header(request, SLICE("Refer-Sub"), &sub) &&
 			 slice_equal_nocase(slice_trim(sub), SLICE("false"));
-	if (early || call->state != CALL_UP || !is_invite(value)) {
+	if (!is_invite(value)) {
 		inside_answer(call, leg, handle, 603, SLICE_NONE);
 		return;
 	}
-	if (call->lent_to || call->transfer || call->is_referring) {
+	/* RFC 3261 21.4.27: its INVITE is pending; there is nobody yet whom to join with somebody.
+	 */
+	if (early || call->state != CALL_UP || call->lent_to || call->transfer ||
+	    call->is_referring) {
 		inside_answer(call, leg, handle, 491, SLICE_NONE);
 		return;
 	}

@@ -380,7 +380,7 @@ static int send_refresh(struct call *call, uint8_t index, bool is_invite)
 		.own = buf_slice(&own),
 		.content_type = SLICE("application/sdp"),
 		.body = timer->is_invite ? call->session.agreed[index].sent : SLICE_NONE};
-	leg_way(call, index, &leg->dialog, &out.path);
+	leg_way(call, index, &leg->dialog, &out.path, &out.hop);
 	int err = buf_failed(&own) ? -ERR_NO_MEMORY
 				   : leg_write(call, index, &leg->dialog, &request, &bytes);
 	out.bytes = buf_slice(&bytes);

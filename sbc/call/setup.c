@@ -75,7 +75,7 @@ int setup_send(struct call *call)
 		      ? -ERR_NO_MEMORY
 		      : leg_write(call, CALLEE, &leg->dialog, &request, &bytes);
 	if (!err)
-		err = exchange_request(call, buf_slice(&bytes), &leg->path);
+		err = exchange_request(call, buf_slice(&bytes), &leg->path, SLICE_NONE);
 	if (!err)
 		target_sent(call);
 	buf_free(&own);

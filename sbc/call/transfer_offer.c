@@ -15,34 +15,6 @@ static struct leg *holder_of(const struct calls *calls, const struct message *re
 									   : NULL;
 }
 
-static void acknowledge(struct call *call, struct leg *leg, uint32_t cseq, struct slice sdp)
-{
-	struct worker *worker = call->calls->worker;
-	struct leg_request ack = {.method = SLICE("ACK"),
-				  .cseq = cseq,
-				  .max_forwards = 70,
-				  .content_type = SLICE("application/sdp"),
-				  .body = sdp};
-	struct buf bytes, sent;
-
-	buf_init(&bytes);
-	buf_init(&sent);
-	leg_way(call, leg->index, &leg->dialog, &leg->ack_path);
-	int err = leg_write(call, leg->index, &leg->dialog, &ack, &bytes);
-	if (!err)
-		err = transactions_send_ack(worker->transactions, buf_slice(&bytes), &leg->ack_path,
-					    &sent);
-	if (!err)
-		err = buf_failed(&sent) ? -ERR_NO_MEMORY : owned_set(&leg->ack, buf_slice(&sent));
-	leg->ack_cseq = cseq;
-	buf_free(&bytes);
-	buf_free(&sent);
-	call_note_sent(call, leg->index, ack.method, 0, cseq, sdp.len > 0);
-	if (err)
-		log_warn(worker->log, "call.ack_not_sent", "call=%.*s leg=%u reason=\"%s\"",
-			 TOKEN_LENGTH, call->id, leg->index, err_text(err));
-}
-
 static void on_accepted(struct call *call, const struct message *response)
 {
 	struct slice sdp = parts_sdp(response);
@@ -87,8 +59,8 @@ bool transfer_late_answer(const struct call *call, const struct message *respons
 	if (!leg || holder == call || holder->state != CALL_UP ||
 	    !slice_equal_nocase(leg->dialog.remote_tag, message_to_tag(response)))
 		return false;
-	acknowledge(holder, leg, message_cseq(response),
-		    call->exchange.is_late ? holder->session.agreed[leg->index].sent : SLICE_NONE);
+	ack_owe(holder, leg->index, message_cseq(response),
+		call->exchange.is_late ? holder->session.agreed[leg->index].sent : SLICE_NONE);
 	if (!call->exchange.is_late)
 		session_timer_tell(holder, leg->index);
 	return true;
@@ -116,7 +88,7 @@ static void on_response(void *owner, uint64_t context, struct transaction_handle
 		return;
 	}
 	if (is_success && leg)
-		acknowledge(holder, leg, message_cseq(response), SLICE_NONE);
+		ack_owe(holder, leg->index, message_cseq(response), SLICE_NONE);
 	if (!call)
 		return;
 	call->pending--;
@@ -176,7 +148,7 @@ int transfer_offer(struct call *call)
 				      .own = buf_slice(&own),
 				      .content_type = SLICE("application/sdp"),
 				      .body = call->session.offer_shown};
-	leg_way(call, CALLER, &leg->dialog, &out.path);
+	leg_way(call, CALLER, &leg->dialog, &out.path, &out.hop);
 	int err = buf_failed(&own) ? -ERR_NO_MEMORY
 				   : leg_write(call, CALLER, &leg->dialog, &request, &bytes);
 	out.bytes = buf_slice(&bytes);

@@ -12,9 +12,13 @@ void leg_free(struct leg *leg);
 /* The leg's tag and Contact, ours. */
 MUST_CHECK int leg_name(struct call *call, uint8_t leg);
 /* Where a request of its dialog goes: on an untrusted side where the peer was last seen, on a
- * trusted one where route set and target point. */
+ * trusted one where route set and target point; to a configured peer of an untrusted side there
+ * too, as far as that is the peer's. `hop`: it has a name, to be looked up (struct client_request).
+ */
 void leg_way(const struct call *call, uint8_t leg, const struct dialog *dialog,
-	     struct transport_path *out);
+	     struct transport_path *out, struct slice *hop);
+/* The same for what cannot wait: to where the peer was last seen while a name is not known. */
+void leg_way_now(const struct call *call, uint8_t leg, struct transport_path *out);
 /* A request or reply of the dialog came by this path. */
 void leg_seen(struct call *call, uint8_t leg, const struct transport_path *path);
 /* Is this the peer of the dialog, by its address? */
@@ -155,7 +159,7 @@ void exchange_done(struct call *call);
 void exchange_send(struct call *call);
 extern const struct client_handlers exchange_handlers;
 MUST_CHECK int exchange_request(struct call *call, struct slice bytes,
-				const struct transport_path *path);
+				const struct transport_path *path, struct slice hop);
 /* Is the first INVITE here already, by another way (RFC 3261 8.2.2.2)? */
 bool exchange_is_merged(const struct calls *calls, const struct message *request);
 
@@ -248,6 +252,8 @@ bool session_timer_is_inviting(const struct call *call);
 /* ACK the 2xx of the side the INVITE went to. */
 void ack_send(struct call *call, struct slice sdp);
 void ack_repeat(struct call *call, uint8_t leg);
+/* One ACK of the leg, kept for the 2xx that comes again. */
+void ack_owe(struct call *call, uint8_t leg, uint32_t cseq, struct slice sdp);
 /* Of an INVITE that no exchange knows: our refresh, or one of before (RFC 3261 13.2.2.4). */
 void ack_again(struct call *call, uint8_t leg, uint32_t cseq);
 void ack_receive(struct call *call, uint8_t leg, const struct message *ack);
@@ -280,6 +286,13 @@ void call_answered(struct call *call);
 /* ACK, and BYE if wanted, for a 2xx that no call waits for. */
 void stray_end(struct calls *calls, const struct message *response,
 	       const struct transport_path *path, bool with_bye);
+
+/* --- inside_parts.c: what of them crosses --- */
+MUST_CHECK int relayed_take_request(struct call *call, struct relayed *relayed,
+				    const struct message *request, enum method as,
+				    struct slice own);
+MUST_CHECK int relayed_take_response(struct call *call, struct relayed *relayed,
+				     const struct message *response);
 
 /* --- inside.c: other requests in the dialogs --- */
 /* Passed on in the other dialog, its answer passed back. */

@@ -262,3 +262,12 @@ void binding_remove(struct binding *binding)
 	free_facts(&binding->facts);
 	free(binding);
 }
+
+bool binding_is_same_phone(const struct binding *a, const struct binding *b)
+{
+	struct slice one, other;
+
+	return parameter_find(a->facts.parameters, SLICE("+sip.instance"), &one) &&
+	       parameter_find(b->facts.parameters, SLICE("+sip.instance"), &other) && one.len > 0 &&
+	       slice_equal(one, other);
+}

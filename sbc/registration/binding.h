@@ -54,6 +54,9 @@ struct binding {
 	struct binding_keepalive keepalive;
 };
 
+/* RFC 5626 5.3: flows of one phone. */
+bool binding_is_same_phone(const struct binding *a, const struct binding *b);
+
 struct binding_table {
 	struct wheel *wheel;
 	struct table aors;

@@ -50,11 +50,15 @@ int registering_aor(const struct registrar *registrar, uint32_t peer, struct sli
 				.interface = (uint16_t)config->peers[peer].interface,
 				.server = &config->peers[peer].servers[0].addr};
 	struct buf mapped;
+	struct uri aor;
 
 	buf_init(&mapped);
 	hosts_write_identity(&way, uri, &mapped);
-	int err =
-		buf_failed(&mapped) ? -ERR_NO_MEMORY : uri_canonical_text(buf_slice(&mapped), out);
+	int err = buf_failed(&mapped) ? -ERR_NO_MEMORY : uri_parse(buf_slice(&mapped), &aor);
+	if (!err && aor.scheme == URI_SIPS)
+		aor.scheme = URI_SIP; /* RFC 5630: it changes no subscriber */
+	if (!err)
+		err = uri_canonical(&aor, out);
 	buf_free(&mapped);
 	return err;
 }

@@ -162,6 +162,15 @@ static int phones_of(const struct config *config, uint16_t interface, struct sli
 	return -1;
 }
 
+/* RFC 3261 26.2.2: sips: is secured on every hop. */
+static bool is_clear(const struct message *request, const struct transport_path *path)
+{
+	struct slice scheme;
+
+	return uri_scheme_of(message_request_uri(request), &scheme) == URI_SIPS &&
+	       !sip_transport_is_secure((enum sip_transport)path->transport);
+}
+
 void registrar_receive(struct registrar *registrar, struct transaction_handle handle,
 		       const struct message *request, const struct transport_path *path)
 {
@@ -175,7 +184,7 @@ void registrar_receive(struct registrar *registrar, struct transaction_handle ha
 		status = 483;
 	else if (uri_parse(message_to(request)->uri, &to) != 0)
 		status = 400;
-	else if (to.scheme == URI_OTHER)
+	else if (to.scheme == URI_OTHER || is_clear(request, path))
 		status = 416;
 	else if (registrar->pending.count + registrar->keepings.count >= PENDING_MAX)
 		status = 503;

@@ -14,12 +14,15 @@ enum {
 	NOTIFIER = 1,
 	SUBSCRIPTIONS_MAX = 65536, /* of one worker */
 	PASSINGS_MAX = 16384,
-	FORKS_MAX = 4, /* beside the first */
+	FORKS_MAX = 4,     /* beside the first */
+	CONTACTS_MAX = 16, /* of a user that a request is for */
 	SHARES = 16384,
 	SHARE_MAX = 512, /* subscriptions of one phone */
 	BODY_MAX = 65536,
 	SUBSCRIPTION_ID = 3, /* the two bits of its own identifier: no side's */
 };
+
+struct branches;
 
 struct side {
 	struct dialog dialog;
@@ -41,6 +44,7 @@ struct subscription {
 	uint32_t fork_count;
 	uint16_t *share;  /* of its subscriber; NULL = a peer's, or a fork */
 	bool is_up;       /* the notifier's dialog is there */
+	bool is_secure;   /* sips: every hop is secured */
 	uint32_t asked_s; /* Expires of the last SUBSCRIBE */
 	uint64_t created_ms;
 	struct timer expiry;
@@ -63,10 +67,14 @@ struct passing {
 	struct subscriptions *all;
 	uint64_t number;
 	struct transaction_handle server;
-	uint64_t subscription; /* 0 = none */
-	uint8_t from;          /* side of it that asked */
-	bool is_first;         /* the request that began it */
-	bool is_last;          /* NOTIFY that ends it */
+	uint64_t subscription;     /* 0 = none */
+	uint8_t from;              /* side of it that asked */
+	bool is_first;             /* the request that began it */
+	bool is_last;              /* NOTIFY that ends it */
+	bool is_named;             /* its dialog's next hop is to be looked up */
+	bool is_secure;            /* sips: */
+	uint8_t contact;           /* of the phones of a user, which one has it */
+	struct branches *branches; /* it goes to several phones; else NULL */
 	enum method method;
 	struct crossing back;       /* for the answer */
 	struct dialog dialog;       /* without a subscription: what stands in From, To, ... */
@@ -108,9 +116,14 @@ struct way {
 	uint16_t interface;
 	struct transport_path path; /* to a phone */
 	struct buf target;          /* owned; to a phone: Request-URI */
-	struct slice routes;        /* to a phone: its Path (RFC 3327); the binding's */
+	struct buf routes;          /* owned; to a phone: its Path (RFC 3327); else Service-Route */
 	struct buf headers;         /* owned; of the answer */
 };
+/* The phones of a user of our own domains, one flow of each, the best (q) first: on the worker's
+ * arena. `is_secure`: only those that are reached by TLS. */
+size_t way_contacts(const struct subscriptions *all, struct slice uri, bool is_secure,
+		    struct binding **out);
+void way_to_phone(const struct binding *binding, struct slice uri, struct way *out);
 void way_free(struct way *way);
 void way_find(struct subscriptions *all, const struct message *request,
 	      const struct transport_path *path, struct way *out);
@@ -128,16 +141,28 @@ void passing_free(struct passing *passing); /* NULL is fine */
 struct passing *passing_find(const struct subscriptions *all, uint64_t number);
 /* Give it to a client transaction; from then on it belongs to the table. */
 MUST_CHECK int passing_send(struct passing *passing);
-/* Outside any dialog. */
+/* The same again, to where it points now. */
+MUST_CHECK int passing_send_now(struct passing *passing);
+void passing_answer(struct passing *passing, const struct reply *reply);
+
+/* --- outside.c: outside any dialog --- */
 void passing_outside(struct subscriptions *all, struct transaction_handle handle,
 		     const struct message *request, const struct transport_path *path,
 		     const struct way *way);
+/* One of several gives up its part; the last one ends what they share. */
+void branches_leave(struct branches *branches);
+/* What one phone says: true = `out` is to be answered with now. */
+bool branches_hear(struct branches *branches, const struct reply *reply, struct reply *out);
+
 /* The crossing from one place to another. */
 struct crossing passing_crossing(const struct subscriptions *all, uint16_t from_interface,
 				 int from_peer, uint16_t to_interface, int to_peer, bool with_body);
 /* Identity of the other side, with the hosts of this one. */
 MUST_CHECK int passing_map_identity(struct slice *owned, const struct crossing *crossing,
 				    struct slice uri);
+/* Our Contact at a listener; with sips: for what is secured on every hop (RFC 5630). */
+void passing_write_contact(const struct worker *worker, uint16_t listener, bool is_secure,
+			   struct slice user, struct buf *out);
 void passing_copy_routes(const struct message *request, struct buf *out);
 
 /* --- subscriptions.c --- */
@@ -180,6 +205,8 @@ void subscribe_receive(struct subscriptions *all, struct transaction_handle hand
 void subscription_receive(struct subscription *subscription, uint8_t from,
 			  struct transaction_handle handle, const struct message *request,
 			  const struct transport_path *path);
+/* The first SUBSCRIBE to the next phone of its user. False: there is none. */
+bool subscribe_try_next(struct passing *passing);
 /* What became of it: before the answer goes back. Lines of ours for the answer. */
 void subscription_answered(struct passing *passing, const struct message *response,
 			   const struct transport_path *path, struct buf *own);
@@ -190,8 +217,9 @@ struct subscription *notify_match(struct subscription *first, const struct messa
 /* Of those that a NOTIFY may belong to, one that is in the store and not here; 0 = none. */
 uint64_t notify_missing(const struct subscription *first, const struct message *notify);
 void notify_forget(struct subscription *first, uint64_t fork);
-/* Where a side's requests go now. */
-void side_way(const struct subscription *subscription, uint8_t side, struct transport_path *out);
+/* Where a side's requests go now; `is_named`: where the name of its next hop leads from there. */
+void side_way(const struct subscription *subscription, uint8_t side, struct transport_path *out,
+	      bool *is_named);
 bool side_is_source(const struct subscription *subscription, uint8_t side,
 		    const struct transport_path *path);
 void side_write_contact(const struct subscription *subscription, uint8_t side, struct buf *out);

@@ -36,6 +36,7 @@ void passing_free(struct passing *passing)
 	owned_free(&passing->content_type);
 	owned_free(&passing->body);
 	owned_free(&passing->record_routes);
+	branches_leave(passing->branches);
 	free(passing);
 }
 
@@ -122,23 +123,19 @@ static int keep_body(struct passing *passing, const struct message *request,
 	return err ? err : second;
 }
 
-/* Without header fields in its URI: they are for who is in the dialog they speak of. */
-static void write_refer_to(const struct message *refer, const struct crossing *crossing,
-			   struct buf *out)
+static int write_refer_to(const struct subscriptions *all, const struct message *refer,
+			  const struct crossing *crossing, struct buf *out)
 {
-	struct name_addr address;
 	struct buf mapped;
 
-	if (name_addr_parse(message_value(refer, HEADER_REFER_TO), &address) != 0)
-		return;
-	struct slice uri = slice_sub(address.uri, 0, slice_find(address.uri, '?'));
 	buf_init(&mapped);
-	if (!hosts_map(&crossing->way, uri, &mapped))
-		buf_add(&mapped, uri);
-	builder_address(out, HEADER_REFER_TO, SLICE_NONE, buf_slice(&mapped), SLICE_NONE,
-			SLICE_NONE);
+	int err = all->config.map_refer_to(all->config.owner, crossing,
+					   message_value(refer, HEADER_REFER_TO), &mapped);
+	if (!err)
+		builder_header(out, HEADER_REFER_TO, buf_slice(&mapped));
 	out->failed = out->failed || buf_failed(&mapped);
 	buf_free(&mapped);
+	return err;
 }
 
 static int keep_lines(struct passing *passing, const struct message *request,
@@ -146,6 +143,7 @@ static int keep_lines(struct passing *passing, const struct message *request,
 {
 	struct slice state = message_value(request, HEADER_SUBSCRIPTION_STATE);
 	struct buf lines, routes;
+	int first = 0;
 
 	buf_init(&lines);
 	buf_init(&routes);
@@ -156,11 +154,11 @@ static int keep_lines(struct passing *passing, const struct message *request,
 	if (state.len > 0)
 		builder_header(&lines, HEADER_SUBSCRIPTION_STATE, state);
 	if (passing->method == METHOD_REFER)
-		write_refer_to(request, crossing, &lines);
+		first = write_refer_to(passing->all, request, crossing, &lines);
 	passing_copy_routes(request, &routes);
 	int err = keep(&passing->lines, &lines);
 	int second = keep(&passing->record_routes, &routes);
-	return err ? err : second;
+	return first ? first : err ? err : second;
 }
 
 int passing_create(struct subscriptions *all, struct transaction_handle server,
@@ -180,6 +178,8 @@ int passing_create(struct subscriptions *all, struct transaction_handle server,
 	passing->method = message_method(request);
 	passing->max_forwards = forwards < 0 ? 70 : forwards - 1;
 	passing->peer = -1;
+	struct slice scheme;
+	passing->is_secure = uri_scheme_of(message_request_uri(request), &scheme) == URI_SIPS;
 	int err = owned_set(&passing->method_text, message_method_text(request));
 	if (!err)
 		err = owned_set(&passing->uri, message_request_uri(request));
@@ -217,6 +217,9 @@ static int aim_at_server(struct passing *passing, struct dialog *dialog)
 			     &passing->path);
 	if (err)
 		return err;
+	if (passing->is_secure &&
+	    !sip_transport_is_secure((enum sip_transport)passing->path.transport))
+		return -ERR_DENIED;
 	struct hosts_way way = {
 		.config = config, .interface = passing->interface, .server = &passing->path.remote};
 	buf_init(&target);
@@ -234,6 +237,17 @@ static bool makes_dialog(const struct passing *passing)
 	return passing->subscription || passing->method == METHOD_NOTIFY;
 }
 
+void passing_write_contact(const struct worker *worker, uint16_t listener, bool is_secure,
+			   struct slice user, struct buf *out)
+{
+	if (!is_secure) {
+		path_write_contact(worker, listener, user, out);
+		return;
+	}
+	buf_printf(out, "sips:%.*s@%s", SLICE_ARG(user),
+		   transport_listener(worker->transport, listener)->sent_by);
+}
+
 /* Contact of a request: the dialog's, or of a NOTIFY without one just us. */
 static void write_contact(const struct passing *passing, struct buf *out)
 {
@@ -249,13 +263,14 @@ static void write_contact(const struct passing *passing, struct buf *out)
 		return;
 	}
 	buf_init(&uri);
-	path_write_contact(passing->all->worker, passing->path.listener, SLICE("notifier"), &uri);
+	passing_write_contact(passing->all->worker, passing->path.listener, passing->is_secure,
+			      SLICE("notifier"), &uri);
 	builder_address(out, HEADER_CONTACT, SLICE_NONE, buf_slice(&uri), SLICE_NONE, SLICE_NONE);
 	out->failed = out->failed || buf_failed(&uri);
 	buf_free(&uri);
 }
 
-static int send_now(struct passing *passing)
+int passing_send_now(struct passing *passing)
 {
 	struct subscriptions *all = passing->all;
 	struct client_request request = {
@@ -280,6 +295,8 @@ static int send_now(struct passing *passing)
 	builder_body(&bytes, passing->content_type, passing->body);
 	request.bytes = buf_slice(&bytes);
 	request.path = passing->path;
+	if (passing->is_named)
+		request.hop = dialog_next_hop(dialog);
 	err = buf_failed(&bytes)
 		      ? -ERR_NO_MEMORY
 		      : transaction_request(all->worker->transactions, &request, &handle);
@@ -294,7 +311,7 @@ int passing_send(struct passing *passing)
 	table_insert(&all->passings, &passing->by_number, spread(passing->number));
 	int err;
 	do {
-		err = send_now(passing);
+		err = passing_send_now(passing);
 	} while (err && passing->peer >= 0 && err != -ERR_UNREACHABLE && err != -ERR_NO_MEMORY);
 	if (err) {
 		forget(passing);
@@ -312,15 +329,22 @@ static bool try_next(struct passing *passing, const char *why)
 		     why);
 	int err;
 	do {
-		err = send_now(passing);
+		err = passing_send_now(passing);
 	} while (err && err != -ERR_UNREACHABLE && err != -ERR_NO_MEMORY && err != -ERR_NOT_FOUND);
 	return err == 0;
 }
 
 /* --- the way back --- */
 
-static void answer(struct passing *passing, const struct reply *reply)
+void passing_answer(struct passing *passing, const struct reply *reply)
 {
+	struct reply best;
+
+	if (passing->branches) {
+		if (!branches_hear(passing->branches, reply, &best))
+			return;
+		reply = &best;
+	}
 	if (transaction_reply(passing->all->worker->transactions, passing->server, reply) != 0)
 		log_debug(passing->all->worker->log, "request.not_answered", "status=%u",
 			  reply->status);
@@ -374,8 +398,14 @@ static void pass_back(struct passing *passing, const struct message *response, s
 	reply.headers = buf_slice(own);
 	if (buf_failed(own) || buf_failed(&body))
 		reply = (struct reply){.status = 500, .to_tag = tag};
-	answer(passing, &reply);
+	passing_answer(passing, &reply);
 	buf_free(&body);
+}
+
+/* This phone is not there; another one may be. */
+static bool is_absence(unsigned int status)
+{
+	return status == 404 || status == 408 || status == 430 || status == 480 || status == 503;
 }
 
 static void on_response(void *owner, uint64_t context, struct transaction_handle handle,
@@ -388,7 +418,8 @@ static void on_response(void *owner, uint64_t context, struct transaction_handle
 
 	if (!passing || status < 200)
 		return;
-	if (status == 503 && try_next(passing, "answers 503"))
+	if ((status == 503 && try_next(passing, "answers 503")) ||
+	    (is_absence(status) && subscribe_try_next(passing)))
 		return;
 	if (passing->peer >= 0 && status != 503)
 		peers_worked(passing->all->config.peers, (uint32_t)passing->peer,
@@ -411,86 +442,15 @@ static void on_failure(void *owner, uint64_t context, struct transaction_handle 
 	struct passing *passing = passing_find(owner, context);
 	(void)handle;
 
-	if (!passing || try_next(passing, err_text(err)))
+	if (!passing || try_next(passing, err_text(err)) || subscribe_try_next(passing))
 		return;
 	unsigned int status = err == -ERR_TIMEOUT ? 408 : 503;
 	struct reply reply = {.status = status,
 			      .to_tag = own_tag(passing),
 			      .headers = status == 503 ? SLICE("Retry-After: 10\r\n") : SLICE_NONE};
 	counter_add(&passing->all->counters.failed, 1);
-	answer(passing, &reply);
+	passing_answer(passing, &reply);
 	if (passing->subscription)
 		subscription_unanswered(passing, status);
 	forget(passing);
-}
-
-/* --- outside any dialog --- */
-
-/* Call-ID and tag become ours, the same for the same ones, so that what belongs together there
- * (PUBLISH and its refreshes, RFC 3903) still does. */
-static int hide(const struct subscriptions *all, struct slice *owned, struct slice text)
-{
-	uint64_t key[2] = {all->secret[1], all->secret[0]};
-	struct buf hidden;
-
-	buf_init(&hidden);
-	buf_printf(&hidden, "%016llx%016llx", (unsigned long long)siphash(text, all->secret),
-		   (unsigned long long)siphash(text, key));
-	return keep(owned, &hidden);
-}
-
-static int fill_dialog(struct passing *passing, const struct message *request,
-		       const struct crossing *crossing, const struct way *way)
-{
-	const struct subscriptions *all = passing->all;
-	struct dialog *dialog = &passing->dialog;
-	bool is_hidden = headers_hide_user(request, crossing);
-	const struct name_addr *from = message_from(request);
-	const struct name_addr *to = message_to(request);
-
-	int err = hide(all, &dialog->call_id, message_call_id(request));
-	if (!err)
-		err = hide(all, &dialog->local_tag, message_from_tag(request));
-	if (!err)
-		err = owned_set(&dialog->local_display,
-				is_hidden ? SLICE(HEADERS_ANONYMOUS_DISPLAY) : from->display);
-	if (!err)
-		err = passing_map_identity(&dialog->local_uri, crossing,
-					   is_hidden ? SLICE(HEADERS_ANONYMOUS) : from->uri);
-	if (!err)
-		err = owned_set(&dialog->remote_display, to->display);
-	if (!err)
-		err = passing_map_identity(&dialog->remote_uri, crossing, to->uri);
-	if (!err && way->peer < 0)
-		err = owned_set(&dialog->remote_target, buf_slice(&way->target));
-	if (!err)
-		err = dialog_preset_routes(dialog, way->routes);
-	dialog->local_cseq = message_cseq(request) - 1;
-	return err;
-}
-
-void passing_outside(struct subscriptions *all, struct transaction_handle handle,
-		     const struct message *request, const struct transport_path *path,
-		     const struct way *way)
-{
-	struct crossing crossing =
-		passing_crossing(all, path->interface, way->from_peer, way->interface, way->peer,
-				 message_body(request).len > 0);
-	struct passing *passing = NULL;
-
-	int err = passing_create(all, handle, request, &crossing, &passing);
-	if (!err) {
-		passing->back = passing_crossing(all, way->interface, way->peer, path->interface,
-						 way->from_peer, false);
-		passing->interface = way->interface;
-		passing->peer = way->peer;
-		passing->path = way->path;
-		err = fill_dialog(passing, request, &crossing, way);
-		if (err)
-			passing_free(passing);
-		else
-			err = passing_send(passing);
-	}
-	if (err)
-		subscription_refuse_error(all, handle, request, path, err);
 }

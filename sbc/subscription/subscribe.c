@@ -22,8 +22,8 @@ int side_set_contact(struct subscription *subscription, uint8_t side,
 		return -ERR_NOT_FOUND;
 	subscription_token(subscription, side, user);
 	buf_init(&uri);
-	path_write_contact(subscription->all->worker, path->listener,
-			   (struct slice){user, TOKEN_LENGTH}, &uri);
+	passing_write_contact(subscription->all->worker, path->listener, subscription->is_secure,
+			      (struct slice){user, TOKEN_LENGTH}, &uri);
 	int err = buf_failed(&uri) ? -ERR_NO_MEMORY
 				   : owned_set(&subscription->sides[side].dialog.local_contact,
 					       buf_slice(&uri));
@@ -72,23 +72,31 @@ static bool registered_way(const struct subscription *subscription, const struct
 	return false;
 }
 
-void side_way(const struct subscription *subscription, uint8_t index, struct transport_path *out)
+void side_way(const struct subscription *subscription, uint8_t index, struct transport_path *out,
+	      bool *is_named)
 {
 	const struct side *side = &subscription->sides[index];
+	const struct worker *worker = subscription->all->worker;
+	struct slice next = dialog_next_hop(&side->dialog);
 	struct transport_path path;
 
 	*out = side->path;
-	if (!side->is_trusted) {
-		if (side->peer < 0)
-			(void)registered_way(subscription, side, out);
+	*is_named = false;
+	if (!side->is_trusted && side->peer < 0) {
+		(void)registered_way(subscription, side, out);
 		return;
 	}
-	if (path_to_uri(subscription->all->worker, side->interface, dialog_next_hop(&side->dialog),
-			&path) != 0)
-		return; /* a name: back to where its last message came from */
+	if (path_is_named(next)) {
+		*is_named = true;
+		return;
+	}
+	if (path_to_uri(worker, side->interface, next, &path) != 0)
+		return; /* no listener for it: back to where its last message came from */
 	if (path.transport == side->path.transport && addr_equal(&path.remote, &side->path.remote))
 		return; /* the same, and it knows the connection */
-	*out = path;
+	if (side->is_trusted ||
+	    (path.transport == side->path.transport && worker_peer_of(worker, &path) == side->peer))
+		*out = path;
 }
 
 struct crossing side_crossing(const struct subscription *subscription, uint8_t from, bool with_body)
@@ -183,7 +191,7 @@ static int make_notifier(struct subscription *subscription, const struct message
 		err = passing_map_identity(&dialog->remote_uri, crossing, to->uri);
 	if (!err && way->peer < 0)
 		err = owned_set(&dialog->remote_target, buf_slice(&way->target));
-	return err ? err : dialog_preset_routes(dialog, way->routes);
+	return err ? err : dialog_preset_routes(dialog, buf_slice(&way->routes));
 }
 
 static uint32_t expires_asked(const struct message *request)
@@ -202,6 +210,8 @@ static int begin(struct subscription *subscription, struct transaction_handle ha
 	struct subscriptions *all = subscription->all;
 	struct passing *passing;
 
+	struct slice scheme;
+	subscription->is_secure = uri_scheme_of(message_request_uri(request), &scheme) == URI_SIPS;
 	int err = way->from_peer < 0 ? subscription_share(subscription, message_from(request)->uri)
 				     : 0;
 	if (!err)
@@ -232,6 +242,34 @@ static int begin(struct subscription *subscription, struct transaction_handle ha
 	passing->back = side_crossing(subscription, NOTIFIER, false);
 	passing->back.session = NULL; /* the subscription may have ended by then */
 	return passing_send(passing);
+}
+
+bool subscribe_try_next(struct passing *passing)
+{
+	struct subscription *subscription = subscription_find(passing->all, passing->subscription);
+	struct binding *contacts;
+	struct way way = {.peer = -1};
+
+	if (!subscription || !passing->is_first || passing->peer >= 0)
+		return false;
+	struct side *side = &subscription->sides[NOTIFIER];
+	size_t count = way_contacts(passing->all, passing->uri, passing->is_secure, &contacts);
+	/* What crosses was chosen for its side. A NOTIFY made its dialog already: it is there. */
+	do {
+		if (++passing->contact >= count || side->dialog.remote_tag.len > 0)
+			return false;
+	} while (contacts[passing->contact].path.interface != side->interface);
+	buf_init(&way.target);
+	buf_init(&way.routes);
+	buf_init(&way.headers);
+	way_to_phone(&contacts[passing->contact], passing->uri, &way);
+	int err = way.status ? -ERR_NO_MEMORY
+			     : owned_set(&side->dialog.remote_target, buf_slice(&way.target));
+	if (!err)
+		err = dialog_preset_routes(&side->dialog, buf_slice(&way.routes));
+	side->path = passing->path = way.path;
+	way_free(&way);
+	return !err && passing_send_now(passing) == 0;
 }
 
 void subscribe_receive(struct subscriptions *all, struct transaction_handle handle,
@@ -293,7 +331,7 @@ static int pass_inside(struct subscription *subscription, uint8_t from,
 	passing->is_last = from == NOTIFIER && is_terminated(request);
 	passing->back = side_crossing(subscription, from ^ 1, false);
 	passing->back.session = NULL;
-	side_way(subscription, from ^ 1, &passing->path);
+	side_way(subscription, from ^ 1, &passing->path, &passing->is_named);
 	return passing_send(passing);
 }
 

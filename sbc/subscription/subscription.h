@@ -41,6 +41,7 @@ struct subscription_info {
 	bool is_up;
 };
 
+struct crossing;
 struct subscriptions_config {
 	struct worker *worker;
 	struct peers *peers;
@@ -49,6 +50,10 @@ struct subscriptions_config {
 	struct store *store;               /* NULL: none that outlives the process */
 	/* One that was another node's is ours (its packed name); NULL is fine. */
 	void (*on_taken)(void *owner, uint64_t name, uint64_t epoch);
+	/* What Refer-To says, as the other side knows the calls that it names. -ERR_MALFORMED,
+	 * -ERR_NO_MEMORY. */
+	int (*map_refer_to)(void *owner, const struct crossing *crossing, struct slice value,
+			    struct buf *out);
 	void *owner;
 };
 

@@ -2,6 +2,7 @@
  * SPDX-License-Identifier: Apache-2.0 */
 #include <stdlib.h>
 #include <time.h>
+#include "sbc/registration/caller.h"
 #include "sbc/route/refuse.h"
 #include "sbc/subscription/internal.h"
 #include "sbc/topology/headers.h"
@@ -198,7 +199,12 @@ void subscription_refuse(struct subscriptions *all, struct transaction_handle ha
 			 unsigned int status, struct slice headers)
 {
 	counter_add(&all->counters.refused, 1);
-	refuse(all->worker, handle, request, path, status, headers);
+	/* Without the challenge nobody could ever show who he is. */
+	if (status != 401 && status != 407 &&
+	    caller_may_be_forged(all->config.registrar, request, path))
+		refuse_briefly(all->worker, handle, request, path, status, headers);
+	else
+		refuse(all->worker, handle, request, path, status, headers);
 }
 
 void subscription_refuse_error(struct subscriptions *all, struct transaction_handle handle,
@@ -214,7 +220,8 @@ void subscription_refuse_error(struct subscriptions *all, struct transaction_han
 /* --- who gets what --- */
 
 /* Hops, scheme, options, package: 0, or what to answer. */
-static unsigned int check(const struct message *request, struct buf *headers)
+static unsigned int check(const struct message *request, const struct transport_path *path,
+			  struct buf *headers)
 {
 	enum method method = message_method(request);
 	struct slice scheme;
@@ -226,7 +233,10 @@ static unsigned int check(const struct message *request, struct buf *headers)
 	case URI_SIP:
 	case URI_TEL:
 		break;
-	case URI_SIPS:
+	case URI_SIPS: /* RFC 3261 26.2.2: secured on every hop, this one too */
+		if (sip_transport_is_secure((enum sip_transport)path->transport))
+			break;
+		return 416;
 	case URI_OTHER:
 		return 416;
 	}
@@ -250,7 +260,7 @@ static bool is_good(struct subscriptions *all, struct transaction_handle handle,
 	struct buf headers;
 
 	buf_init(&headers);
-	unsigned int status = check(request, &headers);
+	unsigned int status = check(request, path, &headers);
 	if (status)
 		subscription_refuse(all, handle, request, path, status, buf_slice(&headers));
 	buf_free(&headers);

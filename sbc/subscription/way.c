@@ -1,59 +1,41 @@
-/* way.c - who sends this, and where may it go: as calls do (sbc/call/admit.c).
+/* way.c - who sends this, and where may it go.
  * SPDX-License-Identifier: Apache-2.0 */
-#include <time.h>
+#include "sbc/registration/caller.h"
 #include "sbc/route/path.h"
 #include "sbc/route/numbers.h"
 #include "sbc/route/route.h"
+#include "sbc/route/shared.h"
 #include "sbc/subscription/internal.h"
 
-/* Of a domain of ours the flow that registered, or whoever has the password; of a relayed phone its
- * address. */
-static bool is_registered(const struct subscriptions *all, const struct message *request,
-			  const struct transport_path *path, bool may_challenge)
+size_t way_contacts(const struct subscriptions *all, struct slice uri, bool is_secure,
+		    struct binding **out)
 {
-	const struct registrar *registrar = all->config.registrar;
-	struct slice from = message_from(request)->uri;
-	const struct binding *binding = registrar_caller(registrar, from, path);
+	struct arena *arena = all->worker->arena;
+	struct binding *list = arena_alloc(arena, CONTACTS_MAX * sizeof(*list));
+	size_t count = 0, kept = 0;
 
-	if (!binding || !may_challenge || !registrar_is_local(registrar, from))
-		return binding != NULL;
-	return path->connection ? binding->path.connection == path->connection
-				: addr_equal(&binding->path.remote, &path->remote);
-}
-
-static bool identify(struct subscriptions *all, const struct message *request,
-		     const struct transport_path *path, struct way *out)
-{
-	const struct config *config = all->worker->config;
-	enum config_unknown_caller policy =
-		config->interfaces[path->interface].security.unknown_caller;
-	bool may_challenge = policy == CONFIG_UNKNOWN_CHALLENGE;
-
-	out->from_peer = worker_peer_of(all->worker, path);
-	if (out->from_peer >= 0 && config->peers[out->from_peer].interface == path->interface)
-		return true;
-	out->from_peer = -1;
-	if (is_registered(all, request, path, may_challenge))
-		return true;
-	if (may_challenge &&
-	    registrar_is_local(all->config.registrar, message_from(request)->uri)) {
-		out->status =
-			registrar_authenticate(all->config.registrar, request, path, &out->headers);
-		return out->status == 0;
+	if (list)
+		count = registrar_contacts(all->config.registrar, uri, arena, list, CONTACTS_MAX);
+	for (size_t i = 0; i < count; i++) {
+		bool is_known = is_secure && !sip_transport_is_secure(
+						     (enum sip_transport)list[i].path.transport);
+		for (size_t k = 0; k < kept && !is_known; k++)
+			is_known = binding_is_same_phone(&list[k], &list[i]);
+		if (!is_known)
+			list[kept++] = list[i];
 	}
-	out->status = 403;
-	out->is_silent = policy == CONFIG_UNKNOWN_DROP;
-	return false;
+	*out = list;
+	return kept;
 }
 
-static void to_phone(const struct binding *binding, struct slice uri, struct way *out)
+void way_to_phone(const struct binding *binding, struct slice uri, struct way *out)
 {
 	out->peer = -1;
 	out->path = binding->path;
 	out->interface = binding->path.interface;
-	out->routes = binding->facts.path_set;
+	buf_add(&out->routes, binding->facts.path_set);
 	registrar_target(binding, uri, &out->target);
-	if (buf_failed(&out->target))
+	if (buf_failed(&out->target) || buf_failed(&out->routes))
 		out->status = 500;
 }
 
@@ -74,59 +56,69 @@ static void choose(const struct subscriptions *all, const struct config_route *r
 			continue;
 		out->status = 0;
 		if (end->type == CONFIG_END_PHONES) {
-			to_phone(binding, uri, out);
+			way_to_phone(binding, uri, out);
 		} else if (end->type == CONFIG_END_REJECT) {
 			out->status = end->code;
 		} else {
 			out->peer = (int)end->peer;
 			out->interface = (uint16_t)all->worker->config->peers[end->peer].interface;
+			shared_add_service_route(peers_shared(all->config.peers),
+						 (uint32_t)end->peer,
+						 wheel_now_ms(all->worker->wheel), &out->routes);
+			if (buf_failed(&out->routes))
+				out->status = 500;
 		}
 		return;
 	}
 }
 
+/* RFC 5630 3.1.3: one that is reached by TLS, or none. */
+static const struct binding *secured(const struct subscriptions *all, struct slice called,
+				     const struct binding *binding)
+{
+	struct binding *list;
+
+	if (!binding || sip_transport_is_secure((enum sip_transport)binding->path.transport))
+		return binding;
+	return way_contacts(all, called, true, &list) > 0 ? list : NULL;
+}
+
 static void find(struct subscriptions *all, const struct message *request, struct slice number,
 		 const struct uri *uri, struct way *out)
 {
-	static const struct config_end phones = {.type = CONFIG_END_PHONES};
-	static const struct config_route between_phones = {
-		.name = "domain", .to = &phones, .to_count = 1, .implicit = true};
-	struct registrar *registrar = all->config.registrar;
 	struct slice called = message_request_uri(request);
-	const struct binding *binding = registrar_contact_uri(registrar, uri);
+	struct caller_query query = {.peer = out->from_peer,
+				     .called = called,
+				     .number = number,
+				     .uri = uri,
+				     .now = time(NULL)};
+	struct caller_way way;
 
-	if (!binding)
-		binding = registrar_lookup(registrar, called, NULL);
-	if (!binding && registrar_is_masked(registrar, uri->user)) {
-		out->status = 480;
+	out->status = caller_find(all->config.registrar, &query, &way);
+	if (out->status)
 		return;
-	}
-	struct route_query query = {.peer = out->from_peer,
-				    .number = number,
-				    .domain = uri->host,
-				    .is_registered = binding != NULL,
-				    .now = time(NULL)};
-	const struct config_route *route = route_find(all->worker->config, &query);
-	/* Phones of our own domains reach each other, unless a route that was written says else. */
-	if ((!route || route->implicit) && out->from_peer < 0 &&
-	    registrar_is_local(registrar, called))
-		route = &between_phones;
-	if (route)
-		choose(all, route, binding, called, out);
-	else
-		out->status = 404;
+	if (uri->scheme == URI_SIPS)
+		way.binding = secured(all, called, way.binding);
+	choose(all, way.route, way.binding, called, out);
 }
 
 void way_find(struct subscriptions *all, const struct message *request,
 	      const struct transport_path *path, struct way *out)
 {
+	struct caller caller;
 	struct buf number;
 	struct uri uri;
 
 	*out = (struct way){.peer = -1};
 	buf_init(&out->target);
+	buf_init(&out->routes);
 	buf_init(&out->headers);
-	if (!identify(all, request, path, out))
+	bool is_known =
+		caller_identify(all->config.registrar, request, path, &out->headers, &caller);
+	out->from_peer = caller.peer;
+	out->status = caller.status;
+	out->is_silent = caller.is_silent;
+	if (!is_known)
 		return;
 	buf_init(&number);
 	if (uri_parse(message_request_uri(request), &uri) != 0)
@@ -153,6 +145,9 @@ unsigned int way_may_refer(const struct subscriptions *all, const struct message
 		return 400;
 	if (policy->transfer == CONFIG_TRANSFER_REFUSE)
 		return 603;
+	/* Nobody beyond is to carry out transfers, and here there is no call to be transferred. */
+	if (policy->transfer == CONFIG_TRANSFER_LOCAL)
+		return 403;
 	struct route_query query = {
 		.peer = from_peer,
 		.number = uri.user,
@@ -166,6 +161,7 @@ unsigned int way_may_refer(const struct subscriptions *all, const struct message
 void way_free(struct way *way)
 {
 	buf_free(&way->target);
+	buf_free(&way->routes);
 	buf_free(&way->headers);
 }
 
