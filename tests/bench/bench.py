@@ -57,7 +57,7 @@ def main():
     parser.add_argument("--sdes", action="store_true", help="media: the WAN side is SRTP (AES_CM_128_HMAC_SHA1_80)")
     parser.add_argument("--flows", type=int, default=15000, help="datapath: flows")
     parser.add_argument("--rate", type=int, default=100, help="sip: calls per second")
-    parser.add_argument("--highest", action="store_true", help="sip: the highest clean rate of each stack")
+    parser.add_argument("--highest", action="store_true", help="sip, media: the highest clean rate of each stack")
     parser.add_argument("--register", action="store_true", help="sip: REGISTERs, relayed")
     options = parser.parse_args()
     if os.cpu_count() < 2:

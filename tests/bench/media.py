@@ -50,6 +50,7 @@ def topology(lab):
             raise LabError("no threaded NAPI on %s" % prefix)
         for pid in pids:
             os.sched_setaffinity(pid, {cpu})
+            measure.prefer(pid)
 
 
 def mac(lab, host, device):
@@ -74,6 +75,7 @@ def start_relay(lab, name):
                 return None
         wait_until(up, 15, "the relay is ready")
     measure.pin(process.pid, RELAY_CPU)
+    measure.prefer(process.pid)
     return process
 
 
@@ -129,6 +131,7 @@ def load(lab, relay, flows, tool, pps, seconds):
         [tool, flows, str(pps // 2), str(seconds), str(GENERATOR_CPU),
          "%s:lan0:%s" % (lab.ns("left"), mac(lab, "relay", "rl0")),
          "%s:wan0:%s" % (lab.ns("right"), mac(lab, "relay", "rw0"))], stdout=subprocess.PIPE, text=True)
+    measure.prefer(process.pid)
     for line in process.stdout:
         if line.startswith(("START", "STOP")):
             window[line.strip()] = (measure.cpu_s([relay.pid]), measure.cpu_s(napi), time.monotonic())
@@ -154,7 +157,58 @@ def idle(lab, seconds=5):
     return used
 
 
+STEP = 1.15  # from one rate to the next
+TRIES = 3    # of a rate: a packet may also be lost to whoever else wants our CPUs
+
+
+def bears(lab, name, options, tools, pps):
+    """Whether a relay, started anew, relays `pps` without a loss; the last run."""
+    flows = os.path.join(lab.dir, "flows")
+    for _ in range(TRIES):
+        relay = start_relay(lab, name)
+        set_up(lab, options.calls, flows, options.sdes)
+        row = load(lab, relay, flows, tools["rtpload"], pps, 3)
+        relay.stop()
+        row["pps"] = pps
+        row["is_offered"] = row["sent"] >= 0.995 * pps * 4  # with the second of warming up
+        if row["lost"] + row["bad"] == 0 and row["is_offered"]:
+            return True, row
+    return False, row
+
+
+def highest(options, tools):
+    """The highest rate that each relay bears without losing a packet, on one core for it and its receive work:
+    the same rates for both, upwards, in turn. One that has lost at a rate is out."""
+    best, standing, pps = {}, ["rtpengine", "postern"], options.pps // 2
+    with Lab("bench") as lab:
+        topology(lab)
+        while standing:
+            for name in list(standing):
+                good, row = bears(lab, name, options, tools, pps)
+                print("%-10s %7d packets/s: lost %d, bad %d, of %d sent%s; %.2f CPU-s per million packets" % (
+                    name, pps, row["lost"], row["bad"], row["sent"],
+                    "" if row["is_offered"] else " (the generator cannot do more)", row["total"]), flush=True)
+                if good:
+                    best[name] = row
+                else:
+                    standing.remove(name)
+            pps = round(pps * STEP / 100) * 100
+    for name in ("rtpengine", "postern"):
+        if name not in best:
+            raise LabError("%s loses packets at %d packets/s already" % (name, options.pps // 2))
+    print("\n%s; %s; %d calls; highest rate with 0 of 3 s lost, steps of %d %%, one core" % (
+        measure.machine(), "RTP to SRTP (%s)" % SUITE if options.sdes else "RTP", options.calls, STEP * 100 - 100))
+    print(measure.table(["relay", "packets/s, none lost", "CPU-s per million packets there"],
+                        [[n, "%d" % best[n]["pps"], "%.2f" % best[n]["total"]] for n in ("rtpengine", "postern")]))
+    ratio = best["postern"]["pps"] / best["rtpengine"]["pps"]
+    print("\npostern / rtpengine: %.2f" % ratio)
+    print("aim (at least 3): %s" % ("met" if ratio >= 3 else "NOT met"))
+    return 0 if ratio >= 3 else 1
+
+
 def run(options, tools):
+    if options.highest:
+        return highest(options, tools)
     rows = {"rtpengine": [], "postern": []}
     with Lab("bench") as lab:
         topology(lab)
@@ -186,6 +240,6 @@ def run(options, tools):
     print("\nrtpengine / postern, median of the rounds' ratios: %.2f (by round: %s)" % (
         ratio, ", ".join("%.2f" % r for r in ratios)))
     print("idle relay, no calls: %.2f %% of a core" % (used * 100))
-    good = ratio >= 3 and lost == 0 and used < 0.01
-    print("aim (ratio at least 3, 0 lost, idle below 1 %%): %s" % ("met" if good else "NOT met"))
+    good = ratio >= 5 and lost == 0 and used < 0.01
+    print("aim (ratio at least 5, 0 lost, idle below 1 %%): %s" % ("met" if good else "NOT met"))
     return 0 if good else 1
