@@ -4,8 +4,16 @@
  * partial. SPDX-License-Identifier: Apache-2.0 */
 #include "rtpengine/datapath/lcore.h"
 #include "rtpengine/datapath/checksum.h"
+#include "rtpengine/datapath/srtp.h"
 
-enum { ETHERNET_LEN = 14, IPV4_LEN = 20, IPV6_LEN = 40, UDP_LEN = 8, HOP_LIMIT = 64 };
+enum {
+	ETHERNET_LEN = 14,
+	IPV4_LEN = 20,
+	IPV6_LEN = 40,
+	UDP_LEN = 8,
+	HOP_LIMIT = 64,
+	PROTOCOL_UDP = 17
+};
 
 /* Where packets leaving through `out` go now: the locked source (symmetric RTP), or what
  * signalling says, or, until either is known after a new offer, where it was before. */
@@ -28,38 +36,37 @@ static const struct addr *destination(const struct flow *out, uint64_t now_ns, s
 	return NULL;
 }
 
-static uint8_t *write_ipv4(uint16_t *ip_id, uint8_t *at, const struct flow *out,
+/* Whole words, so that nothing is read back that was just written in pieces. Returns the sum of the
+ * addresses. */
+static uint64_t write_ipv4(uint16_t *ip_id, uint8_t *at, const struct flow *out,
 			   const struct addr *to, uint16_t udp_len)
 {
-	at -= IPV4_LEN;
-	memset(at, 0, IPV4_LEN);
-	at[0] = 0x45;
-	at[1] = out->traffic_class;
-	write_be16(at + 2, (uint16_t)(IPV4_LEN + udp_len));
-	write_be16(at + 4, (*ip_id)++);
-	at[6] = 0x40; /* don't fragment */
-	at[8] = HOP_LIMIT;
-	at[9] = 17;
-	memcpy(at + 12, &out->local.v4, 4);
-	memcpy(at + 16, &to->v4, 4);
-	uint16_t sum = (uint16_t)~checksum_fold(checksum_add_words(0, at, IPV4_LEN));
+	const uint32_t words[] = {
+		htonl(0x45u << 24 | (uint32_t)out->traffic_class << 16 | (IPV4_LEN + udp_len)),
+		htonl((uint32_t)(*ip_id)++ << 16 | 0x4000), /* don't fragment */
+		htonl(HOP_LIMIT << 24 | PROTOCOL_UDP << 16),
+		out->local.v4.s_addr,
+		to->v4.s_addr,
+	};
+	uint64_t addresses = (uint64_t)words[3] + words[4];
+	uint16_t sum = (uint16_t)~checksum_fold(addresses + words[0] + words[1] + words[2]);
+	memcpy(at, words, IPV4_LEN);
 	memcpy(at + 10, &sum, 2);
-	return at;
+	return addresses;
 }
 
-static uint8_t *write_ipv6(uint8_t *at, const struct flow *out, const struct addr *to,
+static uint64_t write_ipv6(uint8_t *at, const struct flow *out, const struct addr *to,
 			   uint16_t udp_len)
 {
-	at -= IPV6_LEN;
 	at[0] = (uint8_t)(0x60 | out->traffic_class >> 4);
 	at[1] = (uint8_t)(out->traffic_class << 4);
 	at[2] = at[3] = 0;
 	write_be16(at + 4, udp_len);
-	at[6] = 17;
+	at[6] = PROTOCOL_UDP;
 	at[7] = HOP_LIMIT;
 	memcpy(at + 8, &out->local.v6, 16);
 	memcpy(at + 24, &to->v6, 16);
-	return at;
+	return checksum_add_words(checksum_add_words(0, &out->local.v6, 16), &to->v6, 16);
 }
 
 uint16_t packet_payload_sum(const uint8_t *data, size_t len)
@@ -79,17 +86,18 @@ void packet_write_headers(uint16_t *ip_id, struct packet *packet, const struct f
 	bool v4 = to->family == AF_INET;
 	uint8_t *payload = packet->data + packet->payload;
 	uint8_t *udp = payload - UDP_LEN;
-	write_be16(udp, out->local.port);
-	write_be16(udp + 2, to->port);
-	write_be16(udp + 4, udp_len);
-	memset(udp + 6, 0, 2);
-	uint8_t *ip =
-		v4 ? write_ipv4(ip_id, udp, out, to, udp_len) : write_ipv6(udp, out, to, udp_len);
-	uint64_t sum = checksum_pseudo(v4 ? ip + 12 : ip + 8, v4 ? 8 : 32, udp_len);
-	uint16_t check = (uint16_t)~checksum_fold(
-		checksum_add_words(sum + packet->payload_sum, udp, UDP_LEN));
+	uint8_t *ip = udp - (v4 ? IPV4_LEN : IPV6_LEN);
+	uint64_t addresses =
+		v4 ? write_ipv4(ip_id, ip, out, to, udp_len) : write_ipv6(ip, out, to, udp_len);
+	uint32_t ports = htonl((uint32_t)out->local.port << 16 | to->port);
+	uint32_t length = htonl((uint32_t)udp_len << 16);
+	/* the length stands in the pseudo-header too (RFC 768, RFC 8200 8.1) */
+	uint16_t check = (uint16_t)~checksum_fold(addresses + ports + 2 * (uint64_t)length +
+						  htonl(PROTOCOL_UDP) + packet->payload_sum);
 	if (check == 0)
 		check = 0xffff; /* RFC 768: zero would mean none */
+	memcpy(udp, &ports, 4);
+	memcpy(udp + 4, &length, 4);
 	memcpy(udp + 6, &check, 2);
 	uint8_t *ethernet = ip - ETHERNET_LEN;
 	memcpy(ethernet, egress->ethernet, sizeof(egress->ethernet));
@@ -164,6 +172,8 @@ static uint16_t each(struct lcore *lcore, struct packet *packets, uint16_t n, bo
 			packet_drop(lcore, &packets[i], why);
 			continue;
 		}
+		if (packets[i].leaving->srtp_out)
+			srtp_context_prefetch(packets[i].leaving->srtp_out);
 		if (kept != i)
 			packets[kept] = packets[i];
 		kept++;
