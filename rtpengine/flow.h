@@ -258,7 +258,8 @@ enum drop {
 	FOREACH_DROP(X)
 #undef X
 		DROP_COUNT,
-	DROP_NONE = DROP_COUNT
+	DROP_NONE = DROP_COUNT,
+	DROP_OF_FLOW = DROP_NO_FLOW /* the first that can be counted on a flow */
 };
 
 const char *drop_key(enum drop why);  /* "udp-checksum" */

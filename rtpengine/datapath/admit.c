@@ -4,6 +4,7 @@
  *
  * SPDX-License-Identifier: Apache-2.0 */
 #include "rtpengine/datapath/lcore.h"
+#include "rtpengine/datapath/srtp.h"
 
 #define NS_PER_MS 1000000ull
 
@@ -12,7 +13,7 @@
 /* How far the sequence may have gone on meanwhile (MAX_DROPOUT, RFC 3550 A.1). */
 #define REMAP_DROPOUT 3000
 /* Two packets that confirm a source are at most this far apart. */
-#define CANDIDATE_AGE_NS (2000 * NS_PER_MS)
+#define CANDIDATE_AGE_MS 2000
 /* After a new offer the old source goes on being admitted this long, until the new one is there. */
 #define PREVIOUS_AGE_NS (5000 * NS_PER_MS)
 
@@ -20,6 +21,8 @@
 #define ASK_AGAIN_NS (100 * NS_PER_MS)
 
 #define LOCKED_SOURCE_SET (1ull << 63)
+
+const struct flow_extra flow_no_extra;
 
 static bool same_source(const struct addr *a, const struct addr *b)
 {
@@ -37,41 +40,41 @@ static void publish_lock(struct flow_state *state)
 
 static struct hop *source_hop(const struct flow *flow, unsigned expected)
 {
-	return expected == SOURCE_NAMED ? flow->named_hop : flow->expected_hop[expected];
+	return expected == SOURCE_NAMED ? flow->extra->named_hop : flow->expected_hop[expected];
 }
 
 /* What the control thread names is locked, whoever was. */
 static void follow_named(struct flow_state *state, const struct flow *flow, uint64_t now_ns)
 {
 	state->named_count = flow->named_count;
-	if (!flow->named.family)
+	if (!flow->extra->named.family)
 		return;
 	state->locked = (struct source){
 		.is_set = true,
 		.expected = SOURCE_NAMED,
-		.addr = flow->named,
-		.hop = flow->named_hop,
+		.addr = flow->extra->named,
+		.hop = flow->extra->named_hop,
 		.ssrc = state->locked.ssrc,
 		.sequence = state->locked.sequence,
 		.is_sure = true,
 		.last_ns = now_ns,
 	};
-	state->previous.is_set = false;
+	state->previous.addr.family = 0;
 	publish_lock(state);
 }
 
 static void follow_epoch(struct flow_state *state, const struct flow *flow, uint64_t now_ns)
 {
 	if (state->locked.is_set) {
-		state->previous = state->locked;
-		state->previous.last_ns = now_ns; /* its age counts from the new offer */
-		state->previous.hop = NULL;       /* the old rule's, gone with it */
+		state->previous.addr = state->locked.addr;
+		state->previous.offer_ns = now_ns;
 	}
-	if (state->previous.is_set && ip_is_equal(&flow->named, &state->previous.addr))
-		state->previous.hop = flow->named_hop;
+	state->previous.hop = NULL; /* the old rule's, gone with it */
+	bool has_previous = state->previous.addr.family != 0;
+	if (has_previous && ip_is_equal(&flow->extra->named, &state->previous.addr))
+		state->previous.hop = flow->extra->named_hop;
 	for (unsigned i = 0; i < FLOW_EXPECTED_MAX; i++)
-		if (state->previous.is_set &&
-		    ip_is_equal(&flow->expected[i], &state->previous.addr))
+		if (has_previous && ip_is_equal(&flow->expected[i], &state->previous.addr))
 			state->previous.hop = flow->expected_hop[i];
 	state->locked.is_set = false;
 	memset(state->candidates, 0, sizeof(state->candidates));
@@ -91,8 +94,8 @@ void source_follow_news(struct flow_state *state, const struct flow *flow, uint6
 
 bool source_previous_is_valid(const struct flow_state *state, uint64_t now_ns)
 {
-	return state->previous.is_set && !state->locked.is_set &&
-	       now_ns - state->previous.last_ns < PREVIOUS_AGE_NS;
+	return state->previous.addr.family && !state->locked.is_set &&
+	       now_ns - state->previous.offer_ns < PREVIOUS_AGE_NS;
 }
 
 static void lock(struct lcore *lcore, struct packet *packet, unsigned expected, bool is_sure)
@@ -110,7 +113,7 @@ static void lock(struct lcore *lcore, struct packet *packet, unsigned expected, 
 		.is_sure = is_sure,
 		.last_ns = lcore->now_ns,
 	};
-	state->previous.is_set = false;
+	state->previous.addr.family = 0;
 	memset(state->candidates, 0, sizeof(state->candidates));
 	publish_lock(state);
 	struct datapath_event event = {
@@ -127,27 +130,28 @@ static bool candidate_is_confirmed(struct lcore *lcore, const struct packet *pac
 {
 	struct candidate *candidates = packet->flow->slot->state.candidates;
 	struct candidate *at = NULL;
+	uint32_t now_ms = (uint32_t)(lcore->now_ns / NS_PER_MS);
 	for (unsigned i = 0; i < CANDIDATES; i++) {
 		struct candidate *c = &candidates[i];
-		if (c->is_set && same_source(&c->addr, &packet->source)) {
+		if (c->addr.family && same_source(&c->addr, &packet->source)) {
 			at = c;
 			break;
 		}
-		if (!at || (at->is_set && (!c->is_set || c->last_ns < at->last_ns)))
+		if (!at || (at->addr.family &&
+			    (!c->addr.family || now_ms - c->last_ms > now_ms - at->last_ms)))
 			at = c;
 	}
-	bool follows = at->is_set && same_source(&at->addr, &packet->source) &&
-		       lcore->now_ns - at->last_ns <= CANDIDATE_AGE_NS;
+	bool follows = at->addr.family && same_source(&at->addr, &packet->source) &&
+		       now_ms - at->last_ms <= CANDIDATE_AGE_MS;
 	if (packet->kind != PACKET_OTHER)
 		follows = follows && at->ssrc == packet->ssrc;
 	if (packet->kind == PACKET_RTP)
 		follows = follows && packet->sequence == (uint16_t)(at->sequence + 1);
 	*at = (struct candidate){
-		.is_set = true,
 		.addr = packet->source,
 		.ssrc = packet->ssrc,
 		.sequence = packet->sequence,
-		.last_ns = lcore->now_ns,
+		.last_ms = now_ms,
 	};
 	return follows;
 }
@@ -349,7 +353,7 @@ enum drop source_authentic(struct lcore *lcore, struct packet *packet)
 	unsigned expected = find_expected(flow, &packet->source, &exact);
 	if (expected != FLOW_EXPECTED_MAX)
 		lock(lcore, packet, expected, true);
-	else if (flow->named.family && ip_is_equal(&flow->named, &packet->source))
+	else if (flow->extra->named.family && ip_is_equal(&flow->extra->named, &packet->source))
 		lock(lcore, packet, SOURCE_NAMED, true);
 	else if (flow->mode == FLOW_SOURCE_SECURE)
 		ask_for_lock(lcore, packet);
@@ -392,6 +396,8 @@ uint16_t stage_admit(struct lcore *lcore, struct packet *packets, uint16_t n)
 			packet_drop(lcore, &packets[i], why);
 			continue;
 		}
+		if (packets[i].flow->has_srtp)
+			srtp_context_prefetch(packets[i].flow->srtp_in);
 		if (kept != i)
 			packets[kept] = packets[i];
 		kept++;

@@ -100,7 +100,7 @@ static void write_event(struct packet *packet, uint8_t *rtp, const struct flow_p
 static void play(struct lcore *lcore, struct packet *packet, uint8_t *rtp)
 {
 	const struct flow *flow = packet->flow;
-	const struct flow_play *play = &flow->alter.play;
+	const struct flow_play *play = &flow->extra->alter.play;
 	struct event_state *state = &flow->slot->state.event;
 	uint32_t timestamp = read_be32(rtp + 4);
 	bool is_first = state->playing != play->id;
@@ -135,7 +135,7 @@ static void record(struct lcore *lcore, const struct packet *packet)
 	if (!record)
 		return;
 	record->time_ns = lcore->now_ns;
-	record->recording = flow->alter.recording;
+	record->recording = flow->extra->alter.recording;
 	record->from = packet->source;
 	record->to = flow->local;
 	record->len = packet->payload_len;
@@ -148,7 +148,7 @@ static void copy(struct lcore *lcore, const struct packet *packet)
 	const struct flow *flow = packet->flow;
 
 	for (unsigned i = 0; i < FLOW_COPIES_MAX; i++) {
-		const struct flow *out = flow_link_get(&flow->copies[i]);
+		const struct flow *out = flow_link_get(&flow->extra->copies[i]);
 
 		if (!out || lcore->copy_count == BURST ||
 		    !lcore->ops->copy(lcore, packet, &lcore->copies[lcore->copy_count]))
@@ -163,7 +163,7 @@ static bool alter(struct lcore *lcore, struct packet *packet)
 	const struct flow *flow = packet->flow;
 	uint8_t *rtp = packet->data + packet->payload;
 
-	if (flow->alter.recording)
+	if (flow->extra->alter.recording)
 		record(lcore, packet);
 	if (packet->kind != PACKET_RTP)
 		return true;
@@ -172,15 +172,15 @@ static bool alter(struct lcore *lcore, struct packet *packet)
 	uint8_t type = rtp[1] & 0x7f;
 	if (is_event(flow, type)) {
 		see_event(lcore, flow, rtp, packet->payload_len);
-		return !flow->alter.blocks_events;
+		return !flow->extra->alter.blocks_events;
 	}
 	if (!flow->is_altered)
 		return true;
-	if (flow->alter.media == FLOW_MEDIA_BLOCK)
+	if (flow->extra->alter.media == FLOW_MEDIA_BLOCK)
 		return false;
-	if (flow->alter.media == FLOW_MEDIA_SILENCE && !silence(packet, rtp, type))
+	if (flow->extra->alter.media == FLOW_MEDIA_SILENCE && !silence(packet, rtp, type))
 		return false;
-	if (flow->alter.play.id)
+	if (flow->extra->alter.play.id)
 		play(lcore, packet, rtp);
 	return true;
 }

@@ -167,7 +167,7 @@ static const struct flow *find_rtcp(const struct bundle *bundle, const struct pa
 
 enum drop bundle_find(struct packet *packet)
 {
-	const struct bundle *bundle = packet->flow->bundle;
+	const struct bundle *bundle = packet->flow->extra->bundle;
 	const struct flow *flow =
 		packet->kind == PACKET_RTCP ? find_rtcp(bundle, packet) : find_rtp(bundle, packet);
 	if (!flow || flow->lcore != packet->flow->lcore)

@@ -310,7 +310,7 @@ uint16_t stage_demux(struct lcore *lcore, struct packet *packets, uint16_t n)
 		if (punt(lcore, &packets[i]))
 			continue;
 		__builtin_prefetch(packets[i].flow->rtp_to.slot);
-		if (packets[i].flow->has_payload_types || packets[i].flow->has_srtp)
+		if (packets[i].flow->has_srtp)
 			__builtin_prefetch(packets[i].flow->payload_types);
 		if (kept != i)
 			packets[kept] = packets[i];

@@ -7,6 +7,7 @@
 #include "rtpengine/datapath/lcore.h"
 #include "rtpengine/datapath/netlink.h"
 #include "rtpengine/datapath/retire.h"
+#include "rtpengine/datapath/slab.h"
 
 static inline uint64_t clock_now_ns(void)
 {
@@ -86,7 +87,8 @@ struct flows {
 	const struct media_address *addresses;
 	uint16_t endpoint_count;
 	uint16_t lcore_count;
-	struct srtp_crypto *crypto; /* to expand keys */
+	struct srtp_crypto *crypto;         /* to expand keys */
+	struct slab plain_entries, entries; /* compile.c */
 };
 
 /* hops.c */

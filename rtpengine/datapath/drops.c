@@ -21,10 +21,19 @@ const char *drop_text(enum drop why)
 	return why < DROP_COUNT ? names[why].text : "not dropped";
 }
 
+/* A stranger can bring it to its largest value in an hour: it stays there. */
+static void count_on_flow(struct flow_state *state, enum drop why)
+{
+	_Atomic uint32_t *drops = &state->drops[why - DROP_OF_FLOW];
+	uint32_t value = atomic_load_explicit(drops, memory_order_relaxed);
+	if (value != UINT32_MAX)
+		atomic_store_explicit(drops, value + 1, memory_order_relaxed);
+}
+
 void packet_drop(struct lcore *lcore, struct packet *packet, enum drop why)
 {
 	counter_add(&lcore->drops[why], 1);
-	if (packet->flow)
-		counter_add(&packet->flow->slot->state.drops[why], 1);
+	if (packet->flow && why >= DROP_OF_FLOW)
+		count_on_flow(&packet->flow->slot->state, why);
 	lcore->ops->release(lcore, packet);
 }

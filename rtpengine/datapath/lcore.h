@@ -44,6 +44,26 @@ struct flow_link {
 	uint32_t generation;
 };
 
+/* What few flows have, so that the others do without its memory. */
+struct flow_extra {
+	struct addr named; /* by the control thread, to be locked; family 0 = none */
+	struct hop *named_hop;
+	struct srtp_context *srtp_before; /* still taken until */
+	uint64_t srtp_before_until_ns;
+	struct srtp_context *out_before; /* control thread: its key may come back (a refused
+					  * re-offer) */
+	struct flow_ice ice;             /* what punt.c compares */
+	struct flow_alter alter;
+	struct flow_link copies[FLOW_COPIES_MAX];
+	struct bundle *bundle; /* owned; NULL = one stream */
+};
+extern const struct flow_extra flow_no_extra;
+
+/* Which RTP payload types may arrive: nearly every SDP names no more than four, and those need no
+ * other cache line. */
+enum flow_types { FLOW_TYPES_ANY, FLOW_TYPES_FEW, FLOW_TYPES_MANY };
+#define FLOW_FEW_TYPES 4
+
 /* A published rule, compiled. Immutable. */
 struct flow {
 	struct flow_slot *slot; /* first cache line: what an arriving packet needs */
@@ -56,8 +76,10 @@ struct flow {
 	bool has_srtp;        /* srtp_in is set */
 	bool is_limited;      /* packet_ns or byte_ns_q8 says something */
 	uint32_t clock_hz;
+	uint8_t few_types[FLOW_FEW_TYPES]; /* the rest repeats the last */
 	struct flow_link rtp_to;
-	bool has_ice, has_dtls, needs_srtp, has_payload_types;
+	bool has_ice, has_dtls, needs_srtp;
+	uint8_t types; /* enum flow_types */
 	bool is_altered;
 	uint8_t event_types[FLOW_EVENT_TYPES];
 	bool has_bundle;
@@ -70,27 +92,20 @@ struct flow {
 	uint8_t traffic_class; /* DSCP << 2 */
 	bool symmetric;
 	bool is_sealed; /* needs_srtp: nothing leaves in clear */
-	struct flow_id id __attribute__((aligned(64)));
-	struct flow_link rtcp_to, rtp_of;
-	uint64_t payload_types[2];
+	struct flow_id id;
+	uint64_t payload_types[2] __attribute__((aligned(64))); /* FLOW_TYPES_MANY: a bit each */
 	struct srtp_context *srtp_in;
-	struct srtp_context *srtp_before; /* still taken until */
-	uint64_t srtp_before_until_ns;
-	uint64_t learn_until_ns; /* UINT64_MAX = for ever */
-	struct addr expected[FLOW_EXPECTED_MAX];
+	struct flow_link rtcp_to, rtp_of;
+	const struct flow_extra *extra; /* never NULL */
+	uint64_t learn_until_ns;        /* UINT64_MAX = for ever */
 	struct hop *expected_hop[FLOW_EXPECTED_MAX];
-	struct addr named; /* by the control thread, to be locked; family 0 = none */
-	struct hop *named_hop;
-	struct flow_ice ice; /* what punt.c compares */
-	struct flow_alter alter;
-	struct flow_link copies[FLOW_COPIES_MAX];
-	struct bundle *bundle; /* owned; NULL = one stream */
+	struct addr expected[FLOW_EXPECTED_MAX];
 } __attribute__((aligned(64)));
 
-/* Of a source: its address is flow->named. */
+/* Of a source: its address is flow->extra->named. */
 #define SOURCE_NAMED 0xff
 
-/* A source that is, or was, admitted. */
+/* A source that is admitted. */
 struct source {
 	bool is_set;
 	uint8_t expected; /* index into flow->expected at the time, or SOURCE_NAMED */
@@ -102,13 +117,19 @@ struct source {
 	uint64_t last_ns;
 };
 
+/* The one that was locked before the last offer. */
+struct former_source {
+	struct addr addr; /* family 0 = none */
+	struct hop *hop;
+	uint64_t offer_ns;
+};
+
 /* One that may become so. */
 struct candidate {
-	bool is_set;
-	struct addr addr;
+	struct addr addr; /* family 0 = none */
 	uint32_t ssrc;
+	uint32_t last_ms; /* of CLOCK_MONOTONIC, 32 bits */
 	uint16_t sequence;
-	uint64_t last_ns;
 };
 #define CANDIDATES 4
 
@@ -155,17 +176,19 @@ struct flow_state {
 	uint64_t packets_until_ns, bytes_until_ns; /* paid for by the limit (GCRA) */
 	uint64_t quality_due_ns;                   /* the next sample of quality */
 
-	struct counter rtcp_packets, last_rtcp_ns;
+	struct counter rtcp_packets, last_rtcp_ns; /* fourth */
 	struct counter reordered, duplicate, hijack_attempts;
 	/* bit 63 set; epoch << 24 | expected << 16 | port; 0 = none */
 	struct counter locked_source;
-	struct counter drops[DROP_COUNT];
-	struct event_state event;
+	uint64_t asked_ns; /* when the control thread was asked to lock a source */
+
 	struct quality quality;
-	uint64_t asked_ns;      /* when the control thread was asked to lock a source */
-	struct source previous; /* locked before the last offer */
+	struct event_state event;
+	struct former_source previous;
 	struct candidate candidates[CANDIDATES];
 	uint64_t punt_peer_ns, punt_stranger_ns; /* punt.c: when the next would be too many */
+	/* of packets whose flow is known; stays at its largest value when it gets there */
+	_Atomic uint32_t drops[DROP_COUNT - DROP_OF_FLOW];
 };
 
 /* Stable for the life of the process, so that a stale link is harmless. */
@@ -178,6 +201,8 @@ struct flow_slot {
 _Static_assert(offsetof(struct flow, local) == 64, "a packet should not miss the cache twice");
 _Static_assert(offsetof(struct flow_slot, state.rtp) == 64, "nor here");
 _Static_assert(offsetof(struct flow_slot, state.packets) == 128, "nor here");
+_Static_assert(sizeof(struct flow) == 256, "four of these are a call's");
+_Static_assert(sizeof(struct flow_slot) <= 704, "and four of these");
 
 /* The parts of an lcore that touch other lcores and the drivers; a table so that the stages
  * run without either. */
@@ -249,6 +274,8 @@ static inline void flow_prefetch(const struct flow_slot *slot)
 	__builtin_prefetch(at + 128, 1);
 }
 
+/* police.c: a bit each; all zero = any. */
+void flow_set_payload_types(struct flow *flow, const uint64_t bits[2]);
 /* rewrite.c: whether the next hop of what leaves through `out` answers. */
 bool flow_can_leave(const struct flow *out, uint64_t now_ns);
 static inline uint64_t flow_jitter_us(const struct flow_state *state, uint32_t clock_hz)
@@ -287,8 +314,5 @@ bool source_is_expected(const struct packet *packet);
 bool source_is_locked(const struct flow_state *state, const struct addr *source);
 /* An SRTP packet is authentic and fresh: the source rule may believe it. */
 enum drop source_authentic(struct lcore *lcore, struct packet *packet);
-/* By its IP address, from whichever port: what is punted says more of itself. */
-bool source_is_expected(const struct packet *packet);
-bool source_is_locked(const struct flow_state *state, const struct addr *source);
 /* The source before the last offer still counts for a while. */
 bool source_previous_is_valid(const struct flow_state *state, uint64_t now_ns);

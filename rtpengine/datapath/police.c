@@ -25,10 +25,30 @@ static bool is_within_limit(const struct flow *flow, const struct packet *packet
 	return true;
 }
 
+void flow_set_payload_types(struct flow *flow, const uint64_t bits[2])
+{
+	unsigned count = 0;
+	memcpy(flow->payload_types, bits, sizeof(flow->payload_types));
+	for (uint8_t type = 0; type < 128; type++) {
+		if (!(bits[type >> 6] >> (type & 63) & 1))
+			continue;
+		for (unsigned i = count++; i < FLOW_FEW_TYPES; i++)
+			flow->few_types[i] = type;
+	}
+	flow->types = count == 0                ? FLOW_TYPES_ANY
+		      : count <= FLOW_FEW_TYPES ? FLOW_TYPES_FEW
+						: FLOW_TYPES_MANY;
+}
+
 static bool is_negotiated(const struct flow *flow, const struct packet *packet)
 {
 	uint8_t type = packet_payload(packet)[1] & 0x7f;
-	return packet->kind != PACKET_RTP || flow->payload_types[type >> 6] >> (type & 63) & 1;
+	const uint8_t *few = flow->few_types;
+	if (packet->kind != PACKET_RTP)
+		return true;
+	if (flow->types == FLOW_TYPES_FEW)
+		return type == few[0] || type == few[1] || type == few[2] || type == few[3];
+	return flow->payload_types[type >> 6] >> (type & 63) & 1;
 }
 
 static enum drop police(const struct lcore *lcore, struct packet *packet)
@@ -39,7 +59,7 @@ static enum drop police(const struct lcore *lcore, struct packet *packet)
 			return why;
 	}
 	const struct flow *flow = packet->flow;
-	if (flow->has_payload_types && !is_negotiated(flow, packet))
+	if (flow->types != FLOW_TYPES_ANY && !is_negotiated(flow, packet))
 		return DROP_PAYLOAD_TYPE;
 	if (flow->is_limited && !is_within_limit(flow, packet, lcore->now_ns))
 		return DROP_RATE;

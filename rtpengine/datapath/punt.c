@@ -36,7 +36,8 @@ static bool username_is_ours(const struct flow *flow, const uint8_t *name, uint1
 	if (len <= FLOW_ICE_UFRAG || name[FLOW_ICE_UFRAG] != ':')
 		return false;
 	for (unsigned i = 0; i < FLOW_ICE_SESSIONS; i++)
-		if (flow->ice.ufrags[i][0] && !memcmp(flow->ice.ufrags[i], name, FLOW_ICE_UFRAG))
+		if (flow->extra->ice.ufrags[i][0] &&
+		    !memcmp(flow->extra->ice.ufrags[i], name, FLOW_ICE_UFRAG))
 			return true;
 	return false;
 }
@@ -50,7 +51,7 @@ static bool stun_is_ours(const struct packet *packet)
 	    read_be16(stun + 2) != len - STUN_HEADER)
 		return false;
 	if (read_be16(stun) & STUN_ANSWERS)
-		return !memcmp(stun + 8, flow->ice.mark, sizeof(flow->ice.mark));
+		return !memcmp(stun + 8, flow->extra->ice.mark, sizeof(flow->extra->ice.mark));
 	uint32_t at = STUN_HEADER;
 	for (unsigned i = 0; i < STUN_ATTRIBUTES_MAX && at + 4 <= len; i++) {
 		uint16_t size = read_be16(stun + at + 2);

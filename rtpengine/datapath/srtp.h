@@ -4,6 +4,7 @@
  *
  * SPDX-License-Identifier: Apache-2.0 */
 #pragma once
+#include <stddef.h>
 #include "control/base/counter.h"
 #include "rtpengine/datapath/packet.h"
 #include "rtpengine/datapath/srtp_crypto.h"
@@ -15,18 +16,19 @@
 
 /* One SSRC. */
 struct srtp_stream {
+	/* read by the control thread: bit 63 set; the highest index so far */
+	struct counter index;
+	uint64_t window[2]; /* bit i of it: index - i was there */
 	uint32_t ssrc;
 	/* What came between writing down and restoring is not known: whatever is below the first
 	 * packet after that may have been there. */
 	bool is_restored, rtcp_is_restored;
-	/* read by the control thread: bit 63 set; the highest index so far */
-	struct counter index, rtcp_index;
-	uint64_t window[2];   /* bit i of it: index - i was there */
-	uint64_t rtcp_window; /* the same */
+	struct counter rtcp_index; /* the same for RTCP */
+	uint64_t rtcp_window;
 };
 
 struct srtp_context {
-	const struct flow_srtp_info *suite; /* first cache line: what each packet needs */
+	const struct flow_srtp_info *suite; /* first cache line: what most packets need */
 	const struct srtp_keys *rtp, *rtcp;
 	uint8_t mki_len;
 	bool is_outgoing;
@@ -39,6 +41,7 @@ struct srtp_context {
 	uint8_t key[FLOW_SRTP_KEY_MAX];
 	uint8_t salt[FLOW_SRTP_SALT_MAX];
 } __attribute__((aligned(64)));
+_Static_assert(offsetof(struct srtp_context, streams[0].rtcp_index) == 64, "all of the first SSRC");
 
 /* srtp_context.c, control thread */
 bool srtp_is_valid(const struct flow_srtp *srtp);
@@ -82,17 +85,14 @@ struct srtp_lcore {
 MUST_CHECK int srtp_lcore_create(struct srtp_lcore **out);
 void srtp_lcore_destroy(struct srtp_lcore *srtp); /* NULL is fine */
 
-/* Ask for the memory of a context: the second step reads what the first has brought. */
+/* Ask for the memory of a context, and for the keys of RTP in front of it (srtp_context.c; those of
+ * an AEAD are longer, and their packets go one by one anyway). */
 static inline void srtp_context_prefetch(const struct srtp_context *context)
 {
-	__builtin_prefetch(context, 1);
-	__builtin_prefetch((const char *)context + 64, 1);
-}
-static inline void srtp_context_prefetch_keys(const struct srtp_context *context)
-{
-	const char *keys = (const char *)context->rtp;
+	const char *at = (const char *)context;
 	for (unsigned i = 0; i < SRTP_KEYS_HOT; i += 64)
-		__builtin_prefetch(keys + i);
+		__builtin_prefetch(at - SRTP_KEYS_SIZE + i);
+	__builtin_prefetch(at, 1);
 }
 
 /* Length of the header that SRTP leaves in clear; demux has checked that it fits. */

@@ -2,6 +2,7 @@
  * the same keys, read, and wiped. SPDX-License-Identifier: Apache-2.0 */
 #include "rtpengine/datapath/srtp.h"
 #include <stdlib.h>
+#include "rtpengine/datapath/slab.h"
 
 /* SRTCP indexes that a session restored elsewhere may have used since it was written down. */
 #define RTCP_SKIP 0x10000
@@ -32,29 +33,36 @@ static void restore(struct srtp_context *context, const struct flow_srtp *srtp)
 	}
 }
 
+/* One piece of memory: the keys of RTCP, the keys of RTP, the context. What an RTP packet needs
+ * lies together, and the translation of its address is looked up once. */
+static size_t context_offset(const struct flow_srtp_info *suite)
+{
+	return 2 * srtp_keys_size(suite);
+}
+
 int srtp_context_create(struct srtp_crypto *crypto, const struct flow_srtp *srtp, bool is_outgoing,
 			struct srtp_context **out)
 {
-	struct srtp_context *context = aligned_alloc(64, sizeof(*context));
-	struct srtp_keys *rtp = NULL, *rtcp = NULL;
-	if (!context)
+	const struct flow_srtp_info *suite = flow_srtp_info(srtp->suite);
+	if (suite->key_len == 0)
+		return -ERR_INVALID;
+	size_t size = context_offset(suite) + sizeof(struct srtp_context);
+	uint8_t *memory = slab_take(srtp_crypto_slab(crypto, suite->is_aead, size));
+	if (!memory)
 		return -ERR_NO_MEMORY;
+	struct srtp_keys *rtcp = (void *)memory;
+	struct srtp_keys *rtp = (void *)(memory + srtp_keys_size(suite));
+	struct srtp_context *context = (void *)(memory + context_offset(suite));
+	srtp_keys_init(crypto, srtp, true, rtcp);
+	srtp_keys_init(crypto, srtp, false, rtp);
 	memset(context, 0, sizeof(*context));
-	int err = srtp_keys_create(crypto, srtp, false, &rtp);
-	if (!err)
-		err = srtp_keys_create(crypto, srtp, true, &rtcp);
-	if (err) {
-		srtp_keys_destroy(rtp);
-		free(context);
-		return err;
-	}
-	context->suite = flow_srtp_info(srtp->suite);
+	context->suite = suite;
 	context->rtp = rtp;
 	context->rtcp = rtcp;
 	context->mki_len = srtp->mki_len;
 	memcpy(context->mki, srtp->mki, srtp->mki_len);
-	memcpy(context->key, srtp->key, context->suite->key_len);
-	memcpy(context->salt, srtp->salt, context->suite->salt_len);
+	memcpy(context->key, srtp->key, suite->key_len);
+	memcpy(context->salt, srtp->salt, suite->salt_len);
 	context->is_outgoing = is_outgoing;
 	context->references = 1;
 	restore(context, srtp);
@@ -73,10 +81,10 @@ void srtp_context_put(struct srtp_context *context)
 {
 	if (!context || --context->references)
 		return;
-	srtp_keys_destroy((struct srtp_keys *)(uintptr_t)context->rtp);
-	srtp_keys_destroy((struct srtp_keys *)(uintptr_t)context->rtcp);
-	explicit_bzero(context, sizeof(*context));
-	free(context);
+	size_t before = context_offset(context->suite);
+	uint8_t *memory = (uint8_t *)context - before;
+	explicit_bzero(memory, before + sizeof(*context));
+	slab_give(memory);
 }
 
 bool srtp_context_is(const struct srtp_context *context, const struct flow_srtp *srtp)

@@ -1,7 +1,10 @@
 /* srtp_crypto.c - SPDX-License-Identifier: Apache-2.0 */
 #include "rtpengine/datapath/srtp_crypto.h"
+#include <endian.h>
 #include <intel-ipsec-mb.h>
+#include <stddef.h>
 #include <stdlib.h>
+#include "rtpengine/datapath/slab.h"
 
 #define SHA1_BLOCK 64
 #define SHA1_LEN   20
@@ -15,6 +18,7 @@ struct srtp_crypto {
 	IMB_MGR *mgr;
 	IMB_JOB hash[CRYPTO_BATCH];
 	IMB_JOB cipher[KEY_SIZES][CRYPTO_BATCH];
+	struct slab slabs[2]; /* AEAD, and not */
 };
 
 struct srtp_keys {
@@ -22,12 +26,12 @@ struct srtp_keys {
 	uint8_t ipad[SHA1_LEN], opad[SHA1_LEN];
 	uint8_t key_size; /* KEY_128 ... */
 	bool is_aead;
-	bool is_rtcp;
 	uint8_t expanded[16 * 15] __attribute__((aligned(64)));
 	struct gcm_key_data gcm[] __attribute__((aligned(64))); /* one, for AEAD */
 };
 
-_Static_assert(sizeof(struct srtp_keys) == SRTP_KEYS_HOT, "as prefetched");
+_Static_assert(offsetof(struct srtp_keys, expanded) + 16 * 11 <= SRTP_KEYS_HOT, "as prefetched");
+_Static_assert(sizeof(struct srtp_keys) == SRTP_KEYS_SIZE, "and where");
 
 int srtp_crypto_create(struct srtp_crypto **out)
 {
@@ -65,8 +69,18 @@ void srtp_crypto_destroy(struct srtp_crypto *crypto)
 {
 	if (!crypto)
 		return;
+	slab_release(&crypto->slabs[0]);
+	slab_release(&crypto->slabs[1]);
 	free_mb_mgr(crypto->mgr);
 	free(crypto);
+}
+
+struct slab *srtp_crypto_slab(struct srtp_crypto *crypto, bool is_aead, size_t size)
+{
+	struct slab *slab = &crypto->slabs[is_aead];
+	if (!slab->size)
+		slab_init(slab, size);
+	return slab;
 }
 
 static void expand(struct srtp_crypto *crypto, const uint8_t *key, unsigned key_size,
@@ -112,22 +126,22 @@ static void hash_pad(struct srtp_crypto *crypto, const uint8_t key[AUTH_KEY], ui
 	explicit_bzero(block, sizeof(block));
 }
 
-int srtp_keys_create(struct srtp_crypto *crypto, const struct flow_srtp *srtp, bool is_rtcp,
-		     struct srtp_keys **out)
+size_t srtp_keys_size(const struct flow_srtp_info *suite)
+{
+	return (sizeof(struct srtp_keys) + (suite->is_aead ? sizeof(struct gcm_key_data) : 0) +
+		63) &
+	       ~(size_t)63;
+}
+
+void srtp_keys_init(struct srtp_crypto *crypto, const struct flow_srtp *srtp, bool is_rtcp,
+		    struct srtp_keys *keys)
 {
 	const struct flow_srtp_info *suite = flow_srtp_info(srtp->suite);
-	size_t size = sizeof(struct srtp_keys) + (suite->is_aead ? sizeof(struct gcm_key_data) : 0);
 	uint8_t label = is_rtcp ? 3 : 0; /* RFC 3711 4.3.2: then authentication, then salt */
 	uint8_t key[32] __attribute__((aligned(16)));
-	if (suite->key_len == 0)
-		return -ERR_INVALID;
-	struct srtp_keys *keys = aligned_alloc(64, (size + 63) / 64 * 64);
-	if (!keys)
-		return -ERR_NO_MEMORY;
-	memset(keys, 0, size);
+	memset(keys, 0, srtp_keys_size(suite));
 	keys->key_size = (uint8_t)(suite->key_len / 8 - 2);
 	keys->is_aead = suite->is_aead;
-	keys->is_rtcp = is_rtcp;
 	derive(crypto, srtp, label, key, suite->key_len);
 	if (suite->is_aead && keys->key_size == KEY_128)
 		IMB_AES128_GCM_PRE(crypto->mgr, key, keys->gcm);
@@ -142,34 +156,20 @@ int srtp_keys_create(struct srtp_crypto *crypto, const struct flow_srtp *srtp, b
 	}
 	derive(crypto, srtp, (uint8_t)(label + 2), keys->salt, suite->salt_len);
 	explicit_bzero(key, sizeof(key));
-	*out = keys;
-	return 0;
-}
-
-void srtp_keys_destroy(struct srtp_keys *keys)
-{
-	if (!keys)
-		return;
-	explicit_bzero(keys, sizeof(*keys) + (keys->is_aead ? sizeof(struct gcm_key_data) : 0));
-	free(keys);
-}
-
-static void xor_be(uint8_t *at, uint64_t value, unsigned len)
-{
-	for (unsigned i = 0; i < len; i++)
-		at[i] ^= (uint8_t)(value >> (8 * (len - 1 - i)));
 }
 
 void srtp_keys_iv(const struct srtp_keys *keys, uint32_t ssrc, uint64_t index, uint8_t iv[16])
 {
-	memcpy(iv, keys->salt, 16);
-	if (keys->is_aead) {
-		xor_be(iv + 2, ssrc, 4);
-		xor_be(iv + 6, index, 6);
-	} else {
-		xor_be(iv + 4, ssrc, 4);
-		xor_be(iv + 8, index, 6);
+	uint64_t words[2];
+	memcpy(words, keys->salt, 16);
+	if (keys->is_aead) { /* the SSRC at 2, the index at 6 (RFC 7714 8.1) */
+		words[0] ^= htobe64((uint64_t)ssrc << 16 | index >> 32);
+		words[1] ^= htobe64(index << 32);
+	} else { /* at 4 and 8 (RFC 3711 4.1.1) */
+		words[0] ^= htobe64(ssrc);
+		words[1] ^= htobe64(index << 16);
 	}
+	memcpy(iv, words, 16);
 }
 
 void srtp_crypto_cipher(struct srtp_crypto *crypto, struct srtp_op *const *ops, unsigned n)

@@ -10,16 +10,22 @@
 #define CRYPTO_BATCH   64
 #define CRYPTO_TAG_MAX 20 /* a whole HMAC-SHA1; an AEAD tag has 16 */
 
+struct slab;
 struct srtp_crypto;
 MUST_CHECK int srtp_crypto_create(struct srtp_crypto **out);
 void srtp_crypto_destroy(struct srtp_crypto *crypto); /* NULL is fine */
+/* Where its thread keeps pieces of `size`, which is that of contexts (srtp_context.c) of an AEAD or
+ * of another suite. */
+struct slab *srtp_crypto_slab(struct srtp_crypto *crypto, bool is_aead, size_t size);
 
-/* Session keys of one direction, for RTP or for RTCP, expanded. Immutable; wiped when destroyed. */
+/* Session keys of one direction, for RTP or for RTCP, expanded. Immutable. They lie in memory of
+ * their user, who wipes it: `size` bytes, aligned to 64. */
 struct srtp_keys;
-#define SRTP_KEYS_HOT 320 /* bytes of them that a packet reads */
-MUST_CHECK int srtp_keys_create(struct srtp_crypto *crypto, const struct flow_srtp *srtp,
-				bool is_rtcp, struct srtp_keys **out);
-void srtp_keys_destroy(struct srtp_keys *keys); /* NULL is fine */
+#define SRTP_KEYS_SIZE 320 /* bytes, but for an AEAD */
+#define SRTP_KEYS_HOT  256 /* of them, what a packet reads with keys of 128 bits */
+size_t srtp_keys_size(const struct flow_srtp_info *suite);
+void srtp_keys_init(struct srtp_crypto *crypto, const struct flow_srtp *srtp, bool is_rtcp,
+		    struct srtp_keys *keys);
 /* The initialization vector of one packet: 16 bytes (RFC 3711 4.1.1) or 12 (RFC 7714 8.1, 9.1).
  * `index` is the packet index, 48 bits, or the SRTCP index. */
 void srtp_keys_iv(const struct srtp_keys *keys, uint32_t ssrc, uint64_t index, uint8_t iv[16]);

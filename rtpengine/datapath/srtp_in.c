@@ -35,8 +35,8 @@ static bool mki_is_right(const struct srtp_context *context, const struct packet
 
 static struct srtp_context *context_before(const struct lcore *lcore, const struct flow *flow)
 {
-	return flow->srtp_before && lcore->now_ns < flow->srtp_before_until_ns ? flow->srtp_before
-									       : NULL;
+	const struct flow_extra *extra = flow->extra;
+	return lcore->now_ns < extra->srtp_before_until_ns ? extra->srtp_before : NULL;
 }
 
 /* The work on an RTP packet under `context`, up to its hash. */
@@ -265,26 +265,19 @@ static void open_batch(struct lcore *lcore, struct packet *packets, unsigned n, 
 	srtp_crypto_cipher(srtp->crypto, srtp->cipher, ciphers);
 }
 
-/* Returns how many are of flows with SRTP. */
-static uint16_t prefetch(const struct packet *packets, uint16_t n)
+static bool has_any(const struct packet *packets, uint16_t n)
 {
-	uint16_t secure = 0;
 	for (uint16_t i = 0; i < n; i++)
-		if (packets[i].flow->has_srtp) {
-			srtp_context_prefetch(packets[i].flow->srtp_in);
-			secure++;
-		}
-	for (uint16_t i = 0; i < n && secure; i++)
 		if (packets[i].flow->has_srtp)
-			srtp_context_prefetch_keys(packets[i].flow->srtp_in);
-	return secure;
+			return true;
+	return false;
 }
 
 uint16_t stage_srtp_in(struct lcore *lcore, struct packet *packets, uint16_t n)
 {
 	enum drop why[BURST];
 	uint16_t kept = 0;
-	if (!prefetch(packets, n))
+	if (!has_any(packets, n))
 		return n;
 	for (uint16_t i = 0; i < n; i++)
 		why[i] = DROP_NONE;

@@ -141,19 +141,12 @@ static void seal_batch(struct srtp_lcore *srtp, unsigned works)
 		finish(&srtp->work[w], srtp->work[w].context->suite->rtp_tag);
 }
 
-/* Returns how many leave as SRTP. */
-static uint16_t prefetch(const struct packet *packets, uint16_t n)
+static bool has_any(const struct packet *packets, uint16_t n)
 {
-	uint16_t secure = 0;
 	for (uint16_t i = 0; i < n; i++)
-		if (packets[i].leaving->srtp_out) {
-			srtp_context_prefetch(packets[i].leaving->srtp_out);
-			secure++;
-		}
-	for (uint16_t i = 0; i < n && secure; i++)
 		if (packets[i].leaving->srtp_out)
-			srtp_context_prefetch_keys(packets[i].leaving->srtp_out);
-	return secure;
+			return true;
+	return false;
 }
 
 uint16_t stage_srtp_out(struct lcore *lcore, struct packet *packets, uint16_t n)
@@ -161,7 +154,7 @@ uint16_t stage_srtp_out(struct lcore *lcore, struct packet *packets, uint16_t n)
 	struct srtp_lcore *srtp = lcore->srtp;
 	uint16_t kept = 0;
 	unsigned works = 0;
-	if (!prefetch(packets, n))
+	if (!has_any(packets, n))
 		return n;
 	for (uint16_t i = 0; i < n; i++) {
 		struct packet *packet = &packets[i];

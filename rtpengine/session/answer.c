@@ -4,6 +4,8 @@
 #include "rtpengine/session/bundle.h"
 #include "rtpengine/session/session.h"
 
+#include <stdlib.h>
+
 struct answer {
 	struct command *command;
 	struct dialog *dialog;
@@ -20,7 +22,7 @@ static int read_media(struct answer *answer, const struct sdp_media *media)
 	struct stream *stream = answer->dialog->streams[media->index];
 	const struct side *offerer = &stream->sides[answer->to];
 	const struct stream_kind *kind =
-		offerer->offered.is_known ? &stream->offered : &stream->kind;
+		side_has_offered(offerer) ? &stream->offered : &stream->kind;
 	const char *why = "";
 
 	if (media->port && !slice_equal(media->type, slice_from(kind->type))) {
@@ -89,6 +91,12 @@ static void relearn(struct side *side, const struct side_media *before, bool beg
 }
 
 /* What both sides said is in effect. */
+void side_offer_forget(struct side *side)
+{
+	free(side->offered);
+	side->offered = NULL;
+}
+
 static void settle(struct answer *answer, struct stream *stream)
 {
 	struct side *offerer = &stream->sides[answer->to];
@@ -100,11 +108,11 @@ static void settle(struct answer *answer, struct stream *stream)
 	answerer->now = answer->media[stream->index];
 	if (stream->index >= answer->sdp->media_count)
 		answerer->now = (struct side_media){.is_known = true, .is_rejected = true};
-	if (offerer->offered.is_known) {
-		offerer->now = offerer->offered;
+	if (side_has_offered(offerer)) {
+		offerer->now = *offerer->offered;
 		stream->kind = stream->offered;
-		offerer->offered.is_known = false;
 	}
+	side_offer_forget(offerer);
 	for (int side = 0; side < 2; side++)
 		relearn(&stream->sides[side], &before[side],
 			was_rtp != stream->kind.is_rtp ||

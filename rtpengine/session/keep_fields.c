@@ -146,6 +146,26 @@ static void ask_side(const struct stream *stream, int side, struct side_resume *
 	ask_flow(sessions, at->rtcp.id, &at->now.rtcp, &out->flows[1]);
 }
 
+/* What waits for its answer. */
+static void offered_fields(struct keep_io *io, uint16_t number, struct side *at)
+{
+	struct side_media read = {0};
+
+	if (!keep_reads(io)) {
+		if (side_has_offered(at))
+			media_fields(io, number, at->offered);
+		return;
+	}
+	media_fields(io, number, &read);
+	if (!read.is_known)
+		return;
+	at->offered = calloc(1, sizeof(*at->offered));
+	if (at->offered)
+		*at->offered = read;
+	else
+		keep_fail(io, -ERR_NO_MEMORY);
+}
+
 static void side_fields(struct keep_io *io, uint16_t number, struct stream *stream, int side,
 			bool has_secrets)
 {
@@ -174,8 +194,7 @@ static void side_fields(struct keep_io *io, uint16_t number, struct stream *stre
 	KEEP(io, 7, at->is_bundled, 1);
 	KEEP(io, 8, at->bundle_told, 1);
 	media_fields(io, 9, &at->now);
-	if (keep_reads(io) || at->offered.is_known)
-		media_fields(io, 10, &at->offered);
+	offered_fields(io, 10, at);
 	flow_fields(io, 16, &resume->flows[0]);
 	flow_fields(io, 17, &resume->flows[1]);
 	if (keep_reads(io) || (has_secrets && at->sdes))

@@ -288,6 +288,18 @@ static enum mux_policy mux_policy(const struct options *options)
 	return option(options, OPTION_MUX_ACCEPT | OPTION_MUX_DEMUX) ? MUX_ACCEPT : MUX_AS_PEER;
 }
 
+static int reserve(const struct offer *offer)
+{
+	for (unsigned i = 0; i < offer->dialog->stream_count; i++) {
+		struct side *side = &offer->dialog->streams[i]->sides[offer->from];
+		if (!side->offered)
+			side->offered = calloc(1, sizeof(*side->offered));
+		if (!side->offered)
+			return -ERR_NO_MEMORY;
+	}
+	return 0;
+}
+
 /* From here on nothing fails. */
 static void commit(struct offer *offer)
 {
@@ -297,14 +309,14 @@ static void commit(struct offer *offer)
 	for (unsigned i = 0; i < dialog->stream_count; i++) {
 		struct side *side = &dialog->streams[i]->sides[offer->from];
 		if (i < offer->sdp->media_count) {
-			side->offered = offer->media[i];
+			*side->offered = offer->media[i];
 			dialog->streams[i]->offered = stream_kind_of(&offer->sdp->media[i]);
 			side->mux_policy = mux_policy(options);
 		} else { /* RFC 3264 8 forbids it; what is not there is not wanted */
-			side->offered = (struct side_media){.is_known = true, .is_rejected = true};
+			*side->offered = (struct side_media){.is_known = true, .is_rejected = true};
 			dialog->streams[i]->offered = dialog->streams[i]->kind;
 		}
-		dialog->streams[i]->sides[1 - offer->from].offered.is_known = false;
+		side_offer_forget(&dialog->streams[i]->sides[1 - offer->from]);
 		if (dialog->streams[i]->sides[1 - offer->from].peering)
 			stream_publish_early(dialog->streams[i]);
 	}
@@ -346,6 +358,8 @@ static int take_offer(struct offer *offer)
 	if (err)
 		return err;
 	err = name_parties(offer);
+	if (!err)
+		err = reserve(offer);
 	if (!err)
 		err = rewrite(offer->dialog, offer->to, offer->sdp, &command->options, false,
 			      &command->sessions->scratch);

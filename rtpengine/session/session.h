@@ -57,8 +57,10 @@ struct side {
 	struct port_range *range; /* NULL = no ports */
 	uint16_t port;            /* RTP; RTCP is the next one */
 	struct flow_ref rtp, rtcp;
-	struct side_media now;     /* in effect */
-	struct side_media offered; /* waits for its answer; is_known = there is one */
+	struct side_media now; /* in effect */
+	/* Owned; waits for its answer: NULL, or not is_known = there is none. Most of a call's life
+	 * it takes no memory. */
+	struct side_media *offered;
 	/* The stream whose port, ICE and DTLS this side uses: another one than its own while both
 	 * are in one bundle (RFC 9143). Its own port is kept and closed meanwhile. */
 	uint8_t carrier;
@@ -261,6 +263,11 @@ MUST_CHECK int side_read(struct stream *stream, int side, const struct sdp_media
 void stream_publish(struct stream *stream);
 /* Of a side that got our offer: let its ICE and DTLS in. */
 void stream_publish_early(struct stream *stream);
+static inline bool side_has_offered(const struct side *side)
+{
+	return side->offered && side->offered->is_known;
+}
+void side_offer_forget(struct side *side);
 bool stream_is_live(const struct stream *stream); /* both sides known, none refused */
 bool side_may_send(const struct stream *stream, int side);
 /* What SDP says of our end towards that party. */

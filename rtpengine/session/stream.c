@@ -48,8 +48,10 @@ int stream_create(struct dialog *dialog, const struct sdp_media *media, struct s
 void stream_destroy(struct stream *stream, uint64_t now_ms)
 {
 	subscriptions_forget(stream);
-	side_close(stream, 0, now_ms);
-	side_close(stream, 1, now_ms);
+	for (int side = 0; side < 2; side++) {
+		side_close(stream, side, now_ms);
+		side_offer_forget(&stream->sides[side]);
+	}
 	free(stream);
 }
 

@@ -17,7 +17,7 @@
 
 #define BATCH_BURSTS 32
 #define BATCH        (BATCH_BURSTS * BURST)
-#define BUFFER       2048 /* of an mbuf: the frames lie as far apart */
+#define BUFFER       2496 /* as far apart as the objects of our mbuf pool (start.c) */
 #define HEADROOM     128
 #define PAYLOAD      160
 #define FIRST_PORT   1024
@@ -105,6 +105,7 @@ static void set_flow(struct rig *rig, unsigned side, unsigned call)
 	memset(slot, 0, sizeof(*slot));
 	flow->slot = slot;
 	flow->generation = 1;
+	flow->extra = &flow_no_extra;
 	flow->epoch = 1;
 	flow->kind = FLOW_RTP;
 	flow->mode = FLOW_SOURCE_LEARN;
@@ -121,8 +122,7 @@ static void set_flow(struct rig *rig, unsigned side, unsigned call)
 	flow->expected_hop[0] = &rig->hop;
 	flow->is_limited = true;
 	flow->packet_ns = 1; /* the check costs what it costs; nothing is over the limit */
-	flow->has_payload_types = true;
-	flow->payload_types[0] = 1ull << 8;
+	flow_set_payload_types(flow, (uint64_t[2]){1ull << 8});
 	atomic_store(&slot->current, flow);
 	atomic_store(&rig->endpoints[side].ports[port_of(call) - FIRST_PORT], flow);
 }

@@ -106,6 +106,7 @@ static void set_up(struct rig *rig, uint8_t how)
 		flow->slot = &rig->slots[i];
 		flow->id.value = i + 1;
 		flow->generation = 1;
+		flow->extra = &flow_no_extra;
 		flow->kind = (uint8_t)((how + (how >> 5 & 1 ? i : 0)) & 3);
 		flow->mode = how >> 2 & 1 ? FLOW_SOURCE_EXACT : FLOW_SOURCE_LEARN;
 		flow->symmetric = how >> 3 & 1;

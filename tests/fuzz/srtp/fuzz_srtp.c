@@ -59,6 +59,7 @@ static void set_up(struct rig *rig, uint8_t how)
 		abort();
 	srtp_crypto_destroy(crypto);
 	rig->flow = (struct flow){.slot = &rig->slot,
+				  .extra = &flow_no_extra,
 				  .kind = FLOW_MUX,
 				  .mode = FLOW_SOURCE_ICE,
 				  .has_srtp = true,

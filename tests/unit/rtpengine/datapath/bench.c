@@ -115,6 +115,7 @@ void bench_publish(struct bench *bench, unsigned index, const char *local)
 	flow->slot = slot;
 	flow->id.value = index + 1;
 	flow->generation = 1;
+	flow->extra = &bench->extras[index];
 	flow->local = bench_addr(local);
 	for (unsigned i = 0; i < FLOW_EXPECTED_MAX; i++)
 		flow->expected_hop[i] = flow->expected[i].family ? &bench->hop : NULL;

@@ -20,6 +20,7 @@ struct bench {
 	_Atomic(const struct flow *) ports[4][BENCH_PORTS];
 	struct flow_slot *slots;
 	struct flow flows[BENCH_FLOWS];
+	struct flow_extra extras[BENCH_FLOWS]; /* theirs */
 	struct hop hop;
 	struct egress egress;
 	unsigned handed_over, punted, released;

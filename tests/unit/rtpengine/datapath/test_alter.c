@@ -48,7 +48,7 @@ static void assert_sum(struct bench *b)
 
 static void alter(struct bench *b, struct flow_alter alter)
 {
-	b->flows[0].alter = alter;
+	b->extras[0].alter = alter;
 	b->flows[0].is_altered =
 		alter.media != FLOW_MEDIA_PASS || alter.blocks_events || alter.play.id;
 	memcpy(b->flows[0].event_types, alter.event_types, sizeof(alter.event_types));

@@ -42,10 +42,10 @@ static int setup(void **state)
 		snprintf(rule.members[i].mid, sizeof(rule.members[i].mid), "%s", i ? "v" : "a");
 		rule.members[i].payload_types[0] = 1ull << (i ? 34 : 8) | 1ull << 13;
 	}
-	b->flows[1].bundle = bundle_create(&rule, &s->sources);
+	b->extras[1].bundle = bundle_create(&rule, &s->sources);
 	b->flows[1].has_bundle = true;
-	b->flows[1].bundle->members[0].flow = (struct flow_link){&b->slots[1], 1};
-	b->flows[1].bundle->members[1].flow = (struct flow_link){&b->slots[4], 1};
+	b->extras[1].bundle->members[0].flow = (struct flow_link){&b->slots[1], 1};
+	b->extras[1].bundle->members[1].flow = (struct flow_link){&b->slots[4], 1};
 	*state = s;
 	return 0;
 }
@@ -53,7 +53,7 @@ static int setup(void **state)
 static int teardown(void **state)
 {
 	struct shared *s = *state;
-	free(s->bench->flows[1].bundle);
+	free(s->bench->extras[1].bundle);
 	bench_destroy(s->bench);
 	free(s);
 	return 0;

@@ -247,15 +247,15 @@ static void a_named_source_lasts_as_long_as_its_epoch(void **state)
 	assert_int_equal(flows_lock(&rig->flows, id, &other_family), -ERR_INVALID);
 	assert_int_equal(flows_lock(&rig->flows, id, &source), 0);
 	const struct flow *flow = atomic_load(&rig->endpoint.ports[0]);
-	assert_true(addr_equal(&flow->named, &source));
-	assert_ptr_equal(flow->named_hop, &the_hop);
+	assert_true(addr_equal(&flow->extra->named, &source));
+	assert_ptr_equal(flow->extra->named_hop, &the_hop);
 	uint16_t count = flow->named_count;
 	assert_int_not_equal(count, 0);
 	rule.dscp = 46;
 	assert_int_equal(flows_set(&rig->flows, id, &rule, 2), 0);
 	flow = atomic_load(&rig->endpoint.ports[0]);
 	assert_int_equal(flow->named_count, count);
-	assert_true(addr_equal(&flow->named, &source));
+	assert_true(addr_equal(&flow->extra->named, &source));
 
 	struct flow_state *seen = &flow->slot->state;
 	atomic_store(&seen->locked_source.value,
@@ -266,7 +266,7 @@ static void a_named_source_lasts_as_long_as_its_epoch(void **state)
 	rule.source.epoch = 2;
 	assert_int_equal(flows_set(&rig->flows, id, &rule, 3), 0);
 	flow = atomic_load(&rig->endpoint.ports[0]);
-	assert_int_equal(flow->named.family, 0);
+	assert_int_equal(flow->extra->named.family, 0);
 	assert_int_equal(flow->named_count, count);
 }
 
@@ -282,7 +282,7 @@ static void keys_go_on_until_another_comes_and_may_come_back(void **state)
 	const struct flow *flow = atomic_load(&rig->endpoint.ports[0]);
 	struct srtp_context *in = flow->srtp_in, *out = flow->srtp_out;
 	assert_true(flow->has_srtp && in && out && in != out);
-	assert_null(flow->srtp_before);
+	assert_null(flow->extra->srtp_before);
 	assert_non_null(srtp_stream_add(out, 7));
 	assert_int_equal(flows_srtp(&rig->flows, id, true, &index, 1), 1);
 	assert_int_equal(index.ssrc, 7);
@@ -297,8 +297,8 @@ static void keys_go_on_until_another_comes_and_may_come_back(void **state)
 	assert_int_equal(flows_set(&rig->flows, id, &rule, 3), 0);
 	flow = atomic_load(&rig->endpoint.ports[0]);
 	assert_ptr_not_equal(flow->srtp_in, in);
-	assert_ptr_equal(flow->srtp_before, in);
-	assert_int_equal(flow->srtp_before_until_ns, 3 + 5000000000);
+	assert_ptr_equal(flow->extra->srtp_before, in);
+	assert_int_equal(flow->extra->srtp_before_until_ns, 3 + 5000000000);
 	assert_ptr_not_equal(flow->srtp_out, out);
 	struct addr source = bench_addr("10.0.0.77:4004");
 	assert_int_equal(flows_lock(&rig->flows, id, &source), 0);

@@ -52,19 +52,25 @@ static void strangers_use_up_nothing(void **state)
 	assert_int_equal(bench_send(b, LAN, TO, 1, 7), DROP_NONE);
 }
 
-static void other_payload_types_are_dropped(void **state)
+static void send_all_types(struct bench *b, const uint64_t allowed[2])
 {
-	struct bench *b = *state;
-	b->flows[0].has_payload_types = true;
-	b->flows[0].payload_types[0] = 1ull << 8;
-	b->flows[0].payload_types[1] = 1ull << (101 - 64);
+	flow_set_payload_types(&b->flows[0], allowed);
 	for (unsigned type = 0; type < 256; type++) {
 		struct packet *packet = bench_rtp(b, 0, LAN, TO, (uint16_t)type, 7);
 		packet->data[14 + 20 + 8 + 1] = (uint8_t)type;
 		bench_checksum(packet);
-		bool named = (type & 0x7f) == 8 || (type & 0x7f) == 101;
+		bool named = allowed[type >> 6 & 1] >> (type & 63) & 1;
 		assert_int_equal(bench_run(b, packet), named ? DROP_NONE : DROP_PAYLOAD_TYPE);
 	}
+}
+
+static void other_payload_types_are_dropped(void **state)
+{
+	send_all_types(*state, (uint64_t[2]){1ull << 8, 1ull << (101 - 64)});
+	send_all_types(*state, (uint64_t[2]){1ull << 8});
+	send_all_types(*state, (uint64_t[2]){0xf, 0});
+	send_all_types(*state, (uint64_t[2]){0xf, 1ull << 63});
+	send_all_types(*state, (uint64_t[2]){0xff00ff, 0xf0f0});
 }
 
 int main(void)

@@ -51,8 +51,8 @@ static int setup(void **state)
 	int err = bench_setup(state);
 	struct bench *b = *state;
 	b->flows[0].has_ice = b->flows[0].has_dtls = true;
-	memcpy(b->flows[0].ice.ufrags[0], "abcdefgh", 8);
-	memcpy(b->flows[0].ice.mark, "MARK", 4);
+	memcpy(b->extras[0].ice.ufrags[0], "abcdefgh", 8);
+	memcpy(b->extras[0].ice.mark, "MARK", 4);
 	return err;
 }
 
@@ -69,7 +69,7 @@ static void stun_has_to_name_the_session(void **state)
 	assert_int_equal(arrive(b, FROM, &s), DROP_STUN);
 	s = request("abcdefgh");
 	assert_int_equal(arrive(b, FROM, &s), DROP_STUN);
-	memcpy(b->flows[0].ice.ufrags[1], "newufrag", 8);
+	memcpy(b->extras[0].ice.ufrags[1], "newufrag", 8);
 	s = request("newufrag:theirs");
 	assert_int_equal(arrive(b, FROM, &s), DROP_NONE);
 	s = request("abcdefgh:theirs");
@@ -106,8 +106,8 @@ static void dtls_has_to_come_from_the_peer(void **state)
 	assert_int_equal(arrive(b, STRANGER, &record), DROP_DTLS);
 	b->flows[0].mode = FLOW_SOURCE_ICE; /* only what ICE has found */
 	assert_int_equal(arrive(b, FROM, &record), DROP_DTLS);
-	b->flows[0].named = bench_addr(STRANGER);
-	b->flows[0].named_hop = &b->hop;
+	b->extras[0].named = bench_addr(STRANGER);
+	b->extras[0].named_hop = &b->hop;
 	b->flows[0].named_count++;
 	assert_int_equal(arrive(b, STRANGER, &record), DROP_NONE);
 	assert_int_equal(arrive(b, FROM, &record), DROP_DTLS);
@@ -121,8 +121,8 @@ static void a_flood_does_not_shut_the_peer_out(void **state)
 	struct stun s = request("abcdefgh:theirs");
 
 	b->flows[0].mode = FLOW_SOURCE_ICE;
-	b->flows[0].named = bench_addr(FROM);
-	b->flows[0].named_hop = &b->hop;
+	b->extras[0].named = bench_addr(FROM);
+	b->extras[0].named_hop = &b->hop;
 	b->flows[0].named_count++;
 	for (unsigned i = 0; i < 10000; i++) {
 		(void)arrive(b, STRANGER, &s);

@@ -357,8 +357,8 @@ static void the_key_before_is_taken_for_a_while(void **state)
 			assert_true(oracle_protect(rig->peer_out, i == 1, old[i], &old_len[i]));
 		}
 		use_suite(rig, suite == 1 ? FLOW_SRTP_AEAD_AES_128_GCM : 1, 0);
-		rig->b->flows[1].srtp_before = before;
-		rig->b->flows[1].srtp_before_until_ns = rig->b->lcore.now_ns + 5000000000;
+		rig->b->extras[1].srtp_before = before;
+		rig->b->extras[1].srtp_before_until_ns = rig->b->lcore.now_ns + 5000000000;
 		for (unsigned i = 0; i < 2; i++)
 			assert_int_equal(bench_run(rig->b, bench_udp(rig->b, 0, WAN, WAN_TO, old[i],
 								     old_len[i])),
@@ -371,7 +371,7 @@ static void the_key_before_is_taken_for_a_while(void **state)
 		assert_int_equal(
 			bench_run(rig->b, bench_udp(rig->b, 0, WAN, WAN_TO, old[2], old_len[2])),
 			DROP_SRTP_AUTH);
-		rig->b->flows[1].srtp_before = NULL;
+		rig->b->extras[1].srtp_before = NULL;
 	}
 	srtp_context_put(before);
 }
@@ -445,8 +445,8 @@ static void an_authentic_packet_is_followed_from_anywhere_when_secure(void **sta
 	}
 	assert_int_equal(b->events[b->event_count - 1].type, DATAPATH_SOURCE_ROAMED);
 	assert_int_equal(bench_send(b, "198.51.100.8:7777", WAN_TO, 50, 7), DROP_SRTP_AUTH);
-	b->flows[1].named = bench_addr("198.51.100.7:7777");
-	b->flows[1].named_hop = &b->hop;
+	b->extras[1].named = bench_addr("198.51.100.7:7777");
+	b->extras[1].named_hop = &b->hop;
 	b->flows[1].named_count++;
 	struct packet *packet = bench_rtp(b, 0, LAN, LAN_TO, 1, 8);
 	assert_int_equal(bench_run(b, packet), DROP_NONE);

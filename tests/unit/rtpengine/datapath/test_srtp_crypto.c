@@ -133,7 +133,7 @@ static void expect_gcm(struct srtp_crypto *crypto, unsigned key_len, const char 
 	srtp_crypto_open(crypto, &op);
 	assert_memory_equal(text, plain, 38);
 	expect_hex(op.tag, want + 76);
-	srtp_keys_destroy(keys);
+	free(keys);
 }
 
 /* RFC 7714 16.1.1 and 16.2.1 */
@@ -158,7 +158,9 @@ static void batches_of_all_sizes_agree_with_one_by_one(void **state)
 	struct srtp_op *ops[CRYPTO_BATCH];
 	for (unsigned k = 0; k < 3; k++) {
 		struct flow_srtp srtp = {.suite = suites[k], .key = {(uint8_t)k, 1, 2}};
-		assert_int_equal(srtp_keys_create(*state, &srtp, false, &keys[k]), 0);
+		keys[k] = aligned_alloc(64, srtp_keys_size(flow_srtp_info(suites[k])));
+		assert_non_null(keys[k]);
+		srtp_keys_init(*state, &srtp, false, keys[k]);
 	}
 	for (unsigned n = 0; n <= CRYPTO_BATCH; n += 7) {
 		for (unsigned way = 0; way < 2; way++)
@@ -186,7 +188,7 @@ static void batches_of_all_sizes_agree_with_one_by_one(void **state)
 		}
 	}
 	for (unsigned k = 0; k < 3; k++)
-		srtp_keys_destroy(keys[k]);
+		free(keys[k]);
 }
 
 int main(void)
