@@ -290,3 +290,29 @@ uint64_t sdp_origin_version(const struct sdp_origin *origin)
 
 	return slice_to_u64(origin->session_version, UINT64_MAX, &version) ? UINT64_MAX : version;
 }
+
+uint64_t sdp_text_version(struct slice text)
+{
+	struct sdp_origin origin = {0};
+	struct slice line, word;
+
+	while (slice_next_line(&text, &line)) {
+		if (!slice_starts(line, SLICE("o=")))
+			continue;
+		if (slice_next_word(&line, &word) && slice_next_word(&line, &word))
+			(void)slice_next_word(&line, &origin.session_version);
+		break;
+	}
+	return sdp_origin_version(&origin);
+}
+
+bool sdp_text_may_hold(struct slice text)
+{
+	static const struct slice signs[] = {
+		{"sendonly", 8}, {"inactive", 8}, {"0.0.0.0", 7}, {"::", 2}, {"0:0", 3}};
+
+	for (size_t i = 0; i < sizeof(signs) / sizeof(signs[0]); i++)
+		if (slice_find_slice(text, signs[i]) < text.len)
+			return true;
+	return false;
+}

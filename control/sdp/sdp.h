@@ -95,3 +95,7 @@ MUST_CHECK int sdp_add_media(struct sdp *sdp, struct slice type, uint32_t port,
 bool sdp_is_token(struct slice s); /* RFC 8866 token, such as the name of an attribute; not empty */
 /* Session version as a number, UINT64_MAX when it does not fit. */
 uint64_t sdp_origin_version(const struct sdp_origin *origin);
+/* The same of a text that was parsed before; UINT64_MAX also without an o= line. */
+uint64_t sdp_text_version(struct slice text);
+/* False: sdp_is_hold() would be. True: perhaps. */
+bool sdp_text_may_hold(struct slice text);

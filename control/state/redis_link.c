@@ -84,9 +84,8 @@ static void on_writable(struct redis_link *link)
 
 static void on_readable(struct redis_link *link)
 {
-	char bytes[16 * 1024];
 	for (int i = 0; i < READS_PER_WAKE; i++) {
-		ssize_t n = recv(link->fd, bytes, sizeof(bytes), 0);
+		ssize_t n = recv(link->fd, link->in, sizeof(link->in), 0);
 		if (n < 0 && (errno == EAGAIN || errno == EWOULDBLOCK || errno == EINTR))
 			return;
 		if (n < 0) {
@@ -97,8 +96,8 @@ static void on_readable(struct redis_link *link)
 			redis_link_drop(link, "closed by the server");
 			return;
 		}
-		link->config.on_bytes(link->config.owner, (struct slice){bytes, (size_t)n});
-		if (!link->is_open || (size_t)n < sizeof(bytes))
+		link->config.on_bytes(link->config.owner, (struct slice){link->in, (size_t)n});
+		if (!link->is_open || (size_t)n < sizeof(link->in))
 			return;
 	}
 }

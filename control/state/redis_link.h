@@ -29,6 +29,7 @@ struct redis_link {
 	bool is_open;
 	struct loop_io *io;
 	struct buf out;
+	char in[16 * 1024]; /* here, as on the stack it would be zeroed each time */
 	size_t out_sent;    /* of it, already with the kernel */
 	bool is_blocked;    /* the kernel takes no more: wait until it is writable */
 	int send_errno;     /* of a send at the end of a burst */

@@ -34,19 +34,21 @@ static void fill_offer(const struct call *call, uint8_t index, struct record_leg
 	}
 }
 
+static bool is_hold(struct arena *arena, struct slice text)
+{
+	struct sdp *sdp;
+
+	return sdp_text_may_hold(text) && sdp_parse(arena, text, &sdp, NULL) == 0 &&
+	       sdp_is_hold(sdp);
+}
+
 /* What the last SDP of the peer says about holding, and its o= version. */
 static void fill_hold(struct arena *arena, struct record_leg *out)
 {
-	struct sdp *received, *sent;
-	bool by_peer = false, by_us = false;
+	uint64_t version = sdp_text_version(out->sdp_received);
+	bool by_peer = is_hold(arena, out->sdp_received), by_us = is_hold(arena, out->sdp_sent);
 
-	if (sdp_parse(arena, out->sdp_received, &received, NULL) == 0) {
-		uint64_t version = sdp_origin_version(&received->origin);
-		out->remote_sdp_version = version == UINT64_MAX ? 0 : version;
-		by_peer = sdp_is_hold(received);
-	}
-	if (sdp_parse(arena, out->sdp_sent, &sent, NULL) == 0)
-		by_us = sdp_is_hold(sent);
+	out->remote_sdp_version = version == UINT64_MAX ? 0 : version;
 	if (by_peer && by_us)
 		out->hold = RECORD_HOLD_BOTH;
 	else if (by_peer)

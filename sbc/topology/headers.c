@@ -234,8 +234,14 @@ static void make_session(const struct session_ids *session, uint8_t side, uint8_
 
 static void add_hex(struct buf *out, const uint8_t id[16])
 {
-	for (size_t i = 0; i < 16; i++)
-		buf_printf(out, "%02x", id[i]);
+	static const char digits[] = "0123456789abcdef";
+	char text[SESSION_DIGITS];
+
+	for (size_t i = 0; i < 16; i++) {
+		text[2 * i] = digits[id[i] >> 4];
+		text[2 * i + 1] = digits[id[i] & 15];
+	}
+	buf_add(out, (struct slice){text, sizeof(text)});
 }
 
 static void write_session(const struct message *message, const struct crossing *crossing,

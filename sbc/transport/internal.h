@@ -98,6 +98,13 @@ struct name { /* of a host, lower case */
 	char text[];
 };
 
+/* One system call's worth. Not on the stack: it would be zeroed each time. */
+struct udp_burst {
+	struct mmsghdr headers[BURST];
+	struct iovec vectors[BURST];
+	struct sockaddr_storage names[BURST];
+};
+
 enum connection_state {
 	CONNECTION_CONNECTING,
 	CONNECTION_SECURING,  /* TLS handshake */
@@ -166,6 +173,7 @@ struct transport {
 	char *datagrams; /* BURST buffers */
 	size_t datagram_size;
 	struct outgoing *udp_queue;
+	struct udp_burst udp_in, udp_out;
 	size_t udp_count;
 	struct buf udp_bytes;
 

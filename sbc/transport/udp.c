@@ -70,9 +70,9 @@ void udp_on_readable(void *owner, int events)
 {
 	struct listener *listener = owner;
 	struct transport *transport = listener->transport;
-	struct mmsghdr headers[BURST];
-	struct iovec vectors[BURST];
-	struct sockaddr_storage from[BURST];
+	struct mmsghdr *headers = transport->udp_in.headers;
+	struct iovec *vectors = transport->udp_in.vectors;
+	struct sockaddr_storage *from = transport->udp_in.names;
 
 	(void)events;
 	/* Two rounds at most: other descriptors wait, and the loop comes back. */
@@ -125,12 +125,12 @@ static void one_failed(struct transport *transport, const struct outgoing *outgo
 	transport_failed(transport, &outgoing->path, outgoing->token, err_from_errno(errnum));
 }
 
-/* `count` datagrams of one listener, starting at `at`. */
+/* At most a burst of datagrams of one listener, starting at `at`. */
 static void flush_run(struct transport *transport, size_t at, size_t count)
 {
-	struct mmsghdr headers[UDP_QUEUE];
-	struct iovec vectors[UDP_QUEUE];
-	struct sockaddr_storage to[UDP_QUEUE];
+	struct mmsghdr *headers = transport->udp_out.headers;
+	struct iovec *vectors = transport->udp_out.vectors;
+	struct sockaddr_storage *to = transport->udp_out.names;
 	const struct outgoing *run = &transport->udp_queue[at];
 	int fd = transport->listeners[run->listener].fd;
 
@@ -165,7 +165,7 @@ void udp_flush(struct transport *transport)
 
 	while (at < transport->udp_count) {
 		size_t end = at + 1;
-		while (end < transport->udp_count &&
+		while (end < transport->udp_count && end - at < BURST &&
 		       transport->udp_queue[end].listener == transport->udp_queue[at].listener)
 			end++;
 		flush_run(transport, at, end - at);

@@ -105,6 +105,8 @@ static void origin_parts_are_replaced_singly(void **state)
 	assert_int_equal(sdp_set_origin_address(sdp, &v6), 0);
 	assert_int_equal(sdp_set_session_name(sdp, SLICE("x")), 0);
 	assert_int_equal(sdp_origin_version(&sdp->origin), 77);
+	assert_int_equal(sdp_text_version(slice_from(bench_write(bench, sdp))), 77);
+	assert_true(sdp_text_version(SLICE("v=0\no=- 1\n")) == UINT64_MAX);
 	assert_non_null(strstr(bench_write(bench, sdp), "o=- 1 77 IN IP6 ::1\r\ns=x\r\n"));
 }
 

@@ -103,6 +103,10 @@ static void hold_is_seen_in_both_ways(void **state)
 	const char *both = HEAD SESSION "m=audio 4 RTP/AVP 0\r\na=sendonly\r\n"
 					"m=video 0 RTP/AVP 31\r\n";
 	assert_true(sdp_is_hold(bench_parse(bench, both)));
+	assert_true(sdp_text_may_hold(slice_from(both)));
+	assert_true(sdp_text_may_hold(SLICE("c=IN IP4 0.0.0.0\r\n")));
+	assert_true(sdp_text_may_hold(SLICE("c=IN IP6 0:0:0:0:0:0:0:0\r\n")));
+	assert_false(sdp_text_may_hold(SLICE(HEAD SESSION "a=sendrecv\r\na=recvonly\r\n")));
 	const char *one = HEAD SESSION "m=audio 4 RTP/AVP 0\r\na=sendonly\r\n"
 				       "m=video 6 RTP/AVP 31\r\n";
 	assert_false(sdp_is_hold(bench_parse(bench, one)));
