@@ -465,6 +465,11 @@ const struct config *config_hold(const struct config *config);
 void config_release(const struct config *config); /* NULL is fine */
 void config_free(struct config *config); /* the loader's hold; NULL is fine; wipes secrets */
 
+/* Which store the file names, as both halves say it to each other: equal only where they share one.
+ * Nothing secret. */
+enum { CONFIG_STORE_MARK_SIZE = 17 };
+void config_store_mark(const struct config *config, char out[CONFIG_STORE_MARK_SIZE]);
+
 /* -1 when there is none. */
 int config_find_interface(const struct config *config, struct slice name);
 int config_find_peer(const struct config *config, struct slice name);

@@ -88,8 +88,10 @@ static void on_revived(void *owner)
 int relay_open_state(struct relay *relay)
 {
 	const struct config *config = relay->config;
+	char mark[CONFIG_STORE_MARK_SIZE];
 	struct keep_config keep = {
 		.node = config->node,
+		.mark = mark,
 		.node_number = (uint16_t)config->node_number,
 		.is_sealed = config->state.key != NULL,
 		.keeps_ringing = config->state.protect == CONFIG_PROTECT_RINGING,
@@ -100,6 +102,7 @@ int relay_open_state(struct relay *relay)
 	int err = open_store(relay, &keep.store);
 	if (err)
 		return err;
+	config_store_mark(config, mark);
 	err = sessions_keep(relay->sessions, &keep);
 	if (err) {
 		store_destroy(keep.store);

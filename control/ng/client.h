@@ -88,3 +88,4 @@ void ng_client_relays(const struct ng_client *client, unsigned relay, struct ng_
 bool ng_client_relay_is_ours(const struct ng_client *client, int relay);
 /* Is there one, -1: any at all, that can be asked now? */
 bool ng_client_relay_serves(const struct ng_client *client, int relay);
+bool ng_client_relays_are_ours(const struct ng_client *client); /* all of them */

@@ -211,3 +211,12 @@ bool ng_client_relay_is_ours(const struct ng_client *client, int relay)
 	return relay >= 0 && relay < (int)client->relay_count &&
 	       client->relays[relay].instance[0] != '\0';
 }
+
+bool ng_client_relays_are_ours(const struct ng_client *client)
+{
+	unsigned ours = 0;
+
+	while (ours < client->relay_count && client->relays[ours].instance[0])
+		ours++;
+	return ours == client->relay_count;
+}

@@ -104,7 +104,8 @@ struct call_record {
 	struct slice ng_call_id;
 	struct slice relay; /* control address as configured */
 	struct slice relay_instance;
-	uint32_t media_idle_ms; /* silence that ends the call */
+	struct slice relay_state; /* the relay's own record of it, for the relay alone */
+	uint32_t media_idle_ms;   /* silence that ends the call */
 	/* timers */
 	uint64_t ends_ms; /* without more: a subscription that nobody refreshes */
 	/* what the call detail record starts from */

@@ -31,7 +31,7 @@ static int text_read(struct arena *arena, const struct field *field, struct slic
 		return -ERR_MALFORMED;
 	if (bytes.len > field->limit)
 		return -ERR_TOO_LARGE;
-	if (field->kind != FIELD_BODY && !field_line_is_clean(bytes))
+	if (field->kind != FIELD_BODY && field->kind != FIELD_BYTES && !field_line_is_clean(bytes))
 		return -ERR_MALFORMED;
 	struct slice copy = arena_copy(arena, bytes);
 	if (!copy.data)
@@ -120,6 +120,7 @@ static int field_decode(struct arena *arena, const struct field *field, struct s
 	switch (field->kind) {
 	case FIELD_LINE:
 	case FIELD_BODY:
+	case FIELD_BYTES:
 		return text_read(arena, field, bytes, at);
 	case FIELD_U32:
 		return u32_read(bytes, UINT32_MAX, at);

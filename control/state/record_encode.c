@@ -33,7 +33,7 @@ static int text_add(struct buf *out, const struct field *field, struct slice tex
 {
 	if (text.len > field->limit)
 		return -ERR_TOO_LARGE;
-	if (field->kind != FIELD_BODY && !field_line_is_clean(text))
+	if (field->kind != FIELD_BODY && field->kind != FIELD_BYTES && !field_line_is_clean(text))
 		return -ERR_INVALID;
 	bytes_add(out, field->number, text);
 	return 0;
@@ -129,6 +129,7 @@ static int field_encode(const struct field *field, const void *base, struct buf 
 	switch (field->kind) {
 	case FIELD_LINE:
 	case FIELD_BODY:
+	case FIELD_BYTES:
 		return text->len ? text_add(out, field, *text) : 0;
 	case FIELD_U32:
 		number_add(out, field->number, *(const uint32_t *)at);

@@ -11,7 +11,8 @@
  *   record  62-63  ringing
  *           65-79  REFER and Replaces
  *   leg     57-63  early dialogs
- * Media (ports, SSRCs, keys, indexes) is the relay's own value, media:{id}.
+ * Media (ports, SSRCs, keys, indexes) is the relay's own value: media:{id}, or relay_state while
+ * there is nothing in it that the answer did not say.
  * SPDX-License-Identifier: Apache-2.0 */
 #include "control/state/record_fields.h"
 
@@ -51,6 +52,7 @@ static const struct field record_fields[] = {
 	{14, FIELD_LINE, NAME_LIMIT, AT(call_record, relay_instance)},
 	{15, FIELD_U32, 0, AT(call_record, media_idle_ms)},
 	{16, FIELD_TIME, 0, .name = "ends_at", .offset = offsetof(struct call_record, ends_ms)},
+	{17, FIELD_BYTES, SDP_LIMIT, AT(call_record, relay_state)},
 	{20, FIELD_LINE, URI_LIMIT, AT(call_record, caller)},
 	{21, FIELD_LINE, URI_LIMIT, AT(call_record, callee)},
 	{22, FIELD_ADDR, 0, AT(call_record, source)},

@@ -6,9 +6,10 @@
 #define RECORD_MAGIC "\xCA"
 
 enum field_kind {
-	FIELD_LINE, /* text without control bytes; limit: bytes */
-	FIELD_BODY, /* any bytes; limit: bytes */
-	FIELD_U32,  /* numbers: big-endian without leading zero byte, never zero */
+	FIELD_LINE,  /* text without control bytes; limit: bytes */
+	FIELD_BODY,  /* any bytes; limit: bytes */
+	FIELD_BYTES, /* the same; in JSON their number alone */
+	FIELD_U32,   /* numbers: big-endian without leading zero byte, never zero */
 	FIELD_U64,
 	FIELD_TIME,  /* as U64; Unix milliseconds */
 	FIELD_ENUM,  /* as U32; limit: highest value */

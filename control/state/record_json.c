@@ -84,6 +84,9 @@ static void value_json(const struct field *field, const void *base, struct buf *
 	case FIELD_BODY:
 		string_json(*(const struct slice *)at, out);
 		return;
+	case FIELD_BYTES:
+		buf_add_u64(out, ((const struct slice *)at)->len);
+		return;
 	case FIELD_U32:
 		buf_add_u64(out, *(const uint32_t *)at);
 		return;
@@ -122,6 +125,7 @@ static bool is_shown(const struct field *field, const void *base)
 	switch (field->kind) {
 	case FIELD_LINE:
 	case FIELD_BODY:
+	case FIELD_BYTES:
 		return ((const struct slice *)at)->len > 0;
 	case FIELD_TIME:
 		return *(const uint64_t *)at > 0;

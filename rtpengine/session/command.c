@@ -159,6 +159,6 @@ void sessions_handle(struct sessions *sessions, uint64_t now_ms, const struct ng
 	    entry->counter == COUNTER(controls) || entry->counter == COUNTER(deletes)) {
 		struct session *session = session_find(sessions, command.options.call_id);
 		if (session)
-			keep_now(session);
+			keep_answered(session, &command);
 	}
 }

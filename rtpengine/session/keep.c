@@ -6,7 +6,9 @@
 #include "control/state/record.h"
 #include "control/state/record_head.h"
 
-#define ID_LIMIT 128 /* of a Call-ID that stands in the key as it is */
+#define ARENA_CHUNK (16u << 10) /* of a call's record */
+#define ARENA_LIMIT (4u << 20)
+#define ID_LIMIT    128 /* of a Call-ID that stands in the key as it is */
 
 static bool is_plain(char c)
 {
@@ -99,6 +101,8 @@ static void put(struct keeper *keeper, struct session *session, uint64_t now_ms)
 	if (err) {
 		log_warn(keeper->sessions->log, "keep.failed", "call=%s reason=\"%s\"",
 			 session->call_id, err_text(err));
+	} else if (!session->kept_hash && hash == session->given_hash) {
+		/* its client has it */
 	} else if (hash != session->kept_hash || now_ms - session->kept_ms >= KEEP_REFRESH_MS) {
 		keep_key(keeper, slice_from(session->call_id), &keeper->key);
 		session->kept_hash = hash;
@@ -159,6 +163,49 @@ void keep_now(struct session *session)
 		keep_in(session, KEEP_TICK_MS);
 }
 
+/* node, NUL, value; empty: that cannot be given away. */
+static struct slice give(struct keeper *keeper, struct session *session, struct arena *arena)
+{
+	size_t start = strlen(keeper->node) + 1;
+	struct slice given = SLICE_NONE;
+
+	buf_add(&keeper->value, (struct slice){keeper->node, start});
+	if (keep_encode(keeper, session, &keeper->value) == 0 &&
+	    keeper->value.len <= KEEP_GIVEN_LIMIT) {
+		given = arena_copy(arena, buf_slice(&keeper->value));
+		session->given_hash =
+			value_hash(keeper->sessions, slice_sub(given, start, SIZE_MAX));
+	}
+	wipe(&keeper->value);
+	return given;
+}
+
+/* Asked for by a client that writes its own record next. What is not as the answer made it any more
+ * has a record of ours, and keeps it. */
+static bool may_give(const struct session *session, const struct command *command)
+{
+	const struct keeper *keeper = session->all->keeper;
+	struct slice asked = command->options.state;
+
+	return is_kept(session) && !session->kept_hash && keeper->mark && asked.len > 0 &&
+	       slice_equal(asked, slice_from(keeper->mark)) && !keep_has_secrets(session) &&
+	       slice_equal(ng_get_string(command->reply, "result"), SLICE("ok"));
+}
+
+void keep_answered(struct session *session, struct command *command)
+{
+	struct slice given = SLICE_NONE;
+
+	if (may_give(session, command))
+		given = give(session->all->keeper, session, command->request->arena);
+	if (slice_is_empty(given)) {
+		keep_now(session);
+		return;
+	}
+	wheel_cancel(session->all->wheel, &session->keep);
+	ng_dict_add_string(command->request->arena, command->reply, "state", given);
+}
+
 void keep_soon(struct session *session)
 {
 	keep_in(session, KEEP_SOON_MS);
@@ -192,6 +239,14 @@ static void on_return(void *owner, bool all)
 	}
 }
 
+static void keeper_free(struct keeper *keeper)
+{
+	arena_destroy(keeper->arena);
+	free(keeper->node);
+	free(keeper->mark);
+	free(keeper);
+}
+
 int sessions_keep(struct sessions *sessions, const struct keep_config *config)
 {
 	struct keeper *keeper = calloc(1, sizeof(*keeper));
@@ -199,9 +254,15 @@ int sessions_keep(struct sessions *sessions, const struct keep_config *config)
 	if (!keeper)
 		return -ERR_NO_MEMORY;
 	keeper->node = slice_dup(slice_from(config->node));
-	if (!keeper->node) {
-		free(keeper);
+	keeper->mark = config->mark ? slice_dup(slice_from(config->mark)) : NULL;
+	if (!keeper->node || (config->mark && !keeper->mark)) {
+		keeper_free(keeper);
 		return -ERR_NO_MEMORY;
+	}
+	int err = arena_create(ARENA_CHUNK, ARENA_LIMIT, &keeper->arena);
+	if (err) {
+		keeper_free(keeper);
+		return err;
 	}
 	keeper->sessions = sessions;
 	keeper->store = config->store;
@@ -236,8 +297,7 @@ void keeper_destroy(struct sessions *sessions)
 	buf_free(&keeper->found);
 	buf_free(&keeper->key);
 	buf_free(&keeper->value);
-	free(keeper->node);
-	free(keeper);
+	keeper_free(keeper);
 }
 
 bool sessions_keep_status(const struct sessions *sessions, struct keep_status *out)

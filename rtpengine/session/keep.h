@@ -1,7 +1,8 @@
 /* keep.h - sessions beyond the process: each answered one has a record in the store, from which a
  * relay of the same name that starts later makes it again, with its ports, sources, keys and
  * indexes. All of it on the control thread; an lcore knows nothing of it, and nothing waits for
- * the store. SPDX-License-Identifier: Apache-2.0 */
+ * the store. The first record of a plain session goes with its client's of the call, when that one
+ * uses the same store: one write, one delete for both. SPDX-License-Identifier: Apache-2.0 */
 #pragma once
 #include "control/state/store.h"
 #include "rtpengine/session/session.h"
@@ -14,10 +15,12 @@
 #define KEEP_REFRESH_MS    (KEEP_TTL_S * 1000 / 2)
 #define KEEP_RATE          1000 /* writes in a second that time alone asks for, at most */
 #define KEEP_SIZE_LIMIT    ((size_t)128 * 1024)
+#define KEEP_GIVEN_LIMIT   ((size_t)8 * 1024) /* of what a client keeps for us */
 
 struct keep_config {
 	struct store *store; /* taken over */
 	const char *node;    /* whose records these are; copied */
+	const char *mark;    /* which store it is; copied; NULL = clients keep nothing for us */
 	uint16_t node_number;
 	bool is_sealed;     /* what is in the store nobody else can read: keys may go there */
 	bool keeps_ringing; /* sessions without an answer, too */
@@ -39,7 +42,9 @@ struct keep_status {
 bool sessions_keep_status(const struct sessions *sessions, struct keep_status *out);
 
 /* For the rest of this folder; nothing happens without a keeper. */
-void keep_now(struct session *session);    /* a command changed it */
+/* A command changed it; its reply may carry the record away. */
+void keep_answered(struct session *session, struct command *command);
+void keep_now(struct session *session);
 void keep_soon(struct session *session);   /* something else did */
 void keep_forget(struct session *session); /* it ends */
 void keeper_destroy(struct sessions *sessions);

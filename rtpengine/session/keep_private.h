@@ -11,7 +11,7 @@
 struct keeper {
 	struct sessions *sessions;
 	struct store *store;
-	char *node;
+	char *node, *mark;
 	uint16_t node_number;
 	bool is_sealed, keeps_ringing;
 	struct buf key, value; /* of the write at hand */
@@ -22,7 +22,9 @@ struct keeper {
 	keep_done_fn *done; /* NULL = it is over */
 	void *done_owner;
 	bool is_scanning;
-	struct buf found; /* what the scan gave: two lengths, key and value, one after another */
+	bool has_own;        /* ours are found; now those that are in the records of calls */
+	struct arena *arena; /* of the call's record in hand */
+	struct buf found;    /* what the scan gave: two lengths, key and value, one after another */
 	uint32_t revived, lost;
 };
 
@@ -46,6 +48,7 @@ bool keep_has_srtp(const struct session *session);
 
 /* "media:{ID}:NODE": the braces keep all keys of a call in one cluster slot. */
 void keep_key(const struct keeper *keeper, struct slice call_id, struct buf *out);
+/* What a client keeps: node, NUL, value. */
 /* Append the value. -ERR_NO_MEMORY, -ERR_TOO_LARGE. */
 MUST_CHECK int keep_encode(struct keeper *keeper, struct session *session, struct buf *out);
 

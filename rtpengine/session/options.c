@@ -228,6 +228,11 @@ static void read_interface(struct reader *reader, struct slice word)
 	reader->options->interface_to = word;
 }
 
+static void read_state(struct reader *reader, struct slice word)
+{
+	reader->options->state = word;
+}
+
 static void read_tos(struct reader *reader, struct slice word)
 {
 	uint64_t tos;
@@ -329,6 +334,7 @@ static const struct key keys[] = {
 	{ "delete-delay", NULL, read_delete_delay, NULL, 0 },
 	{ "media-source", NULL, NULL, read_sources, 0 }, /* ours, like the next */
 	{ "media-timeout", NULL, NULL, read_idle, 0 },
+	{ "state", NULL, read_state, NULL, 0 },
 	{ "codec", NULL, NULL, read_codecs, 0 },
 	{ "sdp-attr", NULL, NULL, read_attributes, 0 },
 	{ "sdp-media-remove", NULL, NULL, read_removed_media, 0 },

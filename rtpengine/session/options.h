@@ -47,6 +47,7 @@ enum options_bit {
 
 struct options {
 	struct slice call_id, from_tag, to_tag, via_branch, sdp;
+	struct slice state; /* which store the client keeps the call in; empty = it does not */
 	struct slice from_label, to_label; /* of the participants; empty = not given */
 	struct addr received_from;         /* family 0 = not given */
 	struct slice interface_from;       /* names; empty = not given */

@@ -3,6 +3,7 @@
 #include "rtpengine/session/keep_private.h"
 
 #include <stdlib.h>
+#include "control/state/record.h"
 #include "control/state/record_head.h"
 
 #define RETRY_MS 5 /* while the store connects */
@@ -152,6 +153,33 @@ int revive_session(struct sessions *sessions, struct slice body, uint64_t now_ms
 /* ---- all of them, at start: the scan's values are gathered first, since which of them are of the
  * last process shows at the end ---- */
 
+static bool note_found(struct keeper *keeper, struct slice key, struct slice value)
+{
+	if (value.len > KEEP_SIZE_LIMIT)
+		return true;
+	uint32_t lens[2] = {(uint32_t)key.len, (uint32_t)value.len};
+	buf_add(&keeper->found, (struct slice){(const char *)lens, sizeof(lens)});
+	buf_add(&keeper->found, key);
+	buf_add(&keeper->found, value);
+	return !buf_failed(&keeper->found);
+}
+
+/* In the record of a call, which is another one's. */
+static bool on_call(void *owner, struct slice key, struct slice value)
+{
+	struct keeper *keeper = owner;
+	struct call_record *record;
+	struct record_head head;
+	struct slice body;
+
+	arena_reset(keeper->arena);
+	if (record_head_split(value, &head, &body) != 0 ||
+	    record_decode(keeper->arena, body, &record) != 0)
+		return true;
+	struct slice given = record->relay_state, node = slice_cut(&given, '\0');
+	return slice_equal(node, slice_from(keeper->node)) ? note_found(keeper, key, given) : true;
+}
+
 static bool on_record(void *owner, struct slice key, struct slice value)
 {
 	struct keeper *keeper = owner;
@@ -161,13 +189,7 @@ static bool on_record(void *owner, struct slice key, struct slice value)
 	buf_printf(&suffix, "}:%s", keeper->node);
 	bool is_ours = !buf_failed(&suffix) && slice_ends(key, buf_slice(&suffix));
 	buf_free(&suffix);
-	if (!is_ours || value.len > KEEP_SIZE_LIMIT)
-		return true;
-	uint32_t lens[2] = {(uint32_t)key.len, (uint32_t)value.len};
-	buf_add(&keeper->found, (struct slice){(const char *)lens, sizeof(lens)});
-	buf_add(&keeper->found, key);
-	buf_add(&keeper->found, value);
-	return !buf_failed(&keeper->found);
+	return is_ours ? note_found(keeper, key, value) : true;
 }
 
 static bool next_found(struct slice *rest, struct slice *key, struct slice *value)
@@ -237,8 +259,9 @@ static void revive_found(struct keeper *keeper)
 			continue;
 		}
 		if (err == -ERR_EXISTS)
-			continue; /* a scan may name a key twice */
-		store_delete(keeper->store, key);
+			continue; /* a scan may name a key twice; ours is newer than a call's */
+		if (slice_starts(key, SLICE(KEEP_PREFIX)))
+			store_delete(keeper->store, key);
 		if (err == -ERR_NOT_FOUND)
 			continue;
 		keeper->lost++;
@@ -272,19 +295,23 @@ static void on_scanned(void *owner, uint64_t handle, const struct store_reply *r
 {
 	struct keeper *keeper = owner;
 	struct sessions *sessions = keeper->sessions;
+	uint64_t next_ms = wheel_now_ms(sessions->wheel);
 	(void)handle;
 
 	keeper->is_scanning = false;
 	if (!keeper->done)
 		return; /* too late: what is there is not what was */
-	if (reply->err == 0 && !buf_failed(&keeper->found)) {
+	if (reply->err != 0 || buf_failed(&keeper->found)) {
+		buf_clear(&keeper->found);
+		keeper->has_own = false;
+		next_ms += RETRY_MS;
+	} else if (!keeper->has_own) {
+		keeper->has_own = true;
+	} else {
 		revive_found(keeper);
 		keeper->until_ms = 0;
-	} else {
-		buf_clear(&keeper->found);
 	}
-	wheel_arm(sessions->wheel, &keeper->timer,
-		  wheel_now_ms(sessions->wheel) + (keeper->until_ms ? RETRY_MS : 0), on_timer);
+	wheel_arm(sessions->wheel, &keeper->timer, next_ms, on_timer);
 }
 
 static void on_timer(struct timer *timer, uint64_t now_ms)
@@ -299,7 +326,11 @@ static void on_timer(struct timer *timer, uint64_t now_ms)
 		finish(keeper);
 	} else if (!keeper->is_scanning) {
 		keeper->is_scanning = true;
-		store_scan(keeper->store, SLICE(KEEP_PREFIX), on_record, on_scanned, keeper, 0);
+		if (keeper->has_own)
+			store_scan(keeper->store, SLICE("call:"), on_call, on_scanned, keeper, 0);
+		else
+			store_scan(keeper->store, SLICE(KEEP_PREFIX), on_record, on_scanned, keeper,
+				   0);
 		if (keeper->is_scanning)
 			wheel_arm(keeper->sessions->wheel, timer, keeper->until_ms, on_timer);
 	} else {

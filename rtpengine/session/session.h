@@ -150,6 +150,7 @@ struct session {
 	uint64_t hijack_attempts;
 	struct timer keep;           /* when its record is written next */
 	uint64_t kept_hash, kept_ms; /* what was written last, and when; 0 = nothing */
+	uint64_t given_hash;         /* what its client keeps for us; 0 = nothing */
 };
 
 struct local_interface {

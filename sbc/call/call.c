@@ -34,6 +34,8 @@ static void on_media_result(void *owner, uint64_t handle, const struct media_res
 		call->media_pending = false;
 		if (result->relay >= 0)
 			call->media.relay = result->relay;
+		if (!result->err && owned_set(&call->media_state, result->state) != 0)
+			owned_free(&call->media_state);
 		if (call->media_owner == MEDIA_FOR_EXCHANGE)
 			exchange_media(call, result);
 		else if (call->media_owner == MEDIA_FOR_RESTORE)
@@ -196,6 +198,7 @@ static void call_free(struct call *call)
 	owned_free(&call->callee);
 	target_end(call);
 	owned_free(&call->target);
+	owned_free(&call->media_state);
 	config_release(call->config);
 	free(call);
 	counter_sub(&calls->counters.live, 1);
@@ -403,6 +406,7 @@ int call_ask(struct call *call, uint8_t owner, enum media_verb verb, uint8_t fro
 	uint64_t handle = call->number << 8 | ++call->media_sequence;
 
 	call->media_owner = owner;
+	call->media.keeps_state = owner == MEDIA_FOR_EXCHANGE && record_follows(call, verb);
 	int err =
 		media_exchange(call->calls->media, verb, &call->media, &here, &there, sdp, handle);
 	call->media_pending = err == 0;

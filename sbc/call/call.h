@@ -140,6 +140,8 @@ struct call {
 	struct media_session media;
 	uint8_t media_sequence; /* of the request the relay has; stale answers are known by it */
 	bool media_pending;
+	struct slice
+		media_state; /* owned; of the relay, for the record; empty = it keeps its own */
 	uint8_t media_owner;
 	uint8_t media_early; /* whose answer the relay has; 0 = the call's */
 	struct restore restore;

@@ -148,7 +148,10 @@ static int take_rest(struct call *call, const struct call_record *record)
 	(void)session_ids_read(record->session_ids, &call->session_ids);
 	take_refers(call, record);
 	take_media(call, record);
-	int err = owned_set(&call->caller, record->caller);
+	int err = owned_set(&call->media_state, record->relay_state);
+	if (err)
+		return err;
+	err = owned_set(&call->caller, record->caller);
 	return err ? err : owned_set(&call->callee, record->callee);
 }
 

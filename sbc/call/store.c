@@ -143,6 +143,7 @@ int record_fill(struct arena *arena, struct call *call, struct call_record *reco
 		record->relay = slice_from(relay.name);
 		record->relay_instance = slice_from(relay.instance);
 	}
+	record->relay_state = call->media_state;
 	record->media_idle_ms = leg_media(call, CALLER).policy->idle_timeout_ms;
 	record->caller = call->caller;
 	record->callee = call->callee;
@@ -239,6 +240,18 @@ void record_keep(struct call *call, bool wait)
 		 call->id, err_text(err));
 	if (wait)
 		reply_stored(call, false);
+}
+
+bool record_follows(const struct call *call, enum media_verb verb)
+{
+	const struct exchange *exchange = &call->exchange;
+	bool rings =
+		call->calls->worker->config->state.protect == CONFIG_PROTECT_RINGING && !call->fork;
+
+	if (!call->calls->is_lasting || !exchange->is_initial || exchange->is_late ||
+	    call->transfer)
+		return false;
+	return rings || (verb == MEDIA_ANSWER && exchange->draft.status >= 200);
 }
 
 void record_ring(struct call *call, bool has_news)

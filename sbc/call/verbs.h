@@ -333,6 +333,9 @@ void record_refused(struct calls *calls, uint64_t name, int err);
 /* --- store.c --- */
 /* What the record says of the call now; texts are the call's own, or in the arena. */
 MUST_CHECK int record_fill(struct arena *arena, struct call *call, struct call_record *record);
+/* The record is written right after this question to the relay, so that it may hold what the relay
+ * would write by itself. */
+bool record_follows(const struct call *call, enum media_verb verb);
 /* A provisional reply went to the caller: the record of one that rings, where that is wanted. */
 void record_ring(struct call *call, bool has_news);
 /* The record of an answered call. `wait`: reply_stored() follows, soon or by the time-out. */

@@ -8,7 +8,7 @@
 enum { COMPLAIN_MS = 10000 };
 /* Calls whose relay is another process are silent until that is known. */
 enum { PING_MS = 1000 };
-enum { ARENA_CHUNK = 32768, ARENA_LIMIT = 1024 * 1024 };
+enum { ARENA_CHUNK = 32768, ARENA_LIMIT = 1024 * 1024, STATE_MAX = 8192 };
 
 struct media {
 	struct worker *worker;
@@ -16,6 +16,7 @@ struct media {
 	struct arena *arena; /* of the request in hand */
 	struct media_handlers handlers;
 	void *owner;
+	char mark[CONFIG_STORE_MARK_SIZE];
 	uint64_t complained_ms;
 	struct media_counters counters;
 };
@@ -101,6 +102,7 @@ int media_create(struct worker *worker, const struct media_handlers *handlers, v
 	media->worker = worker;
 	media->handlers = *handlers;
 	media->owner = owner;
+	config_store_mark(worker->config, media->mark);
 	int err = arena_create(ARENA_CHUNK, ARENA_LIMIT, &media->arena);
 	if (!err)
 		err = create_client(media);
@@ -211,6 +213,9 @@ static void on_reply(void *owner, uint64_t handle, const struct ng_reply *reply)
 		read_refusal(reply->dict, text, sizeof(text), &result);
 	} else {
 		result.sdp = ng_get_string(reply->dict, "sdp");
+		result.state = ng_get_string(reply->dict, "state");
+		if (result.state.len > STATE_MAX)
+			result.state = SLICE_NONE;
 		if (slice_is_empty(result.sdp)) {
 			result.err = -ERR_MALFORMED;
 			result.status = 500;
@@ -241,6 +246,12 @@ static int use_codecs(struct media *media, const struct media_end *from, const s
 	return err;
 }
 
+static bool is_ours(const struct media *media, const struct media_session *session)
+{
+	return session->relay < 0 ? ng_client_relays_are_ours(media->client)
+				  : ng_client_relay_is_ours(media->client, session->relay);
+}
+
 int media_exchange(struct media *media, enum media_verb verb, struct media_session *session,
 		   const struct media_end *from, const struct media_end *to, struct slice sdp,
 		   uint64_t handle)
@@ -258,6 +269,8 @@ int media_exchange(struct media *media, enum media_verb verb, struct media_sessi
 		return err;
 	struct ng_value *dict = request_exchange(media->arena, media->worker->config, verb, session,
 						 from, to, sdp, differs && !from->is_trusted);
+	if (dict && session->keeps_state && is_ours(media, session))
+		ng_dict_add_string(media->arena, dict, "state", slice_from(media->mark));
 	if (!dict || !ng_value_is_whole(dict))
 		return -ERR_NO_MEMORY;
 	counter_add(verb == MEDIA_OFFER ? &media->counters.offers : &media->counters.answers, 1);

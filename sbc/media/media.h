@@ -14,6 +14,8 @@ struct media_session {
 	char id[TOKEN_LENGTH]; /* the relay's call-id */
 	int relay;             /* who has it; -1 = not placed yet */
 	bool is_open;          /* something may be there: delete it at the end */
+	bool keeps_state;      /* the call's record is written next: a relay of ours that uses the
+				* same store lets it carry its own */
 };
 
 /* One side of an offer or answer. */
@@ -33,6 +35,7 @@ struct media_result {
 	unsigned int status; /* on err: what to answer, 488, 500 or 503 */
 	const char *reason;  /* on err: for people and the log */
 	struct slice sdp;    /* valid during the call */
+	struct slice state;  /* the same; what the call's record is to hold for the relay */
 	int relay;
 };
 

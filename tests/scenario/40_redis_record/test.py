@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """The store is Redis: the call's record is written when it is answered and deleted when it ends, with
-at most two commands; the relay's, of its media, with two more; no key is left."""
+at most two commands; the relay's, once it learned a source behind a NAT, with two more; no key is left."""
 from lib.edge import Edge, expect
 from lib.lab import wait_until
 from lib.postern import SHORTEST

@@ -8,6 +8,7 @@
 #include <cmocka.h>
 #include <stdlib.h>
 #include "bench.h"
+#include "control/state/record.h"
 #include "control/state/record_head.h"
 #include "golden.h"
 #include "rtpengine/session/keep_private.h"
@@ -109,6 +110,7 @@ static void start(struct world *w)
 {
 	const struct keep_config config = {.store = &w->shelf.store,
 					   .node = "edge-1",
+					   .mark = "m1",
 					   .node_number = 7,
 					   .is_sealed = w->is_sealed,
 					   .keeps_ringing = w->keeps_ringing};
@@ -118,8 +120,8 @@ static void start(struct world *w)
 	w->done = 0;
 	sessions_revive(w->bench.sessions, on_done, w);
 	assert_int_equal(w->done, 0);
-	bench_advance(&w->bench, 1);
-	bench_advance(&w->bench, 1);
+	for (unsigned i = 0; i < 4; i++) /* two scans, and the end */
+		bench_advance(&w->bench, 1);
 }
 
 /* kill -9, and another process: what was in the store at that moment is there again. */
@@ -395,6 +397,120 @@ static void what_nobody_has_answered_is_kept_only_on_demand(void **state)
 	assert_true(flow_id_is_set(flow->rule.rtp_to));
 }
 
+static void on_put(void *owner, uint64_t handle, const struct store_reply *reply)
+{
+	(void)owner, (void)handle, (void)reply;
+}
+
+/* As the signalling half does. */
+static void keep_with_call(struct world *w, struct slice state)
+{
+	struct call_record *record = record_create(w->bench.arena, 2);
+	struct record_head head = {.node = 3, .epoch = 1, .state = RECORD_ANSWERED};
+	struct buf value;
+
+	buf_init(&value);
+	record->id = SLICE("c1");
+	record->state = RECORD_ANSWERED;
+	record->relay_state = state;
+	record_head_write(&head, &value);
+	assert_int_equal(record_encode(record, &value), 0);
+	shelf_put(&w->shelf.store, SLICE("call:{c1}"), buf_slice(&value), KEEP_TTL_S, on_put, NULL,
+		  0);
+	buf_free(&value);
+}
+
+#define WAYS "direction=lan direction=wan "
+
+/* The answer's reply carries the record away; the rest is as with one of our own. */
+static void give_call(struct world *w)
+{
+	struct bench *b = &w->bench;
+
+	w->wan = port_in(
+		bench_offer(b, "c1", "a", bench_sdp(b, "10.0.0.20", 4000, ""), WAYS "state=m1"));
+	const struct ng_value *reply = bench_answer(
+		b, "c1", "a b", bench_sdp(b, "198.51.100.7", 5000, ""), WAYS "state=m1");
+	w->lan = port_in(reply);
+	assert_true(ng_get_string(reply, "state").len > 0);
+	keep_with_call(w, ng_get_string(reply, "state"));
+	w->shelf.puts = 0;
+}
+
+static void a_plain_call_goes_with_its_clients_record(void **state)
+{
+	struct world *w = *state;
+	struct fake_flow *flow;
+
+	give_call(w);
+	/* where the SDP said: nothing new */
+	flow = wan_flow(w);
+	flow->stats.source_is_locked = true;
+	assert_int_equal(addr_parse(SLICE("198.51.100.7:5000"), 0, &flow->stats.source), 0);
+	w->bench.datapath.events[w->bench.datapath.event_count++] = (struct datapath_event){
+		.type = DATAPATH_SOURCE_LOCKED, .flow = flow->id, .source = flow->stats.source};
+	sessions_events(w->bench.sessions);
+	bench_advance(&w->bench, 1000);
+	assert_int_equal(w->shelf.puts, 0);
+	check_same(w);
+	/* from now on it has one of its own, which ends with it; the call's is not touched */
+	bench_advance(&w->bench, KEEP_SOON_MS);
+	assert_int_equal(w->shelf.count, 2);
+	check_same(w);
+	bench_ask(&w->bench, "delete", "call-id", "c1", "from-tag", "a", NULL);
+	assert_int_equal(w->shelf.count, 1);
+	assert_string_equal(w->shelf.entries[0].key, "call:{c1}");
+}
+
+static void what_changes_later_is_the_relays_own(void **state)
+{
+	struct world *w = *state;
+	struct bench *b = &w->bench;
+
+	give_call(w);
+	assert_int_equal(w->shelf.count, 1);
+	bench_offer(b, "c1", "a b", bench_sdp(b, "10.0.0.20", 4002, ""), WAYS);
+	bench_advance(b, KEEP_TICK_MS);
+	assert_int_equal(w->shelf.count, 2);
+	/* once there is one, no other is given away */
+	const struct ng_value *reply = bench_answer(
+		b, "c1", "a b", bench_sdp(b, "198.51.100.7", 5002, ""), WAYS "state=m1");
+	assert_null(ng_dict_get(reply, "state"));
+	bench_advance(b, KEEP_TICK_MS);
+	assert_int_equal(w->shelf.puts, 2);
+	check_same(w);
+}
+
+static void a_record_is_given_to_the_same_store_only(void **state)
+{
+	struct world *w = *state;
+
+	call(w, "c1", "", NULL, WAYS "state=m2");
+	assert_int_equal(w->shelf.count, 1);
+	call(w, "c2", "a=crypto:1 AES_CM_128_HMAC_SHA1_80 inline:" KEY30 "\r\n", "RTP/SAVP",
+	     WAYS "transport-protocol=RTP/SAVP SDES-only-AES_CM_128_HMAC_SHA1_80 state=m1");
+	assert_int_equal(w->shelf.count, 2);
+}
+
+static void another_nodes_state_is_left_alone(void **state)
+{
+	struct world *w = *state;
+	struct bench *b = &w->bench;
+
+	bench_offer(b, "c1", "a", bench_sdp(b, "10.0.0.20", 4000, ""), WAYS "state=m1");
+	const struct ng_value *reply = bench_answer(
+		b, "c1", "a b", bench_sdp(b, "198.51.100.7", 5000, ""), WAYS "state=m1");
+	struct slice given = arena_copy(b->arena, ng_get_string(reply, "state"));
+	char *bytes = (char *)(uintptr_t)given.data;
+
+	assert_non_null(bytes);
+	bytes[5] = '2';
+	keep_with_call(w, given);
+	kill_and_start(w);
+	assert_int_equal(sessions_count(w->bench.sessions), 0);
+	assert_int_equal(w->shelf.count, 1);
+}
+
 static void records_of_others_and_of_before_are_left_out(void **state)
 {
 	struct world *w = *state;
@@ -491,6 +607,10 @@ int main(void)
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 	const struct CMUnitTest tests[] = {
 		TEST(a_plain_call_comes_back_as_it_was),
+		TEST(a_plain_call_goes_with_its_clients_record),
+		TEST(what_changes_later_is_the_relays_own),
+		TEST(a_record_is_given_to_the_same_store_only),
+		TEST(another_nodes_state_is_left_alone),
 		TEST(a_call_that_came_back_can_be_held_and_ended),
 		TEST(keys_and_indexes_come_back),
 		TEST(without_a_seal_no_key_leaves_the_process),

@@ -121,6 +121,7 @@ static const struct {
 	{"since", "1"},
 	{"media-source", "ice"},
 	{"media-timeout", "1"},
+	{"state", "1"},
 };
 
 static const char *const flags[] = {
