@@ -292,6 +292,10 @@ void media_delete(struct media *media, struct media_session *session)
 	arena_reset(media->arena);
 	struct ng_value *dict = request_plain(media->arena, "delete", session);
 	ng_dict_add_integer(media->arena, dict, "delete-delay", 0);
+	/* Nobody reads the last numbers: ours leaves them out. */
+	if (ng_client_relay_is_ours(media->client, session->relay))
+		ng_list_add_string(media->arena, ng_dict_add_list(media->arena, dict, "flags"),
+				   SLICE("fast"));
 	counter_add(&media->counters.deletes, 1);
 	if (!dict || !ng_value_is_whole(dict) ||
 	    ng_client_request(media->client, session->relay, dict, NULL, NULL, 0) != 0)
