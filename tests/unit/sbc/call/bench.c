@@ -242,6 +242,11 @@ static void relay_answers(void *owner, const struct ng_request *request, struct 
 				  from_pbx ? "203.0.113.10" : "10.0.0.1",
 				  SLICE_ARG(slice_sub(sdp, attributes + 2, sdp.len)));
 	ng_dict_add_string(request->arena, reply, "sdp", slice_from(text));
+	if (!ng_dict_get(request->dict, "state"))
+		return;
+	size_t len = 300 + 2 * sdp.len; /* about as much as ours says */
+	const char *state = arena_zalloc(request->arena, len);
+	ng_dict_add_string(request->arena, reply, "state", (struct slice){state, len});
 }
 
 static void on_empty(void *owner)
