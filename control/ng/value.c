@@ -126,14 +126,21 @@ bool ng_name_equal(struct slice name, struct slice canonical)
 	return true;
 }
 
+bool ng_name_is(struct slice name, const char *canonical)
+{
+	size_t i = 0;
+
+	while (i < name.len && canonical[i] && fold(name.data[i]) == fold(canonical[i]))
+		i++;
+	return i == name.len && !canonical[i];
+}
+
 const struct ng_value *ng_dict_get(const struct ng_value *dict, const char *key)
 {
-	struct slice wanted = slice_from(key);
-
 	if (!dict || dict->type != NG_DICT)
 		return NULL;
 	for (const struct ng_value *member = dict->first; member; member = member->next)
-		if (ng_name_equal(member->key, wanted))
+		if (ng_name_is(member->key, key))
 			return member;
 	return NULL;
 }

@@ -48,6 +48,7 @@ bool ng_value_is_whole(const struct ng_value *value);
 /* Names: hyphen, space and underscore are one, and so are upper and lower case ("call-id" finds
  * "call id", "ICE" finds "ice"). The first member of that name; NULL = none, or not a dict. */
 bool ng_name_equal(struct slice name, struct slice canonical);
+bool ng_name_is(struct slice name, const char *canonical); /* the same of a C string */
 const struct ng_value *ng_dict_get(const struct ng_value *dict, const char *key);
 /* Byte for byte: where keys are data (tags, SSRCs). */
 const struct ng_value *ng_dict_get_exact(const struct ng_value *dict, struct slice key);

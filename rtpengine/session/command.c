@@ -55,7 +55,7 @@ static const struct command_entry commands[] = {
 static const struct command_entry *command_find(struct slice name)
 {
 	for (size_t i = 0; i < sizeof(commands) / sizeof(commands[0]); i++) {
-		if (ng_name_equal(name, slice_from(commands[i].name)))
+		if (ng_name_is(name, commands[i].name))
 			return &commands[i];
 	}
 	return NULL;

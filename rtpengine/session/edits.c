@@ -17,7 +17,7 @@ int edits_add_codec(struct edits *edits, struct slice verb, struct slice name)
 	if (ng_name_equal(verb, SLICE("ignore")))
 		return 0; /* only the transcoder would look at it */
 	for (size_t i = 0; i < sizeof(of_transcoding) / sizeof(of_transcoding[0]); i++)
-		if (ng_name_equal(verb, slice_from(of_transcoding[i])))
+		if (ng_name_is(verb, of_transcoding[i]))
 			return -ERR_UNSUPPORTED;
 	return -ERR_INVALID;
 }

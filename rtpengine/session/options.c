@@ -154,7 +154,7 @@ static void each_source(void *owner, struct slice word)
 	unsigned n = options->source_count++;
 
 	for (size_t i = 0; i < sizeof(words) / sizeof(words[0]) && n < 2; i++) {
-		if (!ng_name_equal(word, slice_from(words[i].name)))
+		if (!ng_name_is(word, words[i].name))
 			continue;
 		options->source[n] = words[i].source;
 		return;
@@ -420,7 +420,7 @@ static const struct key keys[] = {
 static const struct key *key_find(struct slice name)
 {
 	for (size_t i = 0; i < sizeof(keys) / sizeof(keys[0]); i++) {
-		if (ng_name_equal(name, slice_from(keys[i].name)))
+		if (ng_name_is(name, keys[i].name))
 			return &keys[i];
 	}
 	return NULL;

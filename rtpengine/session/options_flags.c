@@ -106,13 +106,13 @@ bool option_word_starts(struct slice word, const char *prefix)
 {
 	size_t len = strlen(prefix);
 
-	return word.len >= len && ng_name_equal(slice_sub(word, 0, len), slice_from(prefix));
+	return word.len >= len && ng_name_is(slice_sub(word, 0, len), prefix);
 }
 
 enum option_verdict option_flag(struct slice word, uint32_t *bits)
 {
 	for (size_t i = 0; i < sizeof(flags) / sizeof(flags[0]); i++) {
-		if (!ng_name_equal(word, slice_from(flags[i].name)))
+		if (!ng_name_is(word, flags[i].name))
 			continue;
 		*bits |= flags[i].bit;
 		return flags[i].verdict;

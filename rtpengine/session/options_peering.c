@@ -49,12 +49,12 @@ bool options_peering_flag(struct options_peering *options, struct slice word)
 	size_t len = sizeof(hash) - 1;
 
 	for (size_t i = 0; i < sizeof(words) / sizeof(words[0]); i++) {
-		if (ng_name_equal(word, slice_from(words[i].name))) {
+		if (ng_name_is(word, words[i].name)) {
 			options->bits |= words[i].bits;
 			return true;
 		}
 	}
-	return word.len > len && ng_name_equal(slice_sub(word, 0, len), slice_from(hash)) &&
+	return word.len > len && ng_name_is(slice_sub(word, 0, len), hash) &&
 	       fingerprint_hash_read(slice_sub(word, len, word.len), &options->fingerprint) == 0;
 }
 

@@ -27,7 +27,7 @@ static bool begins(struct slice word, const char *prefix, struct slice *rest)
 {
 	size_t len = strlen(prefix);
 
-	if (word.len < len || !ng_name_equal(slice_sub(word, 0, len), slice_from(prefix)))
+	if (word.len < len || !ng_name_is(slice_sub(word, 0, len), prefix))
 		return false;
 	*rest = slice_sub(word, len, word.len);
 	return true;
@@ -36,7 +36,7 @@ static bool begins(struct slice word, const char *prefix, struct slice *rest)
 static bool is_one_of(struct slice word, const char *const *words, size_t count)
 {
 	for (size_t i = 0; i < count; i++)
-		if (ng_name_equal(word, slice_from(words[i])))
+		if (ng_name_is(word, words[i]))
 			return true;
 	return false;
 }
