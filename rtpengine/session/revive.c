@@ -6,7 +6,8 @@
 #include "control/state/record.h"
 #include "control/state/record_head.h"
 
-#define RETRY_MS 5 /* while the store connects */
+#define RETRY_MS  5 /* while the store connects */
+#define NOT_BEGUN UINT64_MAX
 
 static int begin(struct slice body, struct keep_io *io, struct keep_head *head)
 {
@@ -318,6 +319,8 @@ static void on_timer(struct timer *timer, uint64_t now_ms)
 {
 	struct keeper *keeper = container_of(timer, struct keeper, timer);
 
+	if (keeper->until_ms == NOT_BEGUN)
+		keeper->until_ms = now_ms + KEEP_PATIENCE_MS;
 	if (!keeper->until_ms) {
 		finish(keeper);
 	} else if (now_ms >= keeper->until_ms) {
@@ -341,10 +344,10 @@ static void on_timer(struct timer *timer, uint64_t now_ms)
 void sessions_revive(struct sessions *sessions, keep_done_fn *done, void *owner)
 {
 	struct keeper *keeper = sessions->keeper;
-	uint64_t now_ms = wheel_now_ms(sessions->wheel);
 
 	keeper->done = done;
 	keeper->done_owner = owner;
-	keeper->until_ms = now_ms + KEEP_PATIENCE_MS;
-	wheel_arm(sessions->wheel, &keeper->timer, now_ms, on_timer);
+	/* The wheel's time is that of before the drivers were opened, which takes its time. */
+	keeper->until_ms = NOT_BEGUN;
+	wheel_arm(sessions->wheel, &keeper->timer, wheel_now_ms(sessions->wheel), on_timer);
 }
