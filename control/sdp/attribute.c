@@ -306,13 +306,28 @@ uint64_t sdp_text_version(struct slice text)
 	return sdp_origin_version(&origin);
 }
 
-bool sdp_text_may_hold(struct slice text)
+/* 0.0.0.0, or :: in any spelling, may be among these. */
+static bool may_be_any(struct slice connection)
 {
-	static const struct slice signs[] = {
-		{"sendonly", 8}, {"inactive", 8}, {"0.0.0.0", 7}, {"::", 2}, {"0:0", 3}};
+	static const struct slice signs[] = {{"0.0.0.0", 7}, {"::", 2}, {"0:0", 3}};
 
 	for (size_t i = 0; i < sizeof(signs) / sizeof(signs[0]); i++)
-		if (slice_find_slice(text, signs[i]) < text.len)
+		if (slice_find_slice(connection, signs[i]) < connection.len)
 			return true;
+	return false;
+}
+
+bool sdp_text_may_hold(struct slice text)
+{
+	struct slice line;
+
+	while (slice_next_line(&text, &line)) {
+		struct slice value = slice_trim(slice_sub(line, 2, SIZE_MAX));
+		if (slice_starts(line, SLICE("a=")) && (slice_starts(value, SLICE("sendonly")) ||
+							slice_starts(value, SLICE("inactive"))))
+			return true;
+		if (slice_starts(line, SLICE("c=")) && may_be_any(value))
+			return true;
+	}
 	return false;
 }

@@ -106,6 +106,7 @@ static void hold_is_seen_in_both_ways(void **state)
 	assert_true(sdp_text_may_hold(slice_from(both)));
 	assert_true(sdp_text_may_hold(SLICE("c=IN IP4 0.0.0.0\r\n")));
 	assert_true(sdp_text_may_hold(SLICE("c=IN IP6 0:0:0:0:0:0:0:0\r\n")));
+	assert_true(sdp_text_may_hold(SLICE("v=0\na= inactive \n")));
 	assert_false(sdp_text_may_hold(SLICE(HEAD SESSION "a=sendrecv\r\na=recvonly\r\n")));
 	const char *one = HEAD SESSION "m=audio 4 RTP/AVP 0\r\na=sendonly\r\n"
 				       "m=video 6 RTP/AVP 31\r\n";
