@@ -56,15 +56,18 @@ struct exchange {
 	struct transaction_handle client; /* towards the other */
 	uint8_t from;
 	bool is_initial;
-	bool is_update;    /* `from` sent an UPDATE, and the other side knows only re-INVITE */
-	bool is_late;      /* INVITE without SDP: the other side offers */
-	bool is_cancelled; /* `from` sent CANCEL */
-	bool is_replied;   /* a final reply is out */
-	uint16_t refused;  /* with this status; 0 = not */
-	bool is_answered;  /* a 2xx came */
-	bool is_asked;     /* the relay has the offer, and does not finish something else first */
-	bool is_stale;     /* the relay has the answer of another early dialog than the 2xx's */
-	bool is_acked;     /* the 2xx from the other side has its ACK */
+	bool is_update;     /* `from` sent an UPDATE, and the other side knows only re-INVITE */
+	bool is_late;       /* INVITE without SDP: the other side offers */
+	bool is_cancelled;  /* `from` sent CANCEL */
+	bool is_replied;    /* a final reply is out */
+	uint16_t refused;   /* with this status; 0 = not */
+	bool is_answered;   /* a 2xx came */
+	bool is_asked;      /* the relay has the offer, and does not finish something else first */
+	bool is_stale;      /* the relay has the answer of another early dialog than the 2xx's */
+	bool is_reoffered;  /* the relay had lost the offer: it has another one than the other side
+			     */
+	bool is_reoffering; /* it is asked for that */
+	bool is_acked;      /* the 2xx from the other side has its ACK */
 	enum reliability reliability;
 	uint32_t rseq; /* of a re-INVITE's last reliable provisional from the other side */
 	uint32_t server_cseq;

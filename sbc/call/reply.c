@@ -181,6 +181,8 @@ static void accept_now(struct call *call)
 	agree(call, 0);
 	if (exchange->is_initial)
 		call_answered(call);
+	if (exchange->is_reoffered)
+		renew_call(call);
 	if (exchange->is_update)
 		exchange_done(call);
 	else
@@ -280,6 +282,44 @@ static void ask_relay(struct call *call)
 		fail_body(call, media_status_of(err), err_text(err));
 }
 
+/* It is another process than when it rang, or another node's. */
+static bool has_lost_offer(const struct call *call, const struct media_result *result)
+{
+	const struct exchange *exchange = &call->exchange;
+	const struct ng_client *client = media_client(call->calls->media);
+	bool is_away = result->status == 503 && ng_client_relay_serves(client, -1) &&
+		       !ng_client_relay_serves(client, call->media.relay);
+
+	return exchange->is_initial && !exchange->is_late && !exchange->is_reoffered &&
+	       (result->err == -ERR_NOT_FOUND || is_away);
+}
+
+/* A relay gets the offer, then the answer to the one of before. What the other side was shown is
+ * told anew as soon as the call is answered. */
+static void offer_again(struct call *call)
+{
+	struct exchange *exchange = &call->exchange;
+	const struct session *session = early_session(call, exchange->draft.early);
+
+	if (!ng_client_relay_serves(media_client(call->calls->media), call->media.relay))
+		call->media.relay = -1;
+	exchange->is_reoffered = exchange->is_reoffering = true;
+	int err = call_ask(call, MEDIA_FOR_EXCHANGE, MEDIA_OFFER, exchange->from, session->offer);
+	if (err)
+		fail_body(call, media_status_of(err), err_text(err));
+}
+
+static void answer_again(struct call *call)
+{
+	struct exchange *exchange = &call->exchange;
+
+	exchange->is_reoffering = false;
+	int err = call_ask(call, MEDIA_FOR_EXCHANGE, MEDIA_ANSWER, other_leg(exchange->from),
+			   exchange->draft.body);
+	if (err)
+		fail_body(call, media_status_of(err), err_text(err));
+}
+
 void reply_media(struct call *call, const struct media_result *result)
 {
 	struct exchange *exchange = &call->exchange;
@@ -287,8 +327,16 @@ void reply_media(struct call *call, const struct media_result *result)
 	struct slice *shown = exchange->is_late ? &session->offer_shown : &session->answer_shown;
 	const char *reason = result->reason;
 
+	if (result->err && has_lost_offer(call, result)) {
+		offer_again(call);
+		return;
+	}
 	if (result->err) {
 		fail_body(call, result->status, reason);
+		return;
+	}
+	if (exchange->is_reoffering) {
+		answer_again(call);
 		return;
 	}
 	int err =
