@@ -196,6 +196,7 @@ struct config_interface {
 	bool trusted;
 	const struct addr *addresses; /* port 0; of a device: those it had when the file was read */
 	size_t address_count;
+	bool is_floating;           /* another node may have the addresses just now */
 	const char *device;         /* NULL unless the file names one */
 	const char *advertise_host; /* in Via and Contact; NULL = the address */
 	struct addr advertise_addr; /* in SDP (and Via, Contact without host); family 0 = our own */

@@ -69,6 +69,15 @@ static const struct schema_key keys[] = {
 	 .example = "[192.0.2.10, \"2001:db8::10\"]",
 	 .doc = "Address of this machine on this side, IPv4 or IPv6, or several; or a device, for "
 		"all its addresses."},
+	{.path = "floating",
+	 .type = &type_bool,
+	 FIELD(public.is_floating),
+	 .untrusted = "false",
+	 .trusted = "false",
+	 .example = "true",
+	 .doc = "The addresses move between nodes that share a store (keepalived): this one waits "
+		"for them, and takes over the calls of the node that had them. Each of their "
+		"networks has another address on the same device."},
 	{.path = "advertise",
 	 .type = &type_advertise,
 	 FIELD(advertise),

@@ -52,6 +52,7 @@ static struct datapath_interface *datapath_interfaces(const struct config *confi
 				.name = from->name,
 				.addresses = from->media.addresses,
 				.address_count = from->media.address_count,
+				.is_floating = from->is_floating,
 				.first_port = from->media.ports[j].first,
 				.last_port = from->media.ports[j].last,
 			};

@@ -156,6 +156,18 @@ int nodes_create(const struct nodes_config *config, struct nodes **out)
 	return 0;
 }
 
+void nodes_leave(struct nodes *nodes)
+{
+	struct buf key;
+
+	wheel_cancel(nodes->config.wheel, &nodes->timer);
+	buf_init(&key);
+	node_key(nodes->number, &key);
+	if (!buf_failed(&key))
+		store_delete(nodes->config.store, buf_slice(&key));
+	buf_free(&key);
+}
+
 void nodes_destroy(struct nodes *nodes)
 {
 	if (!nodes)

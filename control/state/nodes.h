@@ -31,5 +31,7 @@ struct nodes_config {
 };
 
 MUST_CHECK int nodes_create(const struct nodes_config *config, struct nodes **out);
+/* Our heartbeat ends now: others need not wait for it. */
+void nodes_leave(struct nodes *nodes);
 void nodes_destroy(struct nodes *nodes); /* NULL is fine; the heartbeat ends by itself */
 bool nodes_is_alive(const struct nodes *nodes, uint16_t number); /* as last heard; we are */

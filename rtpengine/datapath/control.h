@@ -33,6 +33,7 @@ struct port_range {
 struct media_address {
 	struct addr addr;
 	const char *interface; /* the first that named it */
+	bool is_floating;      /* of no device yet, perhaps: its network tells which */
 	struct port_range ranges[RANGES_MAX];
 	uint16_t range_count;
 	unsigned ifindex; /* 0: no kernel device has it (PCI) */

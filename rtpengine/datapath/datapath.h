@@ -14,6 +14,7 @@ struct datapath_interface {
 	const char *name; /* as in the YAML file, for messages */
 	const struct addr *addresses;
 	size_t address_count;
+	bool is_floating;    /* they may be on another machine just now, and come later */
 	uint16_t first_port; /* the media range, both ends included */
 	uint16_t last_port;
 };

@@ -50,6 +50,29 @@ static bool find_ifindex(const struct ifaddrs *list, const struct addr *ip, unsi
 	return false;
 }
 
+static bool has_network(const struct ifaddrs *at, const struct addr *ip)
+{
+	struct addr has, mask;
+	bool is_inside = true;
+
+	if (!at->ifa_addr || !at->ifa_netmask || at->ifa_addr->sa_family != ip->family)
+		return false;
+	addr_from_sockaddr(at->ifa_addr, &has);
+	addr_from_sockaddr(at->ifa_netmask, &mask);
+	for (size_t i = 0; i < (ip->family == AF_INET ? 4 : 16); i++)
+		is_inside &= ((has.bytes[i] ^ ip->bytes[i]) & mask.bytes[i]) == 0;
+	return is_inside;
+}
+
+/* Where an address of that network would be. */
+static bool find_network(const struct ifaddrs *list, const struct addr *ip, unsigned *out)
+{
+	for (const struct ifaddrs *at = list; at; at = at->ifa_next)
+		if (has_network(at, ip))
+			return (*out = if_nametoindex(at->ifa_name)) != 0;
+	return false;
+}
+
 static int request(int fd, unsigned long what, const char *name, struct ifreq *ifr)
 {
 	size_t len = strlen(name);
@@ -158,7 +181,9 @@ int devices_find(struct media_address *addresses, uint16_t address_count,
 	int err = 0;
 	for (uint16_t i = 0; i < address_count && !err; i++) {
 		char text[ADDR_TEXT_SIZE];
-		if (find_ifindex(list, &addresses[i].addr, &addresses[i].ifindex))
+		if (find_ifindex(list, &addresses[i].addr, &addresses[i].ifindex) ||
+		    (addresses[i].is_floating &&
+		     find_network(list, &addresses[i].addr, &addresses[i].ifindex)))
 			err = add_device(devices, count, &addresses[i], why);
 		else
 			err = why_set(why, -ERR_NOT_FOUND,

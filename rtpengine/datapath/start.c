@@ -55,6 +55,7 @@ static int add_address(struct datapath *datapath, const struct datapath_interfac
 	if (i == datapath->address_count) {
 		datapath->addresses[i].addr = *addr;
 		datapath->addresses[i].addr.port = 0;
+		datapath->addresses[i].is_floating = interface->is_floating;
 		datapath->addresses[i].interface = strdup(interface->name);
 		datapath->address_count++;
 		if (!datapath->addresses[i].interface)

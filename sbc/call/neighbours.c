@@ -2,6 +2,7 @@
 #include "sbc/call/neighbours.h"
 #include <stdlib.h>
 #include "control/state/nodes.h"
+#include "sbc/call/floating.h"
 #include "sbc/call/takeover.h"
 #include "sbc/call/verbs.h"
 #include "sbc/registration/trunk.h"
@@ -9,6 +10,7 @@
 
 enum {
 	NEWS_MAX = 1024, /* older ones are learnt at the next write */
+	ARRIVAL_MS = 30, /* between two addresses that are moved together */
 	NEWS_MS = 12000  /* so long until every node has found a new one (nodes.c) */
 };
 
@@ -25,6 +27,10 @@ struct news {
 struct neighbours {
 	struct core *core;
 	struct nodes *nodes;
+	struct floating *floating;         /* NULL = no address of ours floats */
+	uint32_t had[NODE_NUMBER_MAX + 1]; /* of these, the ones that calls of a node may be at */
+	uint32_t arrived;                  /* not looked at yet */
+	struct timer arrival;
 	struct news news[NEWS_MAX]; /* a ring */
 	uint32_t next;
 };
@@ -78,6 +84,18 @@ void neighbours_took_subscription(void *owner, uint64_t name, uint64_t epoch)
 	tell(owner, on_took_subscription, name, epoch);
 }
 
+/* "a 203.0.113.10" for each address that calls of ours may be at. */
+static void tell_addresses(const struct neighbours *neighbours, struct buf *lines)
+{
+	uint32_t had = neighbours->floating ? floating_had(neighbours->floating) : 0;
+	char text[ADDR_TEXT_SIZE];
+
+	for (uint8_t i = 0; i < FLOATING_MAX; i++)
+		if (had >> i & 1)
+			buf_printf(lines, "a %s\n",
+				   addr_ip_text(floating_at(neighbours->floating, i), text));
+}
+
 static void on_beat(void *owner, struct buf *lines)
 {
 	const struct neighbours *neighbours = owner;
@@ -89,6 +107,7 @@ static void on_beat(void *owner, struct buf *lines)
 			buf_printf(lines, "%c %llu %llu\n", (char)news->kind,
 				   (unsigned long long)news->name, (unsigned long long)news->epoch);
 	}
+	tell_addresses(neighbours, lines);
 }
 
 /* --- what we are told --- */
@@ -126,14 +145,17 @@ static void pass_on(const struct neighbours *neighbours, worker_fn *fn, uint64_t
 
 static void on_told(void *owner, uint16_t number, struct slice lines)
 {
-	const struct neighbours *neighbours = owner;
+	struct neighbours *neighbours = owner;
 	struct slice line, kind, name, text;
 	uint64_t packed, epoch;
-	(void)number;
+	uint32_t had = 0;
 
 	while (slice_next_line(&lines, &line)) {
-		if (!slice_next_word(&line, &kind) || !slice_next_word(&line, &name) ||
-		    !slice_next_word(&line, &text) ||
+		if (!slice_next_word(&line, &kind) || !slice_next_word(&line, &name))
+			continue;
+		if (neighbours->floating && slice_equal(kind, SLICE("a")))
+			had |= floating_find(neighbours->floating, name);
+		if (!slice_next_word(&line, &text) ||
 		    slice_to_u64(name, UINT64_MAX, &packed) != 0 ||
 		    slice_to_u64(text, INT32_MAX, &epoch) != 0)
 			continue; /* of a later version */
@@ -142,6 +164,31 @@ static void on_told(void *owner, uint16_t number, struct slice lines)
 		else if (slice_equal(kind, SLICE("s")))
 			pass_on(neighbours, on_subscription_gone, packed, (int)epoch);
 	}
+	neighbours->had[number] = had;
+}
+
+/* Addresses have come here: whose calls may be at them need not be waited for. Should that node
+ * live, it is told by news. */
+static void on_all_arrived(struct timer *timer, uint64_t now_ms)
+{
+	struct neighbours *neighbours = container_of(timer, struct neighbours, arrival);
+	(void)now_ms;
+
+	for (uint16_t number = 1; number <= NODE_NUMBER_MAX; number++)
+		if (neighbours->had[number] & neighbours->arrived)
+			loading_begin(neighbours->core->loading, number);
+	neighbours->arrived = 0;
+	peers_ping_now(neighbours->core->peers);
+}
+
+/* A call needs those of both its sides, and they come one after the other. */
+static void on_arrival(void *owner, uint8_t index)
+{
+	struct neighbours *neighbours = owner;
+	struct wheel *wheel = neighbours->core->worker->wheel;
+
+	neighbours->arrived |= 1u << index;
+	wheel_arm(wheel, &neighbours->arrival, wheel_now_ms(wheel) + ARRIVAL_MS, on_all_arrived);
 }
 
 static void on_node_lost(void *owner, uint16_t number)
@@ -179,19 +226,34 @@ int neighbours_create(struct core *core, struct neighbours **out)
 				      .on_told = on_told,
 				      .owner = neighbours};
 	neighbours->core = core;
+	struct floating_config floating = {.loop = worker->loop,
+					   .log = worker->log,
+					   .config = worker->config,
+					   .on_arrival = on_arrival,
+					   .owner = neighbours};
 	int err = nodes_create(&config, &neighbours->nodes);
+	if (!err)
+		err = floating_create(&floating, &neighbours->floating);
 	if (err) {
-		free(neighbours);
+		neighbours_destroy(neighbours);
 		return err;
 	}
 	*out = neighbours;
 	return 0;
 }
 
+void neighbours_leave(struct neighbours *neighbours)
+{
+	if (neighbours)
+		nodes_leave(neighbours->nodes);
+}
+
 void neighbours_destroy(struct neighbours *neighbours)
 {
 	if (!neighbours)
 		return;
+	floating_destroy(neighbours->floating);
+	wheel_cancel(neighbours->core->worker->wheel, &neighbours->arrival);
 	nodes_destroy(neighbours->nodes);
 	free(neighbours);
 }

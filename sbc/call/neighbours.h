@@ -9,6 +9,8 @@
 struct neighbours;
 
 MUST_CHECK int neighbours_create(struct core *core, struct neighbours **out);
+/* We end, and what is ours in the store is the others' at once. */
+void neighbours_leave(struct neighbours *neighbours);
 void neighbours_destroy(struct neighbours *neighbours); /* NULL is fine */
 
 /* From any worker: this one was another node's. `owner` is its core. */

@@ -10,6 +10,8 @@ enum {
 	BUSY_MS = 2000,     /* an INVITE is under way: once more, */
 	TELL_BUSY_MS = 100, /* and sooner when the leg hears nothing meanwhile */
 	TELL_AGAIN_MS = 2000,
+	UNSENT_MS = 300,  /* it could not even be sent: our address may not be here yet, */
+	UNSENT_MAX = 200, /* for a minute */
 	TELLINGS_MAX = 8,
 	GLARE_MS = 2100,     /* RFC 3261 14.1, of who owns the Call-ID; up to 4 s */
 	MARGIN_S = 32,       /* RFC 4028 10: BYE so long before the end, at most a third */
@@ -250,8 +252,8 @@ static uint64_t glare_ms(const struct call *call, uint8_t index)
 /* Refused in a way that may pass: RFC 3261 21.4, 21.5. */
 static bool may_pass(unsigned int status)
 {
-	return status == 480 || status == 486 || status == 491 || status == 500 || status == 503 ||
-	       status == 504;
+	return status == 0 || status == 480 || status == 486 || status == 491 || status == 500 ||
+	       status == 503 || status == 504;
 }
 
 /* It keeps what it had (RFC 3261 14.1), which leads nowhere. */
@@ -270,12 +272,13 @@ static uint64_t again_ms(struct call *call, uint8_t index, unsigned int status)
 	struct session_timer *timer = &call->legs[index].timer;
 	uint64_t now = call_now(call);
 
-	if (timer->must_tell && (!may_pass(status) || timer->tellings++ >= TELLINGS_MAX))
+	if (timer->must_tell &&
+	    (!may_pass(status) || timer->tellings++ >= (status ? TELLINGS_MAX : UNSENT_MAX)))
 		leave_untold(call, index, status);
 	if (status == 491 && (timer->must_tell || timer->interval_s))
 		return now + glare_ms(call, index);
 	if (timer->must_tell)
-		return now + TELL_AGAIN_MS;
+		return now + (status ? TELL_AGAIN_MS : UNSENT_MS);
 	return timer->interval_s ? now + MARGIN_S * 1000ull : 0;
 }
 
@@ -354,7 +357,7 @@ static void on_failure(void *owner, uint64_t context, struct transaction_handle 
 	else if (err == -ERR_TIMEOUT)
 		call_end(call, CALL_DIALOG_LOST, 0, -1, SLICE_NONE);
 	else
-		go_on_again(call, index, 503);
+		go_on_again(call, index, 0);
 }
 
 static const struct client_handlers handlers = {on_response, on_failure};

@@ -41,6 +41,8 @@ struct peer_server_state {
 MUST_CHECK int peers_create(struct worker *worker, struct peers **out);
 /* worker->config is another one: new peers begin, retired ones are left alone. */
 void peers_reload(struct peers *peers);
+/* Its addresses have come here only now: what the pings of before found tells nothing. */
+void peers_ping_now(struct peers *peers);
 void peers_destroy(struct peers *peers); /* NULL is fine */
 /* The next address of this peer that has not been tried, by the peer's strategy. -ERR_UNREACHABLE:
  * there is none. */

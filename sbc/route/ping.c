@@ -168,3 +168,16 @@ void ping_start(struct server *server)
 	uint64_t delay = random_u64(worker->random) % (ping_ms < 2000 ? ping_ms : 2000);
 	wheel_arm(worker->wheel, &server->ping, wheel_now_ms(worker->wheel) + delay, on_ping_due);
 }
+
+void peers_ping_now(struct peers *peers)
+{
+	struct worker *worker = peers->worker;
+
+	for (uint32_t i = 0; i < peers->count; i++) {
+		struct server *server = &peers->servers[i];
+		server->ping_pending = false;
+		if (timer_is_armed(&server->ping))
+			wheel_arm(worker->wheel, &server->ping, wheel_now_ms(worker->wheel),
+				  on_ping_due);
+	}
+}

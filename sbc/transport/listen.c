@@ -60,6 +60,10 @@ static int prepare(int fd, const struct transport_listener *listener, bool share
 
 	if (listener->address.family == AF_INET6)
 		err = set_option(fd, IPPROTO_IPV6, IPV6_V6ONLY, 1);
+	if (!err && listener->is_floating)
+		err = listener->address.family == AF_INET6
+			      ? set_option(fd, IPPROTO_IPV6, IPV6_FREEBIND, 1)
+			      : set_option(fd, IPPROTO_IP, IP_FREEBIND, 1);
 	/* Several programs may listen to one group. */
 	if (!err && (stream || multicast))
 		err = set_option(fd, SOL_SOCKET, SO_REUSEADDR, 1);
@@ -116,7 +120,7 @@ static void explain(const struct transport_listener *listener, struct buf *why)
 	if (errno == EADDRINUSE)
 		cure = ": another program listens there; stop it or choose another port";
 	else if (errno == EADDRNOTAVAIL)
-		cure = ": this machine has no such address; see `ip address`";
+		cure = ": this machine has no such address; see `ip address`, or `floating`";
 	else if (errno == EACCES)
 		cure = ": start as root (privileges are dropped afterwards)";
 	if (why)

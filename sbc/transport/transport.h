@@ -34,6 +34,7 @@ struct transport_listener {
 	enum sip_transport transport;
 	enum transport_purpose purpose;
 	struct addr address; /* bound */
+	bool is_floating;    /* it may be on another machine just now, and come later */
 	struct addr group;   /* multicast: joined on `address`; family 0 = none */
 	const char *sent_by; /* "host:port" in Via and Contact: advertised name or the address */
 };

@@ -117,6 +117,7 @@ static int set_listeners(const struct config *config, struct setup *setup)
 				.purpose = from->transport == CONFIG_STUN ? TRANSPORT_STUN
 									  : TRANSPORT_SIP,
 				.address = from->addr,
+				.is_floating = interface->is_floating,
 				.group = from->group,
 				.sent_by = text,
 			};
