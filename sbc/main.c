@@ -1,7 +1,7 @@
 /* main.c - postern-sbc: reads the configuration, opens every socket, lets go of root, runs the
  * workers until it is asked to stop.
- * Exit status: 0 stopped as asked; 1 could not start or failed; 2 wrong arguments or configuration.
- * SPDX-License-Identifier: Apache-2.0 */
+ * Exit status: 0 stopped as asked; 10 drained as asked; 1 could not start or failed; 2 wrong
+ * arguments or configuration. SPDX-License-Identifier: Apache-2.0 */
 #include <errno.h>
 #include <getopt.h>
 #include <grp.h>
@@ -14,6 +14,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 #include "config/reload.h"
+#include "control/base/exits.h"
 #include "control/state/keys.h"
 #include "sbc/call/core.h"
 #include "sbc/registration/registry.h"
@@ -24,6 +25,9 @@
 enum { EXIT_USAGE = 2 };
 /* BYE to both sides of every call; what is not answered by then is left to the peers. */
 enum { STOP_LIMIT_MS = 3000 };
+/* Draining: how often it is looked whether calls are left; what is being set up is answered, and
+ * the store has it, before calls are handed over. */
+enum { DRAIN_LOOK_MS = 200, HAND_OVER_MS = 500, LEAVE_MS = 50 };
 
 struct arguments {
 	const char *config;
@@ -40,6 +44,10 @@ struct program {
 	struct cluster cluster; /* of its keys the workers have a copy */
 	struct workers *workers;
 	struct show *show;
+	struct timer draining; /* armed while it ends as soon as it is empty */
+	uint64_t drain_until_ms;
+	bool is_drained; /* why it ends */
+	bool hands_over;
 };
 
 static int usage(FILE *out, int status)
@@ -209,6 +217,73 @@ static int reload(void *owner, struct buf *said)
 	return 0;
 }
 
+/* --- drain --- */
+
+static uint64_t count_calls(const struct program *program)
+{
+	uint64_t count = 0;
+
+	for (uint8_t i = 0; i < workers_count(program->workers); i++)
+		count += core_calls(workers_at(program->workers, i)->core);
+	return count;
+}
+
+static void on_drain_due(struct timer *timer, uint64_t now_ms)
+{
+	struct program *program = container_of(timer, struct program, draining);
+	uint64_t left = count_calls(program);
+
+	if (left > 0 && now_ms < program->drain_until_ms) {
+		wheel_arm(loop_wheel(program->loop), timer, now_ms + DRAIN_LOOK_MS, on_drain_due);
+		return;
+	}
+	/* Commands to the store go out at the end of a burst: a moment before the workers end. */
+	if (program->hands_over && !program->is_drained) {
+		program->is_drained = true;
+		core_leave(workers_at(program->workers, 0)->core);
+		wheel_arm(loop_wheel(program->loop), timer, now_ms + LEAVE_MS, on_drain_due);
+		return;
+	}
+	log_info(&program->log, "drain.done", "calls=%llu", (unsigned long long)left);
+	program->is_drained = true;
+	loop_stop(program->loop);
+}
+
+static void drain(void *owner, const struct drain_order *order)
+{
+	struct program *program = owner;
+	struct wheel *wheel = loop_wheel(program->loop);
+	uint64_t now = loop_now_ms(program->loop);
+
+	atomic_store(&program->shared->is_draining, true);
+	log_info(&program->log, "drain.begun", "calls=%llu within_s=%u hand_over=%d",
+		 (unsigned long long)count_calls(program), order->within_s, order->hands_over);
+	wheel_cancel(wheel, &program->draining);
+	program->hands_over = order->hands_over;
+	program->drain_until_ms =
+		now + (order->hands_over ? HAND_OVER_MS : order->within_s * 1000ull);
+	if (order->ends)
+		wheel_arm(wheel, &program->draining,
+			  order->hands_over ? program->drain_until_ms : now + DRAIN_LOOK_MS,
+			  on_drain_due);
+}
+
+static void undrain(void *owner)
+{
+	struct program *program = owner;
+
+	wheel_cancel(loop_wheel(program->loop), &program->draining);
+	if (atomic_exchange(&program->shared->is_draining, false))
+		log_info(&program->log, "drain.ended", NULL);
+}
+
+static int64_t draining(void *owner)
+{
+	const struct program *program = owner;
+
+	return atomic_load(&program->shared->is_draining) ? (int64_t)count_calls(program) : -1;
+}
+
 static void on_hangup(void *owner, int signum)
 {
 	struct buf said;
@@ -309,6 +384,9 @@ static int start(struct program *program)
 	struct show_config show = {.log = &program->log,
 				   .config = program->config,
 				   .reload = reload,
+				   .drain = drain,
+				   .undrain = undrain,
+				   .draining = draining,
 				   .owner = program};
 	struct random_system random;
 
@@ -376,7 +454,10 @@ int main(int argc, char **argv)
 	if (!err) {
 		say_ready(&program, arguments.ready_fd);
 		loop_run(program.loop);
-		workers_stop(program.workers, STOP_LIMIT_MS);
+		if (program.hands_over && program.is_drained)
+			workers_leave(program.workers);
+		else
+			workers_stop(program.workers, STOP_LIMIT_MS);
 		registry_stop(program.registry);
 		log_info(&program.log, "stopped", NULL);
 	}
@@ -388,5 +469,5 @@ int main(int argc, char **argv)
 	loop_destroy(program.loop);
 	config_release(program.current);
 	config_free(program.config);
-	return err ? 1 : 0;
+	return err ? 1 : program.is_drained ? EXIT_DRAINED : 0;
 }

@@ -30,6 +30,8 @@ int show_command(int argc, char **argv);
 int reload_command(int argc, char **argv);
 int subscriber_command(int argc, char **argv);
 int unban_command(int argc, char **argv);
+int drain_command(int argc, char **argv);
+int undrain_command(int argc, char **argv);
 int relay_drain_command(int argc, char **argv);
 int relay_undrain_command(int argc, char **argv);
 int version_command(int argc, char **argv);

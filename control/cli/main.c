@@ -65,6 +65,19 @@ static const struct cli_command commands[] = {
 	 "Lifts every ban of the address and of single flows from it (show bans).\n"
 	 "Exit status: 0 done, 1 it is not banned, 5 nobody answers.\n",
 	 unban_command},
+	{"drain", "[SECONDS | hand-over | keep] [-c FILE | -s SOCKET]",
+	 "no new calls; end when none is left",
+	 "New calls (but emergencies) and OPTIONS get 503 with Retry-After; what is there goes on "
+	 "as ever.\n"
+	 "When the last call has ended, or SECONDS are over (3600; then they get BYE), both halves "
+	 "end, status 0.\n"
+	 "hand-over   leave the calls to the other nodes of the store, and end at once\n"
+	 "keep        take no new calls, and do not end\n"
+	 "show version tells how many calls are left. Exit status: 0 begun, 1 refused, 5 nobody "
+	 "answers.\n",
+	 drain_command},
+	{"undrain", "[-c FILE | -s SOCKET]", "new calls again",
+	 "Exit status: 0 done, 5 nobody answers.\n", undrain_command},
 	{"relay drain", "[-c FILE | -s SOCKET]", "the relay takes no new calls",
 	 "Calls that are there go on; show stats tells when none is left. New ones are refused "
 	 "with a text\n"

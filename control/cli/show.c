@@ -204,6 +204,39 @@ int unban_command(int argc, char **argv)
 	return status;
 }
 
+static int tell_sbc(const char *verb, bool takes_word, int argc, char **argv)
+{
+	struct question question = {.first = NULL};
+	struct config *config = NULL;
+	const char *socket = default_socket("stats.socket");
+	int status = read_arguments(verb, argc, argv, &question);
+
+	if (!status && question.first && !takes_word)
+		return cli_usage("%s takes no words", verb);
+	if (status)
+		return status;
+	if (question.socket) {
+		socket = question.socket;
+	} else if (question.file) {
+		if (load(question.file, &config) != 0)
+			return CLI_WRONG;
+		socket = config->stats.socket;
+	}
+	status = ask_one(socket, "postern-sbc", &question);
+	config_free(config);
+	return status;
+}
+
+int drain_command(int argc, char **argv)
+{
+	return tell_sbc("drain", true, argc, argv);
+}
+
+int undrain_command(int argc, char **argv)
+{
+	return tell_sbc("undrain", false, argc, argv);
+}
+
 static int tell_relay(const char *name, int argc, char **argv)
 {
 	struct question question = {.first = NULL};

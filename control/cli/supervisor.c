@@ -11,6 +11,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "control/base/exits.h"
 #include "control/cli/cli.h"
 #include "control/cli/guardian.h"
 
@@ -211,6 +212,12 @@ static void on_exit_of_child(struct child *child, const siginfo_t *info)
 		}
 		child->state = CHILD_GONE;
 		stop_next(supervisor);
+		return;
+	}
+	if (exited && info->si_status == EXIT_DRAINED) {
+		log_info(log, "run.drained", "program=%s", child->program->name);
+		child->state = CHILD_GONE;
+		supervisor_stop(supervisor);
 		return;
 	}
 	log_error(log, "run.died", "program=%s pid=%d %s=%d", child->program->name, (int)child->pid,

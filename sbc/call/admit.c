@@ -199,6 +199,9 @@ void admit(struct calls *calls, const struct message *request, const struct tran
 		refuse_with(out, status, SLICE_NONE);
 	else
 		find_way_out(calls, request, out);
+	if (!out->status && !out->replaced && calls_are_draining(calls) &&
+	    out->route->priority != CONFIG_PRIORITY_EMERGENCY)
+		refuse_with(out, 503, SLICE("Retry-After: 10\r\n"));
 	if (!out->status)
 		enter(calls, path, path->interface, out->peer, out);
 }

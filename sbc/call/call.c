@@ -5,6 +5,7 @@
 #include "sbc/call/fork.h"
 #include "sbc/call/takeover.h"
 #include "sbc/call/verbs.h"
+#include "sbc/route/shared.h"
 #include "sbc/topology/owned.h"
 
 /* All records at once would hold up the worker, and its answers behind them in the queue. */
@@ -236,6 +237,12 @@ void calls_stop(struct calls *calls)
 			call_end(call, CALL_STOPPED, 503, -1, SLICE_NONE);
 	if (calls->by_number.count == 0)
 		calls->on_empty(calls->owner);
+}
+
+bool calls_are_draining(const struct calls *calls)
+{
+	const struct shared *shared = calls->worker->shared;
+	return shared && atomic_load(&shared->is_draining);
 }
 
 const struct config *call_policies(const struct call *call, int peer)

@@ -259,6 +259,9 @@ void calls_store_returned(void *owner, bool all);
 /* No new calls; BYE to both sides of each. on_empty follows. */
 void calls_stop(struct calls *calls);
 
+/* Nobody new is wanted: the node is to be empty soon. */
+bool calls_are_draining(const struct calls *calls);
+
 /* --- what the worker hears; all in invite.c, ack.c, ... --- */
 void calls_receive(struct calls *calls, struct transaction_handle handle,
 		   const struct message *request, const struct transport_path *path);

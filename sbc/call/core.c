@@ -273,6 +273,25 @@ static int core_start(struct worker *worker, void **out)
 	return 0;
 }
 
+uint64_t core_calls(const struct core *core)
+{
+	return counter_get(&core->calls->counters.live);
+}
+
+static void on_leave(void *owner, uint64_t number, int err)
+{
+	const struct core *core = owner;
+	(void)number, (void)err;
+
+	neighbours_leave(core->neighbours);
+}
+
+void core_leave(struct core *core)
+{
+	if (worker_run(core->worker, on_leave, core, 0, 0) != 0)
+		log_debug(core->worker->log, "node.not_told", NULL);
+}
+
 static void on_stop(void *owner)
 {
 	struct core *core = owner;

@@ -25,6 +25,10 @@ struct core {
 
 /* For workers_create(). */
 struct worker_handlers core_handlers(void);
+/* From any thread: calls that this worker has. */
+uint64_t core_calls(const struct core *core);
+/* The same: the process ends soon, and what it has in the store is for other nodes. */
+void core_leave(struct core *core);
 /* core_store.c: the store that the configuration names, sealed with its key. */
 MUST_CHECK int core_open_store(struct worker *worker, struct store **out);
 /* Commands are posted as these; the worker calls run() with its core. */

@@ -31,7 +31,7 @@ static void refuse_method(struct calls *calls, struct transaction_handle handle,
 static void answer_options(struct calls *calls, struct transaction_handle handle,
 			   const struct message *request, const struct transport_path *path)
 {
-	if (calls->is_stopping)
+	if (calls->is_stopping || calls_are_draining(calls))
 		refuse(calls->worker, handle, request, path, 503, SLICE("Retry-After: 10\r\n"));
 	else
 		tell(calls, handle, request, path, 200,

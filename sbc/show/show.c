@@ -213,6 +213,10 @@ static void show_version(void *owner, struct slice args, struct stats_reply *rep
 	json_put_number(answer, "workers", workers_count(show->config.workers));
 	json_put_number(answer, "started_at", (uint64_t)show->started);
 	json_put_number(answer, "uptime_s", (uint64_t)(time(NULL) - show->started));
+	int64_t left = show->config.draining(show->config.owner);
+	json_put_bool(answer, "draining", left >= 0);
+	if (left >= 0)
+		json_put_number(answer, "calls", (uint64_t)left);
 	stats_reply_done(reply, answer);
 }
 
@@ -251,6 +255,38 @@ void show_reload(struct show *show, const struct config *config)
 	show->config.config = config;
 }
 
+/* "keep", "SECONDS" or "hand-over" */
+static void drain(void *owner, struct slice args, struct stats_reply *reply)
+{
+	const struct show *show = owner;
+	struct drain_order order = {.ends = true, .within_s = 3600};
+
+	if (slice_equal(args, SLICE("hand-over")))
+		order.hands_over = true;
+	else if (slice_equal(args, SLICE("keep")))
+		order.ends = false;
+	else if (args.len > 0 && slice_to_u32(args, 7 * 86400, &order.within_s) != 0) {
+		stats_reply_error(reply, "drain [SECONDS | hand-over | keep]");
+		return;
+	}
+	if (order.hands_over && show->config.config->state.store != CONFIG_STORE_REDIS) {
+		stats_reply_error(reply, "no other node has these calls: state.store is not redis");
+		return;
+	}
+	show->config.drain(show->config.owner, &order);
+	stats_reply_done(reply, json_pack("{s:b, s:I}", "draining", 1, "calls",
+					  (json_int_t)show->config.draining(show->config.owner)));
+}
+
+static void undrain(void *owner, struct slice args, struct stats_reply *reply)
+{
+	const struct show *show = owner;
+	(void)args;
+
+	show->config.undrain(show->config.owner);
+	stats_reply_done(reply, json_pack("{s:b}", "draining", 0));
+}
+
 static const struct stats_command commands[] = {
 	{"show calls", "the calls there are", show_calls},
 	{"show call", "ID: one call, both legs, messages, streams; failed ones for a while",
@@ -267,6 +303,8 @@ static const struct stats_command commands[] = {
 	{"show record", "ID: the record of a call in the store", show_record},
 	{"reload", "reads the configuration again and goes over to it, whole or not at all",
 	 reload},
+	{"drain", "[SECONDS | hand-over | keep]: no new calls; end when none is left", drain},
+	{"undrain", "new calls again", undrain},
 	{"show version", "program, version, uptime", show_version},
 };
 

@@ -8,6 +8,12 @@
 
 struct show;
 
+struct drain_order {
+	bool ends;       /* the program does, when the last call has ended or the time is over */
+	bool hands_over; /* at once, without a word: other nodes have the store */
+	uint32_t within_s;
+};
+
 struct show_config {
 	struct loop *loop; /* of the main thread; its wake-up is ours */
 	const struct log *log;
@@ -15,6 +21,11 @@ struct show_config {
 	struct workers *workers;
 	/* Read the file again, in the main thread; `said` tells what changes, or what is wrong. */
 	int (*reload)(void *owner, struct buf *said);
+	/* No new calls from now on; `order`: what becomes of those that are there. */
+	void (*drain)(void *owner, const struct drain_order *order);
+	void (*undrain)(void *owner);
+	/* -1 = it does not drain; else the calls that are left. */
+	int64_t (*draining)(void *owner);
 	void *owner;
 };
 

@@ -108,6 +108,8 @@ MUST_CHECK int workers_create(const struct workers_config *config, struct buf *w
 MUST_CHECK int workers_run(struct workers *workers); /* start the threads */
 /* Ask all to stop (on_stop) and wait for them, at most `limit_ms`, then end them anyway. */
 void workers_stop(struct workers *workers, uint32_t limit_ms);
+/* End now, and leave all that there is to whoever has the store. */
+void workers_leave(struct workers *workers);
 void workers_destroy(struct workers *workers); /* after workers_stop(); NULL is fine */
 /* Each worker goes over to it, and holds it. All or nothing but for lack of memory, which a worker
  * says in its log: it stays with what it has. */

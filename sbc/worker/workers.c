@@ -404,6 +404,18 @@ void workers_stop(struct workers *workers, uint32_t limit_ms)
 	}
 }
 
+void workers_leave(struct workers *workers)
+{
+	for (uint8_t i = 0; i < workers->config.count; i++)
+		if (workers->slots[i]->started)
+			end(workers->slots[i]);
+	for (uint8_t i = 0; i < workers->config.count; i++) {
+		if (workers->slots[i]->started)
+			pthread_join(workers->slots[i]->thread, NULL);
+		workers->slots[i]->started = false;
+	}
+}
+
 uint8_t workers_count(const struct workers *workers)
 {
 	return workers->config.count;
