@@ -35,12 +35,8 @@ int leg_set_contact(struct call *call, uint8_t index, const struct transport_pat
 
 	call_token(call, TOKEN_CONTACT, index == CALLER ? CONTACT_CALLER : CONTACT_CALLEE, user);
 	buf_init(&uri);
-	if (check_is_secure(call->callee)) /* RFC 3261 8.1.1.8, 12.1.1 */
-		buf_printf(&uri, "sips:%.*s@%s", TOKEN_LENGTH, user,
-			   transport_listener(worker->transport, path->listener)->sent_by);
-	else
-		path_write_contact(worker, path->listener, (struct slice){user, TOKEN_LENGTH},
-				   &uri);
+	path_write_contact(worker, path->listener, check_is_secure(call->callee),
+			   (struct slice){user, TOKEN_LENGTH}, &uri); /* RFC 3261 8.1.1.8, 12.1.1 */
 	int err = buf_failed(&uri)
 			  ? -ERR_NO_MEMORY
 			  : owned_set(&call->legs[index].dialog.local_contact, buf_slice(&uri));

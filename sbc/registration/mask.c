@@ -7,24 +7,18 @@
 
 /* The contact of ours that stands for one of the phone's. RFC 6140 5.1: a bulk contact has no user,
  * so that the registrar may put a number there; who it is for hides in a parameter. */
-static void write_mask(const struct registrar *registrar, const struct asked_contact *contact,
-		       uint16_t listener, struct buf *out)
+static void write_mask(const struct registrar *registrar, const struct registering *registering,
+		       const struct asked_contact *contact, uint16_t listener, struct buf *out)
 {
 	char token[TOKEN_LENGTH];
 	struct slice user = {token, TOKEN_LENGTH};
 
 	worker_token(registrar->worker, TOKEN_CONTACT, contact->id << 2 | CONTACT_BINDING, token);
 	if (!contact->is_bulk) {
-		path_write_contact(registrar->worker, listener, user, out);
+		path_write_contact(registrar->worker, listener, registering->is_secure, user, out);
 		return;
 	}
-	size_t from = out->len;
-	path_write_contact(registrar->worker, listener, SLICE_NONE, out);
-	if (buf_failed(out))
-		return;
-	/* "sip:@host" is "sip:host" */
-	memmove(out->data + from + 4, out->data + from + 5, out->len - from - 5);
-	out->len--;
+	path_write_contact(registrar->worker, listener, registering->is_secure, SLICE_NONE, out);
 	buf_add_text(out, ";bnc;" SHARD_BULK_PARAMETER "=");
 	buf_add(out, user);
 }
@@ -73,9 +67,11 @@ static void write_hidden(const struct registrar *registrar, struct slice text, s
 		   (unsigned long long)siphash(text, key));
 }
 
-static void write_contacts(const struct registrar *registrar, const struct asked *asked,
+static void write_contacts(const struct registrar *registrar, const struct registering *registering,
 			   uint16_t listener, uint32_t expires_s, struct buf *out)
 {
+	const struct asked *asked = &registering->asked;
+
 	if (asked->star) {
 		builder_header(out, HEADER_CONTACT, SLICE("*"));
 		return;
@@ -85,7 +81,7 @@ static void write_contacts(const struct registrar *registrar, const struct asked
 		struct buf uri, parameters;
 		buf_init(&uri);
 		buf_init(&parameters);
-		write_mask(registrar, contact, listener, &uri);
+		write_mask(registrar, registering, contact, listener, &uri);
 		if (contact->q < BINDING_Q_MAX)
 			buf_printf(&parameters, ";q=0.%03u", contact->q);
 		buf_printf(&parameters, ";expires=%u", contact->expires_s ? expires_s : 0);
@@ -137,7 +133,7 @@ int registering_write(const struct registrar *registrar, const struct registerin
 	write_identity(&way, HEADER_TO, message_to(request), SLICE_NONE, out);
 	builder_header(out, HEADER_CALL_ID, buf_slice(&call_id));
 	builder_cseq(out, message_cseq(request), SLICE("REGISTER"));
-	write_contacts(registrar, &registering->asked, path->listener, expires_s, out);
+	write_contacts(registrar, registering, path->listener, expires_s, out);
 	headers_copy(request, &crossing, out);
 	builder_body(out, SLICE_NONE, SLICE_NONE);
 	bool failed = buf_failed(&tag) || buf_failed(&call_id) || buf_failed(out);

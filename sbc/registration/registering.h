@@ -13,6 +13,7 @@ struct registering {
 	uint64_t number; /* the context of its transactions */
 	struct transaction_handle server;
 	struct asked asked;
+	bool is_secure;      /* sips: by TLS all the way (RFC 5630) */
 	struct slice domain; /* owned; of the Request-URI; empty = the server's address */
 	struct slice rest;   /* owned; what goes to the registrar, without its start line */
 	struct slice extras; /* owned; lines of a 200 */

@@ -50,7 +50,7 @@ static int send_on(struct registrar *registrar, struct registering *registering,
 
 	buf_init(&uri);
 	buf_init(&bytes);
-	buf_add_text(&uri, "sip:");
+	buf_add_text(&uri, registering->is_secure ? "sips:" : "sip:");
 	if (registering->domain.len > 0)
 		buf_add(&uri, registering->domain);
 	else
@@ -99,6 +99,19 @@ static int set_domain(const struct registrar *registrar, struct registering *reg
 	return server->addr.family ? 0 : owned_set(&registering->domain, slice_from(server->host));
 }
 
+static int next_server(struct registrar *registrar, struct registering *registering,
+		       struct transport_path *path)
+{
+	int err;
+
+	do {
+		err = peers_next(registrar->peers, registering->rules.registrar,
+				 &registering->attempt, path);
+	} while (!err && registering->is_secure &&
+		 !sip_transport_is_secure((enum sip_transport)path->transport));
+	return err;
+}
+
 static int prepare(struct registrar *registrar, struct registering *registering,
 		   const struct message *request, struct transport_path *path)
 {
@@ -109,7 +122,9 @@ static int prepare(struct registrar *registrar, struct registering *registering,
 		       registrar->worker->config->peers[peer].limits.register_rate,
 		       wheel_now_ms(registrar->worker->wheel)))
 		return -ERR_UNREACHABLE;
-	int err = peers_next(registrar->peers, peer, &registering->attempt, path);
+	struct slice scheme;
+	registering->is_secure = uri_scheme_of(message_request_uri(request), &scheme) == URI_SIPS;
+	int err = next_server(registrar, registering, path);
 	if (err)
 		return err;
 	err = set_domain(registrar, registering, request);
@@ -268,7 +283,7 @@ static bool try_next(struct registrar *registrar, struct registering *registerin
 	struct transport_path path;
 
 	peers_try_failed(registrar->peers, peer, &registering->attempt, why, 0);
-	return peers_next(registrar->peers, peer, &registering->attempt, &path) == 0 &&
+	return next_server(registrar, registering, &path) == 0 &&
 	       send_on(registrar, registering, &path) == 0;
 }
 

@@ -216,7 +216,8 @@ static int write_request(struct trunk *trunk, const struct transport_path *path,
 	trunk_write_host(trunk, &uri);
 	buf_printf(&aor, "sip:%s@", peer->registration.user);
 	trunk_write_host(trunk, &aor);
-	path_write_contact(worker, path->listener, slice_from(peer->registration.user), &contact);
+	path_write_contact(worker, path->listener, false, slice_from(peer->registration.user),
+			   &contact);
 	builder_request_line(out, SLICE("REGISTER"), buf_slice(&uri));
 	builder_header_number(out, HEADER_MAX_FORWARDS, 70);
 	builder_address(out, HEADER_FROM, SLICE_NONE, buf_slice(&aor),

@@ -176,7 +176,7 @@ static bool is_own_contact(const struct trunk *trunk, struct slice contact)
 		if (at->interface != peer->interface || at->purpose != TRANSPORT_SIP)
 			continue;
 		buf_clear(&uri);
-		path_write_contact(worker, i, slice_from(peer->registration.user), &uri);
+		path_write_contact(worker, i, false, slice_from(peer->registration.user), &uri);
 		found = !buf_failed(&uri) && slice_equal(buf_slice(&uri), contact);
 	}
 	buf_free(&uri);

@@ -91,15 +91,19 @@ int path_set_name(const struct worker *worker, struct slice host, struct transpo
 	return transport_name(worker->transport, host, &path->name);
 }
 
-void path_write_contact(const struct worker *worker, uint16_t index, struct slice user,
-			struct buf *out)
+void path_write_contact(const struct worker *worker, uint16_t index, bool is_secure,
+			struct slice user, struct buf *out)
 {
 	const struct transport_listener *listener = transport_listener(worker->transport, index);
 
-	buf_add_text(out, "sip:");
-	buf_add(out, user);
-	buf_add_char(out, '@');
+	buf_add_text(out, is_secure ? "sips:" : "sip:");
+	if (user.len > 0) {
+		buf_add(out, user);
+		buf_add_char(out, '@');
+	}
 	buf_add_text(out, listener->sent_by);
+	if (is_secure)
+		return;
 	buf_add_text(out, ";transport=");
 	buf_add_text(out, sip_transport_parameter(listener->transport));
 }

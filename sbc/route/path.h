@@ -16,6 +16,7 @@ bool path_is_named(struct slice uri);
  * DNS made of it. */
 MUST_CHECK int path_set_name(const struct worker *worker, struct slice host,
 			     struct transport_path *path);
-/* "sip:user@host:port;transport=tcp" with the address of a listener of ours. */
-void path_write_contact(const struct worker *worker, uint16_t listener, struct slice user,
-			struct buf *out);
+/* "sip:user@host:port;transport=tcp" with the address of a listener of ours; "sips:user@host:port"
+ * for what is secured on every hop (RFC 5630 3.1). */
+void path_write_contact(const struct worker *worker, uint16_t listener, bool is_secure,
+			struct slice user, struct buf *out);

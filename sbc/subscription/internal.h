@@ -160,9 +160,6 @@ struct crossing passing_crossing(const struct subscriptions *all, uint16_t from_
 /* Identity of the other side, with the hosts of this one. */
 MUST_CHECK int passing_map_identity(struct slice *owned, const struct crossing *crossing,
 				    struct slice uri);
-/* Our Contact at a listener; with sips: for what is secured on every hop (RFC 5630). */
-void passing_write_contact(const struct worker *worker, uint16_t listener, bool is_secure,
-			   struct slice user, struct buf *out);
 void passing_copy_routes(const struct message *request, struct buf *out);
 
 /* --- subscriptions.c --- */

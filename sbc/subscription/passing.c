@@ -237,17 +237,6 @@ static bool makes_dialog(const struct passing *passing)
 	return passing->subscription || passing->method == METHOD_NOTIFY;
 }
 
-void passing_write_contact(const struct worker *worker, uint16_t listener, bool is_secure,
-			   struct slice user, struct buf *out)
-{
-	if (!is_secure) {
-		path_write_contact(worker, listener, user, out);
-		return;
-	}
-	buf_printf(out, "sips:%.*s@%s", SLICE_ARG(user),
-		   transport_listener(worker->transport, listener)->sent_by);
-}
-
 /* Contact of a request: the dialog's, or of a NOTIFY without one just us. */
 static void write_contact(const struct passing *passing, struct buf *out)
 {
@@ -263,8 +252,8 @@ static void write_contact(const struct passing *passing, struct buf *out)
 		return;
 	}
 	buf_init(&uri);
-	passing_write_contact(passing->all->worker, passing->path.listener, passing->is_secure,
-			      SLICE("notifier"), &uri);
+	path_write_contact(passing->all->worker, passing->path.listener, passing->is_secure,
+			   SLICE("notifier"), &uri);
 	builder_address(out, HEADER_CONTACT, SLICE_NONE, buf_slice(&uri), SLICE_NONE, SLICE_NONE);
 	out->failed = out->failed || buf_failed(&uri);
 	buf_free(&uri);

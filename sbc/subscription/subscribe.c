@@ -22,8 +22,8 @@ int side_set_contact(struct subscription *subscription, uint8_t side,
 		return -ERR_NOT_FOUND;
 	subscription_token(subscription, side, user);
 	buf_init(&uri);
-	passing_write_contact(subscription->all->worker, path->listener, subscription->is_secure,
-			      (struct slice){user, TOKEN_LENGTH}, &uri);
+	path_write_contact(subscription->all->worker, path->listener, subscription->is_secure,
+			   (struct slice){user, TOKEN_LENGTH}, &uri);
 	int err = buf_failed(&uri) ? -ERR_NO_MEMORY
 				   : owned_set(&subscription->sides[side].dialog.local_contact,
 					       buf_slice(&uri));

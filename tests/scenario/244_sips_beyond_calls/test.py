@@ -61,6 +61,13 @@ def run(lab):
            "REGISTER in clear")
     expect(code(clear, ask(clear, "OPTIONS", "sips:203.0.113.10", "clear")) == 416, "OPTIONS in clear")
     expect(code(phone, ask(phone, "OPTIONS", "sips:203.0.113.10", "home")) == 200, "and by TLS")
+    # REGISTER by TLS goes on by TLS, and our Contact says so
+    secure = ask(phone, "REGISTER", "sips:example.com", "home", "sip:home@example.com")
+    got = pbx.receive(lambda m: m.is_request and m.method == "REGISTER", 5)
+    expect(got.first_line.startswith("REGISTER sips:example.com ") and got.get("Contact").startswith("<sips:") and
+           got.get("Via").startswith("SIP/2.0/TLS"), "on by TLS: %s" % got.text)
+    pbx.answer(got, "200 OK", "Contact: %s;expires=600\r\n" % got.get("Contact").split(";expires")[0])
+    expect(code(phone, secure) == 200, "registered")
     # towards phones: by TLS, or they are not there
     for end, user in ((phone, "home"), (clear, "clear")):
         sent = ask(pbx, "MESSAGE", "sips:%s@example.com" % user, "pbx")
