@@ -1,4 +1,5 @@
 /* asking.h - inside control/ng only: what the parts of the client share.
+ *   client_life.c    a client begins and ends
  *   client.c         requests: encode, match replies, retransmit, time out, fail over
  *   client_health.c  pings, what goes out of service and comes back, which relay to choose
  *   client_wire.c    sockets: datagrams in bursts, or one stream to each relay
@@ -104,6 +105,7 @@ uint64_t ng_client_now_ms(const struct ng_client *client);
 /* client.c */
 MUST_CHECK int ng_exchange_start(struct ng_client *client, struct ng_relay *relay,
 				 const struct ng_value *request, struct ng_exchange **out);
+void ng_exchange_free(struct ng_exchange *exchange); /* nobody is told */
 /* A message from a relay: find whose answer it is. */
 void ng_client_take_reply(struct ng_relay *relay, struct slice message);
 /* Offers of new calls that wait for this relay go elsewhere, where there is an elsewhere. */
