@@ -110,6 +110,7 @@ void hops_tick(struct hops *hops);
 /* flows.c */
 MUST_CHECK int flows_init(struct flows *flows, uint32_t max);
 void flows_free(struct flows *flows); /* after the lcores have stopped */
+uint16_t flows_lcore(const struct flows *flows, uint32_t affinity);
 MUST_CHECK int flows_open(struct flows *flows, const struct addr *local, uint32_t affinity,
 			  struct flow_id *out);
 MUST_CHECK int flows_set(struct flows *flows, struct flow_id id, const struct flow_rule *rule,

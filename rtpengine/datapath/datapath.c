@@ -83,6 +83,11 @@ void datapath_poll(struct datapath *datapath)
 	inject_serve_punts(datapath);
 }
 
+bool datapath_same_lcore(const struct datapath *datapath, uint32_t affinity, uint32_t other)
+{
+	return flows_lcore(&datapath->flows, affinity) == flows_lcore(&datapath->flows, other);
+}
+
 int datapath_flow_open(struct datapath *datapath, const struct addr *local, uint32_t affinity,
 		       struct flow_id *out)
 {

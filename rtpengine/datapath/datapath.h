@@ -63,6 +63,7 @@ void datapath_poll(struct datapath *datapath);
  * it chooses the lcore that serves them. */
 MUST_CHECK int datapath_flow_open(struct datapath *datapath, const struct addr *local,
 				  uint32_t affinity, struct flow_id *out);
+bool datapath_same_lcore(const struct datapath *datapath, uint32_t affinity, uint32_t other);
 /* -ERR_INVALID: contradictory rule; -ERR_NOT_FOUND: a flow id in it (or `id`) is not open. */
 MUST_CHECK int datapath_flow_set(struct datapath *datapath, struct flow_id id,
 				 const struct flow_rule *rule);

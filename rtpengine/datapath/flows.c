@@ -127,6 +127,12 @@ static struct endpoint *find_endpoint(const struct flows *flows, const struct ad
 	return NULL;
 }
 
+/* Neighbouring calls on different lcores (Knuth's multiplicative hash). */
+uint16_t flows_lcore(const struct flows *flows, uint32_t affinity)
+{
+	return (uint16_t)((affinity * 2654435761u >> 16) % flows->lcore_count);
+}
+
 int flows_open(struct flows *flows, const struct addr *local, uint32_t affinity,
 	       struct flow_id *out)
 {
@@ -145,8 +151,7 @@ int flows_open(struct flows *flows, const struct addr *local, uint32_t affinity,
 		.slot = slot,
 		.id.value = generation << INDEX_BITS | index,
 		.generation = generation,
-		/* neighbouring calls on different lcores (Knuth's multiplicative hash) */
-		.lcore = (uint16_t)((affinity * 2654435761u >> 16) % flows->lcore_count),
+		.lcore = flows_lcore(flows, affinity),
 		.local = *local,
 	};
 	struct flow_entry *entry;

@@ -2,6 +2,7 @@
  * `from-tag` is the offerer's and `to-tag` the answerer's, as in the SIP reply that carried it.
  * SPDX-License-Identifier: Apache-2.0 */
 #include "rtpengine/session/bundle.h"
+#include "rtpengine/session/connect.h"
 #include "rtpengine/session/session.h"
 
 #include <stdlib.h>
@@ -199,6 +200,7 @@ void command_answer(struct command *command)
 		apply(&answer, dialog->streams[i], command->now_ms);
 	dialog->offerer = -1;
 	dialog->is_answered = true;
+	connect_undo(dialog);
 	for (unsigned i = 0; i < dialog->stream_count; i++)
 		stream_publish(dialog->streams[i]);
 	session_touch(dialog->session, command->now_ms);

@@ -4,6 +4,7 @@
 #include "rtpengine/session/bundle.h"
 
 #include <stdio.h>
+#include "rtpengine/session/connect.h"
 #include "rtpengine/session/peering_private.h"
 
 _Static_assert(PEERING_MID_MAX == FLOW_MID_MAX, "the datapath compares them whole");
@@ -334,7 +335,9 @@ bool bundle_members(const struct stream *carrier, int side, struct flow_bundle *
 		struct flow_rule rule = {.kind = FLOW_MUX};
 		if (!at->is_bundled || at->carrier != carrier->index || !stream_is_live(stream))
 			continue;
-		policing_rule(&at->now.policing, &stream->sides[1 - side].now.policing, &rule);
+		struct hearer hearer = stream_hearer(stream, side);
+		const struct side *other = hearer.stream ? &hearer.stream->sides[hearer.side] : at;
+		policing_rule(&at->now.policing, &other->now.policing, &rule);
 		member->flow = at->rtp.id;
 		memcpy(member->payload_types, rule.payload_types, sizeof(rule.payload_types));
 		memcpy(member->mid, at->peering->said.mid, sizeof(member->mid));

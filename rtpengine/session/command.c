@@ -37,11 +37,11 @@ static const struct command_entry commands[] = {
 	{ "play media", command_play_media, COUNTER(controls) },
 	{ "stop media", command_stop_media, COUNTER(controls) },
 	{ "play DTMF", command_play_dtmf, COUNTER(controls) },
-	{ "publish", NULL, 0 },
+	{ "publish", command_publish, COUNTER(offers) },
 	{ "subscribe request", command_subscribe_request, COUNTER(controls) },
 	{ "subscribe answer", command_subscribe_answer, COUNTER(controls) },
 	{ "unsubscribe", command_unsubscribe, COUNTER(controls) },
-	{ "connect", NULL, 0 },
+	{ "connect", command_connect, COUNTER(controls) },
 	{ "create", NULL, 0 },
 	{ "create answer", NULL, 0 },
 	{ "mesh", NULL, 0 },
@@ -75,6 +75,39 @@ void command_error(struct command *command, const char *format, ...)
 	ng_reply_error(command->request->arena, command->reply, "%s", text);
 }
 
+void command_refuse_limit(struct command *command, const char *text, const char *detail)
+{
+	struct arena *arena = command->request->arena;
+
+	command->sessions->counters.refused++;
+	log_warn(command->sessions->log, "session.refused", "call=%.*s reason=\"%s\"",
+		 SLICE_ARG(command->options.call_id), detail);
+	if (option(&command->options, OPTION_LOAD_LIMIT)) {
+		ng_dict_add_string(arena, command->reply, "result", SLICE("load limit"));
+		ng_dict_add_string(arena, command->reply, "message", slice_from(detail));
+		return;
+	}
+	/* The others know these very texts, and go to another relay. */
+	ng_reply_error(arena, command->reply, "%s", text);
+	ng_dict_add_string(arena, command->reply, "detail", slice_from(detail));
+}
+
+void command_refuse_no_port(struct command *command, bool is_new, struct port_range *range)
+{
+	struct buf text;
+
+	buf_init(&text);
+	port_range_describe(range, command->now_ms, &text);
+	const char *detail = arena_text(command->request->arena, buf_slice(&text));
+	buf_free(&text);
+	if (!detail)
+		command_error(command, "out of memory");
+	else if (is_new)
+		command_refuse_limit(command, "Ran out of ports", detail);
+	else
+		command_error(command, "%s", detail);
+}
+
 int command_check(struct command *command, bool need_to_tag)
 {
 	const struct options *o = &command->options;
@@ -104,6 +137,11 @@ int command_check(struct command *command, bool need_to_tag)
 			command_error(command, "NUL byte in %s", texts[i].name);
 			return -ERR_MALFORMED;
 		}
+	}
+	if (o->edits.accepted.count &&
+	    !ng_name_equal(command->request->command, SLICE("publish"))) {
+		command_error(command, "codec=accept is not supported");
+		return -ERR_UNSUPPORTED;
 	}
 	if (o->refused[0]) {
 		command_error(command, "%s", o->refused);

@@ -37,6 +37,8 @@ static void party_free(struct party *party)
 	}
 	free(party->tag);
 	free(party->label);
+	free(party->connected_call);
+	free(party->connected_tag);
 	free(party->sdp);
 	free(party->origin_username);
 	free(party->origin_session_id);
@@ -165,7 +167,7 @@ static struct dialog *find_pair(struct session *session, struct slice from, stru
 				int *from_side)
 {
 	for (struct dialog *dialog = session->dialogs; dialog; dialog = dialog->next) {
-		for (int side = 0; side < 2; side++) {
+		for (int side = 0; side < 2 && !dialog->is_published; side++) {
 			if (party_has_tag(&dialog->parties[side], from) &&
 			    party_has_tag(&dialog->parties[1 - side], to)) {
 				*from_side = side;
@@ -181,7 +183,7 @@ static struct dialog *find_untagged(struct session *session, struct slice from, 
 {
 	for (struct dialog *dialog = session->dialogs; dialog; dialog = dialog->next) {
 		int side = dialog_side(dialog, from);
-		if (side >= 0 && !dialog->parties[1 - side].tag) {
+		if (side >= 0 && !dialog->parties[1 - side].tag && !dialog->is_published) {
 			*from_side = side;
 			return dialog;
 		}
@@ -197,7 +199,7 @@ static struct dialog *find_offered(struct session *session, struct slice from, s
 	struct dialog *found = NULL;
 
 	for (struct dialog *dialog = session->dialogs; dialog; dialog = dialog->next) {
-		if (!party_has_tag(&dialog->parties[0], from))
+		if (dialog->is_published || !party_has_tag(&dialog->parties[0], from))
 			continue;
 		if (branch.len && dialog->via_branch && !branch_equal(dialog, branch))
 			continue;

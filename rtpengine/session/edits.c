@@ -5,8 +5,7 @@
 
 int edits_add_codec(struct edits *edits, struct slice verb, struct slice name)
 {
-	static const char *const of_transcoding[] = {"transcode", "mask", "consume", "accept",
-						     "set"};
+	static const char *const of_transcoding[] = {"transcode", "mask", "consume", "set"};
 
 	if (ng_name_equal(verb, SLICE("strip")))
 		return sdp_codec_names_add(&edits->codecs.strip, name);
@@ -14,6 +13,8 @@ int edits_add_codec(struct edits *edits, struct slice verb, struct slice name)
 		return sdp_codec_names_add(&edits->codecs.except, name);
 	if (ng_name_equal(verb, SLICE("offer")))
 		return sdp_codec_names_add(&edits->codecs.offer, name);
+	if (ng_name_equal(verb, SLICE("accept")))
+		return sdp_codec_names_add(&edits->accepted, name);
 	if (ng_name_equal(verb, SLICE("ignore")))
 		return 0; /* only the transcoder would look at it */
 	for (size_t i = 0; i < sizeof(of_transcoding) / sizeof(of_transcoding[0]); i++)

@@ -20,14 +20,15 @@ struct attribute_edit {
 
 struct edits {
 	struct sdp_codec_rules codecs;
+	struct sdp_codec_names accepted; /* of what is published; "any" = and any other */
 	struct attribute_edit attributes[EDITS_MAX];
 	unsigned attribute_count;
 	struct slice removed_media[EDITS_MEDIA_MAX]; /* types */
 	unsigned removed_media_count;
 };
 
-/* One word of the list `verb` ("strip", "offer", "except") of the key `codec`. -ERR_UNSUPPORTED:
- * the verb asks for transcoding; -ERR_INVALID: it is unknown; -ERR_TOO_MANY. */
+/* One word of the list `verb` ("strip", "offer", "except", "accept") of the key `codec`.
+ * -ERR_UNSUPPORTED: the verb asks for transcoding; -ERR_INVALID: it is unknown; -ERR_TOO_MANY. */
 MUST_CHECK int edits_add_codec(struct edits *edits, struct slice verb, struct slice name);
 /* "remove-audio-ssrc:", "substitute-none-sendrecv>sendonly": what follows "sdp-attr-" in a flag,
  * with "--" for "=" and ".." for a space. -ERR_INVALID, -ERR_TOO_MANY, -ERR_NO_MEMORY. */

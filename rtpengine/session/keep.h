@@ -61,4 +61,8 @@ struct side_resume {
 	struct ice_state ice;        /* of the agent in use */
 	bool has_ice;
 };
+void resume_ask(const struct stream *stream, int side, struct side_resume *out);
 void resume_rule(const struct flow_resume *resume, struct flow_rule *rule);
+/* revive.c: once its rules are out, the sources it had; and then it is of no more use. */
+void resume_lock(const struct dialog *dialog);
+void resume_end(struct session *session);

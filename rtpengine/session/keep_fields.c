@@ -3,7 +3,7 @@
  *
  *   body    = 0xCC, version, field*           (fields: keep_io.h)
  *   record  = 1 instance, 2 written, 3 call-id, 4 partial,
- *             8 created, 9 blocks, 10 hijacks, 16 dialog*
+ *             8 created, 9 blocks, 10 hijacks, 11 affinity, 16 dialog*
  *
  * Times are Unix microseconds: another process has another clock. Keys stand in fields of their own
  * (keep_keys.c), which are left out where others could read them.
@@ -132,7 +132,7 @@ static void ask_flow(const struct sessions *sessions, struct flow_id id,
 						      FLOW_SRTP_INITIAL_MAX);
 }
 
-static void ask_side(const struct stream *stream, int side, struct side_resume *out)
+void resume_ask(const struct stream *stream, int side, struct side_resume *out)
 {
 	const struct side *at = &stream->sides[side];
 	const struct sessions *sessions = stream->dialog->session->all;
@@ -183,7 +183,7 @@ static void side_fields(struct keep_io *io, uint16_t number, struct stream *stre
 			return;
 		}
 	} else {
-		ask_side(stream, side, &now);
+		resume_ask(stream, side, &now);
 	}
 	keep_addr(io, 1, &resume->local);
 	KEEP(io, 2, at->mux_policy, MUX_REJECT);
@@ -315,6 +315,10 @@ static void party_fields(struct keep_io *io, uint16_t number, struct dialog *dia
 	keep_text(io, 12, &party->origin_session_id, TEXT_MAX);
 	keep_text(io, 13, &party->session_name, SDP_MAX_BYTES);
 	KEEP(io, 14, party->origin_version, UINT64_MAX);
+	keep_text(io, 15, &party->connected_call, SESSION_MAX_TEXT);
+	keep_text(io, 16, &party->connected_tag, SESSION_MAX_TEXT);
+	if (keep_reads(io) && !party->connected_call != !party->connected_tag)
+		keep_fail(io, -ERR_MALFORMED);
 	keep_close(io, number, &nest);
 }
 
@@ -323,6 +327,7 @@ static void dialog_fields(struct keep_io *io, struct dialog *dialog, bool has_se
 	keep_text(io, 1, &dialog->via_branch, SESSION_MAX_TEXT);
 	dialog->offerer = (int)keep_number(io, 2, (uint64_t)(dialog->offerer + 1), 2) - 1;
 	KEEP(io, 3, dialog->is_answered, 1);
+	KEEP(io, 4, dialog->is_published, 1);
 	party_fields(io, 8, dialog, 0, has_secrets);
 	party_fields(io, 9, dialog, 1, has_secrets);
 	streams_fields(io, 16, dialog, has_secrets);
@@ -357,5 +362,6 @@ void keep_session_fields(struct keep_io *io, struct session *session, bool has_s
 	time_field(io, 8, session->all, &session->created_ms);
 	KEEP(io, 9, session->blocks, BLOCK_MEDIA | BLOCK_TO_SILENCE | BLOCK_DTMF);
 	KEEP(io, 10, session->hijack_attempts, UINT64_MAX);
+	keep_text(io, 11, &session->affinity_of, SESSION_MAX_TEXT);
 	dialogs_fields(io, 16, session, has_secrets);
 }

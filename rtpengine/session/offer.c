@@ -18,40 +18,6 @@ struct offer {
 	unsigned streams_before;
 };
 
-static void refuse_limit(struct command *command, const char *text, const char *detail)
-{
-	struct arena *arena = command->request->arena;
-
-	command->sessions->counters.refused++;
-	log_warn(command->sessions->log, "session.refused", "call=%.*s reason=\"%s\"",
-		 SLICE_ARG(command->options.call_id), detail);
-	if (option(&command->options, OPTION_LOAD_LIMIT)) {
-		ng_dict_add_string(arena, command->reply, "result", SLICE("load limit"));
-		ng_dict_add_string(arena, command->reply, "message", slice_from(detail));
-		return;
-	}
-	/* The others know these very texts, and go to another relay. */
-	ng_reply_error(arena, command->reply, "%s", text);
-	ng_dict_add_string(arena, command->reply, "detail", slice_from(detail));
-}
-
-static void refuse_no_port(struct offer *offer, struct port_range *range)
-{
-	struct command *command = offer->command;
-	struct buf text;
-
-	buf_init(&text);
-	port_range_describe(range, command->now_ms, &text);
-	const char *detail = arena_text(command->request->arena, buf_slice(&text));
-	buf_free(&text);
-	if (!detail)
-		command_error(command, "out of memory");
-	else if (offer->is_new)
-		refuse_limit(command, "Ran out of ports", detail);
-	else
-		command_error(command, "%s", detail);
-}
-
 static int choose_interface(struct offer *offer, int side, struct slice name)
 {
 	struct command *command = offer->command;
@@ -200,9 +166,10 @@ static int open_side(struct offer *offer, struct stream *stream, int side)
 		side_close(stream, side, command->now_ms);
 	int err = side_open(stream, side, command->now_ms, &failed);
 	if (err == -ERR_NO_PORT)
-		refuse_no_port(offer, failed);
+		command_refuse_no_port(command, offer->is_new, failed);
 	else if (err == -ERR_TOO_MANY)
-		refuse_limit(command, "Parallel session limit reached", "no more media flows");
+		command_refuse_limit(command, "Parallel session limit reached",
+				     "no more media flows");
 	else if (err)
 		command_error(command, "cannot open a media port: %s", err_text(err));
 	return err;
@@ -449,7 +416,7 @@ void command_offer(struct command *command)
 	if (!offer.session) {
 		const char *full = limits_refuse(&sessions->limits, sessions->by_call_id.count);
 		if (full) {
-			refuse_limit(command, "Parallel session limit reached", full);
+			command_refuse_limit(command, "Parallel session limit reached", full);
 			return;
 		}
 		if (session_create(sessions, command->options.call_id, command->now_ms,

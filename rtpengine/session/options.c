@@ -3,18 +3,12 @@
 #include "rtpengine/session/options.h"
 
 #include <stdio.h>
+#include "rtpengine/session/options_edits.h"
 #include "rtpengine/session/options_flags.h"
 
 enum { PASS_OVER = 1, REFUSE };
 
-struct reader {
-	const struct log *log;
-	struct arena *arena;
-	struct options *options;
-	const char *list; /* prefix of the words of the list being read; NULL = "flags" */
-};
-
-static void refuse(struct options *options, const char *list, struct slice word)
+void options_refuse(struct options *options, const char *list, struct slice word)
 {
 	if (options->refused[0])
 		return;
@@ -36,42 +30,7 @@ static void read_transport(struct reader *reader, struct slice word)
 			return;
 		}
 	}
-	refuse(reader->options, "transport-protocol", word);
-}
-
-/* What an edit asks for and cannot have is refused by its name. */
-static void check_edit(struct reader *reader, const char *list, struct slice word, int err)
-{
-	if (err == -ERR_INVALID && !reader->options->refused[0])
-		snprintf(reader->options->refused, sizeof(reader->options->refused),
-			 "%s: \"%.*s\" is not understood", list,
-			 (int)(word.len < 64 ? word.len : 64), word.data ? word.data : "");
-	else if (err)
-		refuse(reader->options, list, word);
-}
-
-/* "codec-strip-PCMU", "sdp-attr-remove-audio-ssrc:": edits written as flags. */
-static bool apply_edit_flag(struct reader *reader, struct slice word)
-{
-	struct edits *edits = &reader->options->edits;
-
-	if (option_word_starts(word, "sdp-attr-")) {
-		struct slice rest = slice_sub(word, strlen("sdp-attr-"), word.len);
-
-		check_edit(reader, "sdp-attr", rest,
-			   edits_add_attribute_flag(edits, reader->arena, rest));
-		return true;
-	}
-	if (option_word_starts(word, "codec-")) {
-		struct slice rest = slice_sub(word, strlen("codec-"), word.len);
-		size_t end = slice_find(rest, '-');
-
-		check_edit(reader, "codec", rest,
-			   edits_add_codec(edits, slice_sub(rest, 0, end),
-					   slice_sub(rest, end + 1, rest.len)));
-		return true;
-	}
-	return false;
+	options_refuse(reader->options, "transport-protocol", word);
 }
 
 static void apply_flag(struct reader *reader, struct slice word)
@@ -82,7 +41,7 @@ static void apply_flag(struct reader *reader, struct slice word)
 	if (!err)
 		return;
 	if (err == -ERR_UNSUPPORTED) {
-		refuse(reader->options, NULL, word);
+		options_refuse(reader->options, NULL, word);
 		return;
 	}
 	switch (option_flag(word, &reader->options->bits)) {
@@ -90,12 +49,12 @@ static void apply_flag(struct reader *reader, struct slice word)
 	case OPTION_PASSED_OVER:
 		return;
 	case OPTION_REFUSED:
-		refuse(reader->options, NULL, word);
+		options_refuse(reader->options, NULL, word);
 		return;
 	case OPTION_UNKNOWN:
 		break;
 	}
-	if (apply_edit_flag(reader, word))
+	if (option_edit_flag(reader, word))
 		return;
 	if (slice_find(word, '/') < word.len) /* "RTP/AVP" among the words of rtpp-flags */
 		read_transport(reader, word);
@@ -159,7 +118,7 @@ static void each_source(void *owner, struct slice word)
 		options->source[n] = words[i].source;
 		return;
 	}
-	refuse(options, "media-source", word);
+	options_refuse(options, "media-source", word);
 }
 
 static void read_sources(struct reader *reader, const struct ng_value *value)
@@ -177,7 +136,7 @@ static void each_idle(void *owner, struct slice word)
 	if (n < 2 && slice_to_u64(word, 86400000, &ms) == 0)
 		options->idle_timeout_ms[n] = (int64_t)ms;
 	else if (n >= 2 || !ng_name_equal(word, SLICE("default")))
-		refuse(options, "media-timeout", word);
+		options_refuse(options, "media-timeout", word);
 }
 
 static void read_idle(struct reader *reader, const struct ng_value *value)
@@ -203,13 +162,13 @@ static void read_family(struct reader *reader, struct slice word)
 	else if (ng_name_equal(word, SLICE("IP6")) || ng_name_equal(word, SLICE("inet6")))
 		reader->options->family = AF_INET6;
 	else
-		refuse(reader->options, "address-family", word);
+		options_refuse(reader->options, "address-family", word);
 }
 
 static void read_media_address(struct reader *reader, struct slice word)
 {
 	if (addr_parse_ip(word, &reader->options->media_address) != 0)
-		refuse(reader->options, "media-address", word);
+		options_refuse(reader->options, "media-address", word);
 }
 
 static void read_from_interface(struct reader *reader, struct slice word)
@@ -239,7 +198,7 @@ static void read_tos(struct reader *reader, struct slice word)
 	if (slice_to_u64(word, 255, &tos) == 0)
 		reader->options->dscp = (int)(tos >> 2); /* RFC 2474: the upper six bits */
 	else
-		refuse(reader->options, "TOS", word);
+		options_refuse(reader->options, "TOS", word);
 }
 
 static void read_delete_delay(struct reader *reader, struct slice word)
@@ -258,49 +217,7 @@ static void read_service(struct reader *reader, struct slice word, const char *n
 		if (slice_equal_nocase(word, slice_from(off[i])))
 			return;
 	}
-	refuse(reader->options, name, word);
-}
-
-static void each_removed_media(void *owner, struct slice word)
-{
-	struct reader *reader = owner;
-
-	check_edit(reader, "sdp-media-remove", word,
-		   edits_add_removed_media(&reader->options->edits, word));
-}
-
-static void read_removed_media(struct reader *reader, const struct ng_value *value)
-{
-	ng_each_string(value, each_removed_media, reader);
-}
-
-static void read_attributes(struct reader *reader, const struct ng_value *value)
-{
-	check_edit(reader, "sdp-attr", SLICE("dictionary"),
-		   edits_add_attributes(&reader->options->edits, value));
-}
-
-/* "mask" would need another number in each packet. */
-static void read_extmap(struct reader *reader, const struct ng_value *value)
-{
-	for (const struct ng_value *verb = ng_first(value); verb; verb = verb->next) {
-		if (ng_name_equal(verb->key, SLICE("strip")) && verb->type == NG_LIST)
-			reader->options->stripped_extmaps = verb;
-		else
-			refuse(reader->options, "extmap", verb->key);
-	}
-}
-
-/* Dictionary of lists: verb -> names. */
-static void read_codecs(struct reader *reader, const struct ng_value *value)
-{
-	for (const struct ng_value *verb = ng_first(value); verb; verb = verb->next)
-		for (const struct ng_value *name = ng_first(verb); name; name = name->next)
-			check_edit(reader, "codec", verb->key,
-				   name->type == NG_STRING
-					   ? edits_add_codec(&reader->options->edits, verb->key,
-							     name->string)
-					   : -ERR_INVALID);
+	options_refuse(reader->options, name, word);
 }
 
 struct key {
@@ -335,10 +252,10 @@ static const struct key keys[] = {
 	{ "media-source", NULL, NULL, read_sources, 0 }, /* ours, like the next */
 	{ "media-timeout", NULL, NULL, read_idle, 0 },
 	{ "state", NULL, read_state, NULL, 0 },
-	{ "codec", NULL, NULL, read_codecs, 0 },
-	{ "sdp-attr", NULL, NULL, read_attributes, 0 },
-	{ "sdp-media-remove", NULL, NULL, read_removed_media, 0 },
-	{ "extmap", NULL, NULL, read_extmap, 0 },
+	{ "codec", NULL, NULL, option_codecs, 0 },
+	{ "sdp-attr", NULL, NULL, option_attributes, 0 },
+	{ "sdp-media-remove", NULL, NULL, option_removed_media, 0 },
+	{ "extmap", NULL, NULL, option_extmap, 0 },
 	{ "ptime", NULL, NULL, NULL, REFUSE },
 	{ "ptime-reverse", NULL, NULL, NULL, REFUSE },
 	{ "record-call", "record-call", NULL, NULL, 0 },
@@ -452,7 +369,7 @@ static void read_key(struct reader *reader, const struct ng_value *value)
 		key->text(reader, value_text(value, number));
 	} else if (key->what == REFUSE && (value->type == NG_LIST || value->type == NG_DICT)) {
 		if (value->count)
-			refuse(reader->options, NULL, slice_from(key->name));
+			options_refuse(reader->options, NULL, slice_from(key->name));
 	} else if (key->what == REFUSE) {
 		read_service(reader, value_text(value, number), key->name);
 	}

@@ -2,6 +2,7 @@
 #include "rtpengine/session/player.h"
 
 #include <stdlib.h>
+#include "rtpengine/session/connect.h"
 #include "rtpengine/session/participant.h"
 #include "rtpengine/session/sound.h"
 
@@ -123,8 +124,11 @@ static int64_t number(const struct command *command, const char *key, int64_t ot
 /* G.711 that both sides named: the listener's payload type for it. */
 static bool choose_codec(const struct stream *stream, int side, struct player *player)
 {
-	const struct side_media *to = &stream->sides[side].now,
-				*other = &stream->sides[1 - side].now;
+	const struct side_media *to = &stream->sides[side].now, *other = to;
+	struct hearer hearer = stream_hearer(stream, side);
+
+	if (hearer.stream)
+		other = &hearer.stream->sides[hearer.side].now;
 
 	player->is_alaw = to->pcma_type != TYPE_NONE && other->pcma_type != TYPE_NONE;
 	player->payload_type = player->is_alaw ? to->pcma_type : to->pcmu_type;

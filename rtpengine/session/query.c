@@ -282,6 +282,8 @@ void session_report(const struct session *session, struct command *command)
 	for (const struct dialog *dialog = session->dialogs; dialog; dialog = dialog->next) {
 		for (int side = 0; side < 2; side++) {
 			const struct party *party = &dialog->parties[side];
+			if (side && dialog->is_published)
+				break;
 			if (all || is_wanted(party, &command->options))
 				add_party(&r, dialog, side);
 		}

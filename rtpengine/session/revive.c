@@ -68,6 +68,19 @@ static void lock(struct sessions *sessions, struct flow_id id, const struct addr
 		log_warn(sessions->log, "revive.lock", "reason=\"%s\"", err_text(-ERR_INVALID));
 }
 
+void resume_lock(const struct dialog *dialog)
+{
+	for (unsigned i = 0; i < dialog->stream_count; i++) {
+		for (int side = 0; side < 2; side++) {
+			const struct side *at = &dialog->streams[i]->sides[side];
+			if (!dialog->streams[i]->is_live || !at->resume)
+				continue;
+			lock(dialog->session->all, at->rtp.id, &at->resume->flows[0].source);
+			lock(dialog->session->all, at->rtcp.id, &at->resume->flows[1].source);
+		}
+	}
+}
+
 static int open_dialog(struct dialog *dialog, uint64_t now_ms)
 {
 	int err = is_sane(dialog) ? 0 : -ERR_MALFORMED;
@@ -81,22 +94,12 @@ static int open_dialog(struct dialog *dialog, uint64_t now_ms)
 		if (!stream->is_live)
 			stream_publish_early(stream);
 	}
-	for (unsigned i = 0; i < dialog->stream_count; i++) {
-		for (int side = 0; side < 2; side++) {
-			struct side *at = &dialog->streams[i]->sides[side];
-			if (!err && dialog->streams[i]->is_live && at->resume) {
-				lock(dialog->session->all, at->rtp.id,
-				     &at->resume->flows[0].source);
-				lock(dialog->session->all, at->rtcp.id,
-				     &at->resume->flows[1].source);
-			}
-		}
-	}
+	if (!err)
+		resume_lock(dialog);
 	return err;
 }
 
-/* They are of use until the rules are out. */
-static void resume_end(struct session *session)
+void resume_end(struct session *session)
 {
 	for (struct dialog *dialog = session->dialogs; dialog; dialog = dialog->next)
 		for (unsigned i = 0; i < dialog->stream_count; i++)
@@ -122,6 +125,8 @@ static int restore(struct sessions *sessions, struct keep_io *io, const struct k
 	if (err)
 		return err;
 	keep_session_fields(io, session, true);
+	if (session->affinity_of) /* before its ports are open */
+		session->affinity = session_affinity(sessions, slice_from(session->affinity_of));
 	err = io->err;
 	if (!err && !session->dialogs)
 		err = -ERR_MALFORMED;

@@ -5,8 +5,14 @@
 #include "rtpengine/session/session.h"
 
 #include <stdlib.h>
+#include "rtpengine/session/connect.h"
 #include "rtpengine/session/keep.h"
 #include "rtpengine/session/subscription.h"
+
+uint32_t session_affinity(const struct sessions *sessions, struct slice call_id)
+{
+	return (uint32_t)(siphash(call_id, sessions->hash_key) >> 32);
+}
 
 int session_create(struct sessions *sessions, struct slice call_id, uint64_t now_ms,
 		   struct session **out)
@@ -21,7 +27,7 @@ int session_create(struct sessions *sessions, struct slice call_id, uint64_t now
 	}
 	uint64_t hash = siphash(call_id, sessions->hash_key);
 	session->all = sessions;
-	session->affinity = (uint32_t)(hash >> 32);
+	session->affinity = session_affinity(sessions, call_id);
 	session->created_ms = now_ms;
 	session->signal_ms = now_ms;
 	table_insert(&sessions->by_call_id, &session->link, hash);
@@ -56,6 +62,7 @@ void session_destroy(struct session *session, uint64_t now_ms)
 		sessions->last = session->prev;
 	if (now_ms > session->created_ms)
 		sessions->counters.duration_ms += now_ms - session->created_ms;
+	free(session->affinity_of);
 	free(session->call_id);
 	free(session);
 }
@@ -105,6 +112,15 @@ static bool session_is_answered(const struct session *session)
 	return false;
 }
 
+static bool both_speak(const struct stream *stream, int side)
+{
+	struct hearer peer = stream_hearer(stream, side);
+
+	if (stream->dialog->is_published)
+		return side == 0 && (stream->sides[0].now.direction & SDP_SENDONLY);
+	return peer.stream && side_may_send(stream, side) && side_may_send(peer.stream, peer.side);
+}
+
 /* Silence means something only where both sides said they would speak. A stream that is sendonly,
  * recvonly or inactive on either side, or whose address is 0.0.0.0, may be silent for long. */
 bool session_is_held(const struct session *session)
@@ -112,8 +128,8 @@ bool session_is_held(const struct session *session)
 	for (const struct dialog *dialog = session->dialogs; dialog; dialog = dialog->next) {
 		for (unsigned i = 0; i < dialog->stream_count; i++) {
 			const struct stream *stream = dialog->streams[i];
-			if (stream_is_live(stream) && side_may_send(stream, 0) &&
-			    side_may_send(stream, 1))
+			if (stream_is_live(stream) &&
+			    (both_speak(stream, 0) || both_speak(stream, 1)))
 				return false;
 		}
 	}

@@ -110,8 +110,11 @@ struct party {
 	enum session_source source; /* said for this party */
 	int64_t idle_timeout_ms;    /* the same; -1 = of the interface, 0 = never */
 	char *label;                /* NULL = none given */
-	char *sdp;                  /* its last body, as received; NULL = none yet */
-	uint8_t blocks;             /* enum session_block, of what it sends */
+	/* With whom `connect` joined it, in place of the other party of its dialog; NULL = it did
+	 * not. It holds where both name each other (connect.h). */
+	char *connected_call, *connected_tag;
+	char *sdp;      /* its last body, as received; NULL = none yet */
+	uint8_t blocks; /* enum session_block, of what it sends */
 	uint64_t created_ms;
 	/* The o= and s= first written to this party, and the version counted from there. */
 	char *origin_username, *origin_session_id;
@@ -129,6 +132,7 @@ struct dialog {
 	unsigned stream_count;
 	int offerer; /* who made the offer that waits for an answer; -1 = none does */
 	bool is_answered;
+	bool is_published; /* party 0 alone, by `publish`: there is no other side */
 };
 
 struct session {
@@ -137,6 +141,7 @@ struct session {
 	struct sessions *all;
 	char *call_id;
 	uint32_t affinity;
+	char *affinity_of; /* the Call-ID it is made of, when that is another's (connect.h) */
 	struct dialog *dialogs;
 	unsigned dialog_count;
 	uint64_t created_ms;
@@ -219,6 +224,7 @@ struct port_range *interface_range_of(const struct sessions *sessions, unsigned 
 				      const struct addr *address);
 
 /* session.c */
+uint32_t session_affinity(const struct sessions *sessions, struct slice call_id);
 MUST_CHECK int session_create(struct sessions *sessions, struct slice call_id, uint64_t now_ms,
 			      struct session **out);
 void session_destroy(struct session *session, uint64_t now_ms);
@@ -257,10 +263,12 @@ MUST_CHECK int side_open(struct stream *stream, int side, uint64_t now_ms,
 MUST_CHECK int side_reopen(struct stream *stream, int side, uint64_t now_ms,
 			   const struct addr *local);
 void side_close(struct stream *stream, int side, uint64_t now_ms);
+/* Its flows anew on the same ports, for another affinity: `resume` is what they had come to. */
+MUST_CHECK int side_move(struct stream *stream, int side);
 /* Take in what the SDP of `side` says about this stream. */
 MUST_CHECK int side_read(struct stream *stream, int side, const struct sdp_media *media,
 			 const struct options *options, struct side_media *out, const char **why);
-/* Publish the rules of both sides as they are now. */
+/* rules.c: publish the rules of both sides as they are now. */
 void stream_publish(struct stream *stream);
 /* Of a side that got our offer: let its ICE and DTLS in. */
 void stream_publish_early(struct stream *stream);
@@ -306,6 +314,8 @@ MUST_CHECK int rewrite(struct dialog *dialog, int to, struct sdp *sdp,
 /* Commands, a file each. */
 void command_offer(struct command *command);
 void command_answer(struct command *command);
+void command_publish(struct command *command);
+void command_connect(struct command *command);
 void command_fragment(struct command *command, bool is_answer);
 void command_delete(struct command *command);
 void command_query(struct command *command);
@@ -334,6 +344,9 @@ void recording_stop(struct session *session);
 MUST_CHECK int command_sdp(struct command *command, struct sdp **out);
 /* Texts of the request that are kept: present where they must be, and not too long. */
 MUST_CHECK int command_check(struct command *command, bool need_to_tag);
+/* There is no room for this call: `text` is what clients compare, `detail` the cause. */
+void command_refuse_limit(struct command *command, const char *text, const char *detail);
+void command_refuse_no_port(struct command *command, bool is_new, struct port_range *range);
 void command_error(struct command *command, const char *format, ...)
 	__attribute__((format(printf, 2, 3)));
 /* The state of a session in the words of `query` (query.c). */

@@ -16,6 +16,7 @@ struct source {                /* of one m= line of the subscriber */
 	struct port_range *range; /* NULL = no ports */
 	uint16_t port;
 	struct flow_id flow;
+	struct addr remote;
 	bool is_answered;
 };
 
@@ -89,6 +90,14 @@ void subscriptions_free(struct session *session, uint64_t now_ms)
 {
 	while (session->subscriptions)
 		subscription_destroy(session, session->subscriptions, now_ms);
+}
+
+static void end(struct session *session, struct subscription *subscription, uint64_t now_ms)
+{
+	for (unsigned i = 0; i < subscription->count; i++)
+		subscription->sources[i].is_answered = false;
+	session_publish(session); /* no copies any more, then no flows */
+	subscription_destroy(session, subscription, now_ms);
 }
 
 static struct subscription *find(struct session *session, struct slice tag)
@@ -352,10 +361,9 @@ void command_subscribe_request(struct command *command)
 
 	if (!building.session)
 		return;
-	if (command->options.to_tag.len && find(building.session, command->options.to_tag)) {
-		command_error(command, "this to-tag subscribes already");
-		return;
-	}
+	struct subscription *before = find(building.session, command->options.to_tag);
+	if (before) /* it asks anew: what it had ends */
+		end(building.session, before, command->now_ms);
 	int err = building.medias && building.from_tags ? create(&building) : -ERR_NO_MEMORY;
 	if (!err)
 		err = write_sdp(&building);
@@ -384,10 +392,42 @@ void command_subscribe_request(struct command *command)
 	ng_dict_add(command->reply, SLICE("tag-medias"), building.medias);
 }
 
+static int set_rule(struct sessions *sessions, const struct source *source)
+{
+	struct flow_rule rule = {
+		.kind = FLOW_RTP,
+		.source.mode = FLOW_SOURCE_CLOSED,
+		.remote = source->remote,
+		.dscp = sessions->interfaces[0].dscp,
+	};
+
+	return datapath_flow_set(sessions->datapath, source->flow, &rule);
+}
+
+int subscriptions_move(struct session *session)
+{
+	struct sessions *sessions = session->all;
+	int err = 0;
+
+	for (struct subscription *at = session->subscriptions; at; at = at->next)
+		for (unsigned i = 0; i < at->count && !err; i++) {
+			struct source *source = &at->sources[i];
+			struct addr local = *port_range_address(source->range);
+
+			local.port = source->port;
+			datapath_flow_close(sessions->datapath, source->flow);
+			source->flow = FLOW_NONE;
+			err = datapath_flow_open(sessions->datapath, &local, session->affinity,
+						 &source->flow);
+			if (!err && source->is_answered)
+				err = set_rule(sessions, source);
+		}
+	return err;
+}
+
 static int answer_source(struct command *command, struct source *source,
 			 const struct sdp_media *media)
 {
-	struct sessions *sessions = command->sessions;
 	struct addr remote;
 
 	source->is_answered = false;
@@ -397,13 +437,8 @@ static int answer_source(struct command *command, struct source *source,
 		return -ERR_MALFORMED;
 	if (remote.family != port_range_address(source->range)->family)
 		return -ERR_UNSUPPORTED;
-	struct flow_rule rule = {
-		.kind = FLOW_RTP,
-		.source.mode = FLOW_SOURCE_CLOSED,
-		.remote = remote,
-		.dscp = sessions->interfaces[0].dscp,
-	};
-	int err = datapath_flow_set(sessions->datapath, source->flow, &rule);
+	source->remote = remote;
+	int err = set_rule(command->sessions, source);
 	source->is_answered = err == 0;
 	return err;
 }
@@ -452,9 +487,6 @@ void command_unsubscribe(struct command *command)
 
 	if (!subscription)
 		return;
-	for (unsigned i = 0; i < subscription->count; i++)
-		subscription->sources[i].is_answered = false;
-	session_publish(session); /* no copies any more, then no flows */
-	subscription_destroy(session, subscription, command->now_ms);
+	end(session, subscription, command->now_ms);
 	ng_dict_add_string(command->request->arena, command->reply, "result", SLICE("ok"));
 }

@@ -10,4 +10,6 @@
 void subscriptions_copies(const struct stream *stream, int side,
 			  struct flow_id copies[FLOW_COPIES_MAX]);
 void subscriptions_forget(struct stream *stream); /* it is being destroyed */
+/* The session's affinity is another now: its flows anew, on the same ports. */
+MUST_CHECK int subscriptions_move(struct session *session);
 void subscriptions_free(struct session *session, uint64_t now_ms);

@@ -249,6 +249,34 @@ static void check_same(struct world *w)
 	assert_string_equal(sessions_instance(w->bench.sessions), instance);
 }
 
+/* Whichever of the two comes back first. */
+static void joined_calls_come_back_joined(void **state)
+{
+	struct world *w = *state;
+	struct bench *b = &w->bench;
+
+	call(w, "c1@x", "", NULL, "direction=lan direction=wan");
+	unsigned first = w->lan;
+	call(w, "c2@x", "", NULL, "direction=lan direction=wan");
+	unsigned second = w->lan;
+	const struct ng_value *reply = bench_ask(b, "connect", "call-id", "c1@x", "from-tag", "a",
+						 "to-call-id", "c2@x", "to-tag", "a", NULL);
+	assert_string_equal(bench_text(reply, "result"), "ok");
+	assert_string_equal(
+		bench_text(bench_ask(b, "publish", "call-id", "p@x", "from-tag", "p", "sdp",
+				     bench_sdp(b, "10.0.0.20", 6000, "a=sendonly\r\n"), NULL),
+			   "result"),
+		"ok");
+	kill_and_start(w);
+	assert_int_equal(sessions_count(b->sessions), 3);
+	const struct fake_flow *one = fake_flow_at(&b->datapath, LAN, first);
+	const struct fake_flow *other = fake_flow_at(&b->datapath, LAN, second);
+	assert_int_equal(one->rule.rtp_to.value, other->id.value);
+	assert_int_equal(other->rule.rtp_to.value, one->id.value);
+	reply = bench_ask(b, "subscribe request", "call-id", "p@x", "from-tag", "p", NULL);
+	assert_string_equal(bench_text(reply, "result"), "ok");
+}
+
 static void a_plain_call_comes_back_as_it_was(void **state)
 {
 	struct world *w = *state;
@@ -611,6 +639,7 @@ int main(void)
 		TEST(what_changes_later_is_the_relays_own),
 		TEST(a_record_is_given_to_the_same_store_only),
 		TEST(another_nodes_state_is_left_alone),
+		TEST(joined_calls_come_back_joined),
 		TEST(a_call_that_came_back_can_be_held_and_ended),
 		TEST(keys_and_indexes_come_back),
 		TEST(without_a_seal_no_key_leaves_the_process),
