@@ -385,8 +385,9 @@ struct config_relay {
 		uint32_t bandwidth_kbps; /* in and out together */
 		uint32_t load_percent;   /* of the busiest core */
 	} limits;
-	const char *recordings; /* folder; NULL = no recording */
-	const char *sounds;     /* folder that `play media` may read; NULL = none */
+	const char *recordings;            /* folder; NULL = no recording */
+	const char *sounds;                /* folder that `play media` may read; NULL = none */
+	struct config_endpoint forwarding; /* TCP or UNIX; text NULL = nowhere */
 };
 
 struct config_state {

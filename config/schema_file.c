@@ -133,6 +133,13 @@ static const struct schema_key keys[] = {
 	 .otherwise = "calls are not recorded",
 	 .example = "/var/spool/postern",
 	 .doc = "Folder for recordings (pcapng) that an NG client asks for."},
+	{.path = "relay.forwarding",
+	 .type = &type_stream,
+	 FIELD(public.relay.forwarding),
+	 .otherwise = "no sound is forwarded",
+	 .example = "tcp/10.0.0.40:5555",
+	 .doc = "Where `start forwarding` sends decoded sound: a connection for each stream, the "
+		"text of `metadata`, a zero byte, then 16-bit PCM (little-endian, 8000 Hz, mono)."},
 	{.path = "relay.sounds",
 	 .type = &type_place,
 	 FIELD(public.relay.sounds),

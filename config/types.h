@@ -63,6 +63,7 @@ extern const struct schema_type type_network;   /* struct cidr */
 extern const struct schema_type type_listen;   /* struct raw_listen */
 extern const struct schema_type type_server;   /* struct config_server */
 extern const struct schema_type type_control;  /* struct config_endpoint, of NG */
+extern const struct schema_type type_stream;   /* struct config_endpoint, TCP or UNIX */
 extern const struct schema_type type_store;    /* struct config_endpoint, of Redis */
 extern const struct schema_type type_sentinel; /* struct config_endpoint, of Redis Sentinel */
 extern const struct schema_type type_resolver; /* struct addr, with port */

@@ -272,6 +272,19 @@ static bool control_read(struct loaded *loaded, const struct schema_key *key,
 	return true;
 }
 
+static bool stream_read(struct loaded *loaded, const struct schema_key *key,
+			const struct yaml_node *node, void *out)
+{
+	struct config_endpoint endpoint;
+
+	if (!control_read(loaded, key, node, &endpoint))
+		return false;
+	if (endpoint.transport != CONFIG_TCP && endpoint.transport != CONFIG_UNIX)
+		return type_wrong(loaded, key, node);
+	*(struct config_endpoint *)out = endpoint;
+	return true;
+}
+
 static bool store_read(struct loaded *loaded, const struct schema_key *key,
 		       const struct yaml_node *node, void *out)
 {
@@ -305,6 +318,15 @@ const struct schema_type type_control = {
 	.pattern = "^(udp/|tcp/|http/|unix:/).+$",
 	.size = sizeof(struct config_endpoint),
 	.read = control_read,
+	.print = endpoint_print,
+};
+
+const struct schema_type type_stream = {
+	.name = "place to connect to",
+	.write = "tcp/10.0.0.40:5555 or unix:/run/recorder.sock",
+	.pattern = "^(tcp/|unix:/).+$",
+	.size = sizeof(struct config_endpoint),
+	.read = stream_read,
 	.print = endpoint_print,
 };
 

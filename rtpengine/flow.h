@@ -158,7 +158,8 @@ struct flow_alter {
 	 * none. */
 	uint8_t event_types[FLOW_EVENT_TYPES];
 	struct flow_play play;
-	uint32_t recording; /* everything admitted is copied to the recorder; 0 = nothing is */
+	uint32_t recording;  /* everything admitted is copied to the recorder; 0 = nothing is */
+	uint32_t forwarding; /* the same of RTP alone, under another name */
 	/* RTP admitted here leaves through these as well, whatever `media` says. */
 	struct flow_id copies[FLOW_COPIES_MAX];
 };

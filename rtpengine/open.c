@@ -115,20 +115,23 @@ static uint64_t wall_us(void)
 static int open_recorder(struct relay *relay)
 {
 	const char *folder = relay->config->relay.recordings;
+	const struct config_endpoint *forwarding = &relay->config->relay.forwarding;
 	struct record_ring *rings[16];
 	struct buf inside;
 	struct timespec monotonic;
 
-	if (!folder)
+	if (!folder && !forwarding->text)
 		return 0;
 	buf_init(&inside);
-	buf_printf(&inside, "%s/x", folder);
-	if (!buf_failed(&inside))
+	buf_printf(&inside, "%s/x", folder ? folder : "");
+	if (folder && !buf_failed(&inside))
 		privileges_give_folder(relay->config->user, inside.data);
 	buf_free(&inside);
 	clock_gettime(CLOCK_MONOTONIC, &monotonic);
 	struct recorder_config recorder = {
 		.folder = folder,
+		.forward_to = forwarding->addr.family ? &forwarding->addr : NULL,
+		.forward_path = forwarding->path,
 		.rings = rings,
 		.ring_count = datapath_lcore_count(relay->datapath),
 		.wall_ns = wall_us() * 1000 -

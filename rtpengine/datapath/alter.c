@@ -125,7 +125,7 @@ static void play(struct lcore *lcore, struct packet *packet, uint8_t *rtp)
 	lcore->ops->report(lcore, flow, &event);
 }
 
-static void record(struct lcore *lcore, const struct packet *packet)
+static void record(struct lcore *lcore, const struct packet *packet, uint32_t recording)
 {
 	const struct flow *flow = packet->flow;
 
@@ -135,7 +135,7 @@ static void record(struct lcore *lcore, const struct packet *packet)
 	if (!record)
 		return;
 	record->time_ns = lcore->now_ns;
-	record->recording = flow->extra->alter.recording;
+	record->recording = recording;
 	record->from = packet->source;
 	record->to = flow->local;
 	record->len = packet->payload_len;
@@ -164,9 +164,11 @@ static bool alter(struct lcore *lcore, struct packet *packet)
 	uint8_t *rtp = packet->data + packet->payload;
 
 	if (flow->extra->alter.recording)
-		record(lcore, packet);
+		record(lcore, packet, flow->extra->alter.recording);
 	if (packet->kind != PACKET_RTP)
 		return true;
+	if (flow->extra->alter.forwarding)
+		record(lcore, packet, flow->extra->alter.forwarding);
 	if (flow->is_altered)
 		copy(lcore, packet);
 	uint8_t type = rtp[1] & 0x7f;

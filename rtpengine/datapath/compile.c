@@ -148,7 +148,7 @@ static int compile(const struct flows *flows, const struct flow_rule *rule, stru
 	extra->alter = rule->alter;
 	memcpy(flow->event_types, rule->alter.event_types, sizeof(flow->event_types));
 	flow->is_altered = rule->alter.media != FLOW_MEDIA_PASS || rule->alter.blocks_events ||
-			   rule->alter.play.id || rule->alter.recording ||
+			   rule->alter.play.id || rule->alter.recording || rule->alter.forwarding ||
 			   flow_id_is_set(rule->alter.copies[0]);
 	extra->ice = rule->ice;
 	flow->needs_srtp = rule->needs_srtp;

@@ -8,28 +8,34 @@
 #include <pthread.h>
 #include <signal.h>
 #include <stdlib.h>
+#include <sys/socket.h>
 #include <time.h>
 #include <unistd.h>
 #include "rtpengine/recorder/pcapng.h"
+#include "rtpengine/recorder/pcm.h"
 
 #define PERIOD_MS 20
 /* An ended file stays open for what was in the rings then. */
 #define LINGER_PERIODS 3
 #define FILE_MODE      0640
 
-struct file {
+struct file {        /* or a connection */
 	uint32_t id; /* 0 = free */
 	int fd;
 	unsigned ending; /* periods left; 0 = is written */
 	size_t size;
 	bool is_full; /* said so once */
+	bool is_connection;
+	uint8_t pcma_type, pcmu_type; /* of a connection */
 	struct buf out;
 };
 
 struct recorder {
 	struct recorder_config config;
 	struct record_ring **rings; /* owned list */
-	char *folder;
+	char *folder;               /* NULL = no files */
+	struct addr forward_to;     /* family 0 = none */
+	char *forward_path;         /* NULL = none */
 	pthread_t thread;
 	bool has_thread;
 	pthread_mutex_t lock;
@@ -56,14 +62,20 @@ static struct file *find(struct recorder *recorder, uint32_t id)
 static void flush(struct recorder *recorder, struct file *file)
 {
 	while (file->out.len) {
-		ssize_t n = write(file->fd, file->out.data, file->out.len);
+		ssize_t n = file->is_connection
+				    ? send(file->fd, file->out.data, file->out.len, MSG_NOSIGNAL)
+				    : write(file->fd, file->out.data, file->out.len);
 
 		if (n < 0 && errno == EINTR)
 			continue;
+		if (n < 0 && file->is_connection && (errno == EAGAIN || errno == ENOTCONN))
+			return; /* it takes no more yet, or is not there yet */
 		if (n <= 0) {
 			if (!file->is_full)
-				log_error(recorder->config.log, "recording.failed", "error=\"%s\"",
-					  strerror(errno));
+				log_error(recorder->config.log,
+					  file->is_connection ? "forwarding.failed"
+							      : "recording.failed",
+					  "error=\"%s\"", strerror(errno));
 			file->is_full = true;
 			break;
 		}
@@ -72,9 +84,26 @@ static void flush(struct recorder *recorder, struct file *file)
 	buf_clear(&file->out);
 }
 
+static void forward_record(struct recorder *recorder, struct file *file,
+			   const struct record *record)
+{
+	if (file->is_full || file->out.len > RECORDER_BACKLOG) {
+		counter_add(&recorder->lost, 1);
+		return;
+	}
+	pcm_add(&file->out, record->payload, record->len, file->pcma_type, file->pcmu_type);
+	counter_add(&recorder->packets, 1);
+	counter_add(&recorder->bytes, record->len);
+}
+
 static void write_record(struct recorder *recorder, const struct record *record)
 {
 	struct file *file = find(recorder, record->recording);
+
+	if (file && file->is_connection) {
+		forward_record(recorder, file, record);
+		return;
+	}
 	size_t max = recorder->config.file_max ? recorder->config.file_max : RECORDER_FILE_MAX;
 
 	if (!file || file->is_full || file->size + record->len > max) {
@@ -194,7 +223,12 @@ int recorder_create(const struct recorder_config *config, struct recorder **out)
 	if (!recorder)
 		return -ERR_NO_MEMORY;
 	recorder->config = *config;
-	recorder->folder = slice_dup(slice_from(config->folder));
+	if (config->folder)
+		recorder->folder = slice_dup(slice_from(config->folder));
+	if (config->forward_path)
+		recorder->forward_path = slice_dup(slice_from(config->forward_path));
+	if (config->forward_to)
+		recorder->forward_to = *config->forward_to;
 	recorder->rings = calloc(config->ring_count, sizeof(*recorder->rings));
 	if (recorder->rings)
 		memcpy(recorder->rings, config->rings,
@@ -204,7 +238,9 @@ int recorder_create(const struct recorder_config *config, struct recorder **out)
 	pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);
 	pthread_cond_init(&recorder->wake, &monotonic);
 	pthread_condattr_destroy(&monotonic);
-	int err = recorder->folder && recorder->rings ? start_thread(recorder) : -ERR_NO_MEMORY;
+	bool is_whole = recorder->rings && !recorder->folder == !config->folder &&
+			!recorder->forward_path == !config->forward_path;
+	int err = is_whole ? start_thread(recorder) : -ERR_NO_MEMORY;
 	if (err) {
 		recorder_destroy(recorder);
 		return err;
@@ -234,6 +270,7 @@ void recorder_destroy(struct recorder *recorder)
 	pthread_mutex_destroy(&recorder->lock);
 	free(recorder->rings);
 	free(recorder->folder);
+	free(recorder->forward_path);
 	free(recorder);
 }
 
@@ -271,11 +308,26 @@ static struct file *free_slot(struct recorder *recorder)
 	return NULL;
 }
 
+/* Into a slot that stays free until then. */
+static void fill(struct recorder *recorder, struct file *slot, struct file file,
+		 uint32_t *recording)
+{
+	if (++recorder->last_id == 0)
+		recorder->last_id = 1;
+	*recording = file.id = recorder->last_id;
+	pthread_mutex_lock(&recorder->lock);
+	*slot = file;
+	pthread_cond_signal(&recorder->wake);
+	pthread_mutex_unlock(&recorder->lock);
+}
+
 int recorder_open(struct recorder *recorder, struct slice name, uint32_t *recording)
 {
 	struct buf start;
 	int fd = -1;
 
+	if (!recorder->folder)
+		return -ERR_UNSUPPORTED;
 	if (!name_is_good(name))
 		return -ERR_INVALID;
 	pthread_mutex_lock(&recorder->lock);
@@ -290,14 +342,34 @@ int recorder_open(struct recorder *recorder, struct slice name, uint32_t *record
 		buf_free(&start);
 		return err;
 	}
-	if (++recorder->last_id == 0)
-		recorder->last_id = 1;
-	*recording = recorder->last_id;
-	pthread_mutex_lock(&recorder->lock);
-	*file = (struct file){.id = *recording, .fd = fd, .size = start.len, .out = start};
-	pthread_cond_signal(&recorder->wake);
-	pthread_mutex_unlock(&recorder->lock);
+	fill(recorder, file, (struct file){.fd = fd, .size = start.len, .out = start}, recording);
 	return 0;
+}
+
+int recorder_forward(struct recorder *recorder, struct slice metadata, uint8_t pcma_type,
+		     uint8_t pcmu_type, uint32_t *recording)
+{
+	struct file connection = {
+		.is_connection = true, .pcma_type = pcma_type, .pcmu_type = pcmu_type};
+
+	if (!recorder->forward_path && !recorder->forward_to.family)
+		return -ERR_UNSUPPORTED;
+	pthread_mutex_lock(&recorder->lock);
+	struct file *file = free_slot(recorder);
+	pthread_mutex_unlock(&recorder->lock);
+	if (!file)
+		return -ERR_TOO_MANY;
+	buf_init(&connection.out);
+	buf_add(&connection.out, metadata);
+	buf_add(&connection.out, (struct slice){"", 1});
+	int err = buf_failed(&connection.out) ? -ERR_NO_MEMORY
+					      : pcm_connect(&recorder->forward_to,
+							    recorder->forward_path, &connection.fd);
+	if (err)
+		buf_free(&connection.out);
+	else
+		fill(recorder, file, connection, recording);
+	return err;
 }
 
 void recorder_close(struct recorder *recorder, uint32_t recording)

@@ -2,6 +2,7 @@
 #include "rtpengine/session/player.h"
 
 #include <stdlib.h>
+#include "rtpengine/recorder/g711.h"
 #include "rtpengine/session/connect.h"
 #include "rtpengine/session/participant.h"
 #include "rtpengine/session/sound.h"

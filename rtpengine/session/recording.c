@@ -22,10 +22,11 @@ static void name_of(const struct session *session, uint64_t now_ms, char *out, s
 
 static const char *why(int err)
 {
-	return err == -ERR_INVALID    ? "recording-file must be a plain file name"
-	       : err == -ERR_EXISTS   ? "there is a recording with this name already"
-	       : err == -ERR_TOO_MANY ? "too many calls are recorded"
-				      : err_text(err);
+	return err == -ERR_UNSUPPORTED ? "relay.recordings is not set"
+	       : err == -ERR_INVALID   ? "recording-file must be a plain file name"
+	       : err == -ERR_EXISTS    ? "there is a recording with this name already"
+	       : err == -ERR_TOO_MANY  ? "too many calls are recorded"
+				       : err_text(err);
 }
 
 int recording_start(struct command *command, struct session *session)

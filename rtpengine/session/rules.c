@@ -79,6 +79,7 @@ static struct flow_alter side_alter(const struct stream *stream, int side)
 		.event_types = {stream->sides[side].now.event_type,
 				hearer ? hearer->now.event_type : 0},
 		.play = dtmf_play(stream, side),
+		.forwarding = stream->sides[side].forwarding,
 		.recording = dialog->session->recording_is_paused ? 0 : dialog->session->recording,
 	};
 

@@ -74,6 +74,7 @@ struct side {
 	struct dtmf *dtmf;          /* owned; NULL = no event was ever played */
 	struct sdes *sdes;          /* owned; NULL = no a=crypto either way */
 	struct peering *peering;    /* owned; NULL = neither ICE nor DTLS */
+	uint32_t forwarding; /* of the recorder: its sound goes out decoded; 0 = it does not */
 	struct player
 		*player; /* owned; what this side hears instead of the other; NULL = nothing */
 };
@@ -334,12 +335,16 @@ void command_subscribe_answer(struct command *command);
 void command_unsubscribe(struct command *command);
 void command_play_media(struct command *command);
 void command_stop_media(struct command *command);
+void command_start_forwarding(struct command *command);
+void command_stop_forwarding(struct command *command);
 void command_start_recording(struct command *command);
 void command_stop_recording(struct command *command);
 /* recording.c: also what the flag record-call of an offer asks for. When it fails, the reply says
  * why. */
 MUST_CHECK int recording_start(struct command *command, struct session *session);
 void recording_stop(struct session *session);
+void forwarding_stop(struct stream *stream,
+		     int side); /* forwarding.c; the rules are the caller's */
 /* Parse the SDP of the request; otherwise the reply says what is wrong with it. */
 MUST_CHECK int command_sdp(struct command *command, struct sdp **out);
 /* Texts of the request that are kept: present where they must be, and not too long. */

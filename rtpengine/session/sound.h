@@ -1,5 +1,5 @@
 /* sound.h - what `play media` plays: a WAV file (8000 Hz, one channel; 16-bit PCM, A-law, mu-law),
- * read whole into memory, and G.711 (ITU-T) to write it with.
+ * read whole into memory.
  * SPDX-License-Identifier: Apache-2.0 */
 #pragma once
 #include "control/base/slice.h"
@@ -30,8 +30,3 @@ MUST_CHECK int sound_parse(struct slice wav, struct sound **out, const char **wh
 MUST_CHECK int sound_open(const char *folder, struct slice name, int *fd, struct stat *status,
 			  const char **why);
 MUST_CHECK int sound_read(int fd, size_t size, struct sound **out, const char **why);
-
-uint8_t g711_alaw(int16_t sample);
-uint8_t g711_ulaw(int16_t sample);
-int16_t g711_from_alaw(uint8_t code);
-int16_t g711_from_ulaw(uint8_t code);

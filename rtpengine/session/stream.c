@@ -88,6 +88,7 @@ static void ports_close(struct stream *stream, int side, uint64_t now_ms)
 	dtmf_free(stream->dialog->session->all, at->dtmf);
 	at->dtmf = NULL;
 	(void)player_stop(stream, side);
+	forwarding_stop(stream, side);
 	flow_close(stream, &at->rtp);
 	flow_close(stream, &at->rtcp);
 	if (at->range)

@@ -6,12 +6,14 @@
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/un.h>
 #include <unistd.h>
 #include <cmocka.h>
 
 struct bench {
-	char folder[64];
+	char folder[64], socket[80];
 	struct record_ring *ring;
 	struct recorder *recorder;
 	struct log log;
@@ -28,7 +30,9 @@ static int setup(void **state)
 	b->ring = calloc(1, sizeof(*b->ring));
 	assert_non_null(b->ring);
 	b->log = (struct log){.level = LOG_ERROR, .fd = -1, .program = "test"};
+	snprintf(b->socket, sizeof(b->socket), "%s/socket", b->folder);
 	struct recorder_config config = {.folder = b->folder,
+					 .forward_path = b->socket,
 					 .rings = &b->ring,
 					 .ring_count = 1,
 					 .wall_ns = 1000000000,
@@ -160,6 +164,79 @@ static void a_file_is_bounded(void **state)
 	assert_true(recorder_counters(b->recorder).lost >= 6);
 }
 
+static int listen_at(const char *path)
+{
+	struct sockaddr_un un = {.sun_family = AF_UNIX};
+	int fd = socket(AF_UNIX, SOCK_STREAM, 0);
+
+	strncpy(un.sun_path, path, sizeof(un.sun_path) - 1);
+	assert_int_equal(bind(fd, (struct sockaddr *)&un, sizeof(un)), 0);
+	assert_int_equal(listen(fd, 4), 0);
+	return fd;
+}
+
+static void say(struct bench *b, uint32_t recording, const char *rtp, uint16_t len)
+{
+	assert_true(push(b, recording, "192.0.2.1:5000", "10.0.0.1:30000", len));
+	uint32_t head = atomic_load(&b->ring->head) - 1;
+	memcpy(b->ring->records[head % RECORD_RING_SIZE].payload, rtp, len);
+}
+
+static void sound_goes_out_decoded(void **state)
+{
+	static const char alaw[] = "\x80\x08\0\1\0\0\0\0\0\0\0\1\x2a\xaa";
+	/* with one contributing source, an extension of one word and two bytes of padding */
+	static const char ulaw[] = "\xb1\x00\0\2\0\0\0\0\0\0\0\1"
+				   "\0\0\0\7\xbe\xde\0\1\0\0\0\0\xff\1\2";
+	static const char other[] = "\x80\x65\0\3\0\0\0\0\0\0\0\1\x2a";
+	static const char cut[] = "\x9f\x08\0\4\0\0\0\0\0\0\0\1\x2a";
+	static const uint8_t expected[] = "who\0\x00\x82\x00\x7e\0\0";
+	struct bench *b = *state;
+	uint32_t recording;
+	char got[64];
+	size_t len = 0;
+
+	assert_int_equal(recorder_forward(b->recorder, SLICE("x"), 8, 0, &recording),
+			 -ERR_NOT_FOUND);
+	int listener = listen_at(b->socket);
+	assert_int_equal(recorder_forward(b->recorder, SLICE("who"), 8, 0, &recording), 0);
+	say(b, recording, alaw, sizeof(alaw) - 1);
+	say(b, recording, other, sizeof(other) - 1);
+	say(b, recording, cut, sizeof(cut) - 1);
+	say(b, recording, ulaw, sizeof(ulaw) - 1);
+	int fd = accept(listener, NULL, NULL);
+	assert_true(fd >= 0);
+	finish(b, recording);
+	for (ssize_t n; (n = read(fd, got + len, sizeof(got) - len)) > 0;)
+		len += (size_t)n;
+	assert_int_equal(len, sizeof(expected) - 1);
+	assert_memory_equal(got, expected, len);
+	close(fd);
+	close(listener);
+}
+
+/* It says nothing and takes nothing: what waits is bounded, and nobody waits for it. */
+static void a_far_end_that_takes_nothing_costs_little(void **state)
+{
+	static const char rtp[1012] = "\x80\x08";
+	struct bench *b = *state;
+	uint32_t recording;
+
+	int listener = listen_at(b->socket);
+	assert_int_equal(recorder_forward(b->recorder, SLICE(""), 8, 0, &recording), 0);
+	int fd = accept(listener, NULL, NULL);
+	for (unsigned i = 0; i < 400 && !recorder_counters(b->recorder).lost; i++) {
+		for (unsigned n = 0; n < 20; n++)
+			say(b, recording, rtp, sizeof(rtp));
+		usleep(25000);
+	}
+	assert_true(recorder_counters(b->recorder).lost > 0);
+	close(fd); /* and gone */
+	close(listener);
+	say(b, recording, rtp, sizeof(rtp));
+	finish(b, recording);
+}
+
 static void a_full_ring_is_counted(void **state)
 {
 	struct bench *b = *state;
@@ -193,6 +270,8 @@ int main(void)
 		TEST(packets_are_written_as_blocks),
 		TEST(names_stay_in_the_folder),
 		TEST(a_file_is_bounded),
+		TEST(sound_goes_out_decoded),
+		TEST(a_far_end_that_takes_nothing_costs_little),
 		TEST(a_full_ring_is_counted),
 		TEST(files_are_counted),
 	};

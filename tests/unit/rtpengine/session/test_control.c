@@ -303,6 +303,11 @@ static void what_cannot_be_played_is_refused(void **state)
 		"cannot play: not a WAV file");
 	refused(bench_ask(b, "start recording", "call-id", "c", NULL),
 		"this relay does not record (relay.recordings is not set)");
+	refused(bench_ask(b, "start forwarding", "call-id", "c", NULL),
+		"cannot forward: relay.forwarding is not set");
+	refused(bench_ask(b, "start forwarding", "call-id", "c", "label", "nobody", NULL),
+		"no participant with G.711: nothing else is decoded here");
+	ok(bench_ask(b, "stop forwarding", "call-id", "c", NULL));
 }
 
 static const char answer[] =

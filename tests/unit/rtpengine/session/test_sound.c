@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <unistd.h>
 #include <cmocka.h>
+#include "rtpengine/recorder/g711.h"
 
 static void codes_go_round(void **state)
 {
