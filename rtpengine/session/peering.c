@@ -282,3 +282,10 @@ const char *peering_dtls_text(const struct peering *peering)
 		return NULL;
 	return texts[dtls_state(peering->dtls[0].dtls)];
 }
+
+const char *peering_suite_text(const struct peering *peering)
+{
+	if (!peering_has_dtls(peering) || !peering->dtls[0].has_keys)
+		return NULL;
+	return flow_srtp_info(peering->dtls[0].in.suite)->name;
+}

@@ -84,3 +84,4 @@ MUST_CHECK int peering_trickle(struct stream *stream, int side, const struct pee
 /* For people: "completed", "checking", ...; NULL = none. */
 const char *peering_ice_text(const struct peering *peering);
 const char *peering_dtls_text(const struct peering *peering);
+const char *peering_suite_text(const struct peering *peering); /* NULL = no keys by DTLS yet */

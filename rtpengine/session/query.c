@@ -126,6 +126,12 @@ static uint64_t last_packet_s(const struct report *r, uint64_t last_ms)
 	return last_ms ? session_wall_us(r->session->all, last_ms) / 1000000 : 0;
 }
 
+static const char *side_suite(const struct side *at)
+{
+	const char *suite = peering_suite_text(at->peering);
+	return suite ? suite : sdes_suite_text(at->sdes);
+}
+
 /* One port: RTP (is_rtcp false), or RTCP. */
 static void add_stream(struct report *r, struct ng_value *streams, const struct stream *stream,
 		       int side, bool is_rtcp, struct flow_stats *stats)
@@ -149,6 +155,9 @@ static void add_stream(struct report *r, struct ng_value *streams, const struct 
 		    stats->source_is_locked ? &stats->source : signalled);
 	add_address(r, ng_dict_add_dict(r->arena, one, "advertised endpoint"), signalled);
 	uint64_t last_ms = is_rtcp ? stats->last_rtcp_ms : stats->last_packet_ms;
+	const char *suite = side_suite(via);
+	if (suite)
+		add_text(r, one, "crypto suite", suite);
 	add_number(r, one, "last packet", last_packet_s(r, last_ms));
 	add_number(r, one, "SSRC", stats->ssrc);
 	struct ng_value *flags = ng_dict_add_list(r->arena, one, "flags");
@@ -172,8 +181,49 @@ static void add_stream(struct report *r, struct ng_value *streams, const struct 
 	*(is_rtcp ? &r->rtcp_errors : &r->rtp_errors) += errors;
 }
 
+/* The first codec of its SDP, as "PCMA/8000". */
+static void add_codec(const struct report *r, struct ng_value *media, const struct stream *stream,
+		      const struct sdp *said)
+{
+	const struct sdp_media *section =
+		said && stream->index < said->media_count ? &said->media[stream->index] : NULL;
+	struct sdp_rtpmap map;
+
+	if (!section || !section->format_count ||
+	    sdp_media_rtpmap(section, section->formats[0], &map) != 0)
+		return;
+	const char *text = map.channels > 1 ? arena_printf(r->arena, "%.*s/%" PRIu32 "/%" PRIu32,
+							   SLICE_ARG(map.encoding), map.clock_rate,
+							   map.channels)
+					    : arena_printf(r->arena, "%.*s/%" PRIu32,
+							   SLICE_ARG(map.encoding), map.clock_rate);
+	add_text(r, media, "codec", text);
+}
+
+static void add_flags(const struct report *r, struct ng_value *media, const struct side *at)
+{
+	const struct {
+		bool is_so;
+		const char *name;
+	} flags[] = {
+		{at->now.is_known, "initialized"},
+		{at->now.direction & SDP_SENDONLY, "send"},
+		{at->now.direction & SDP_RECVONLY, "recv"},
+		{at->mux, "rtcp-mux"},
+		{sdes_suite_text(at->sdes) != NULL, "SDES"},
+		{peering_has_dtls(at->peering), "DTLS-SRTP"},
+		{peering_has_ice(at->peering), "ICE"},
+		{at->now.is_natted, "SIP source address"},
+	};
+	struct ng_value *list = ng_dict_add_list(r->arena, media, "flags");
+
+	for (size_t i = 0; i < sizeof(flags) / sizeof(flags[0]); i++)
+		if (flags[i].is_so)
+			ng_list_add_string(r->arena, list, slice_from(flags[i].name));
+}
+
 static void add_media(struct report *r, struct ng_value *medias, const struct stream *stream,
-		      int side)
+		      int side, const struct sdp *said)
 {
 	const struct side *at = &stream->sides[side];
 	struct ng_value *media = ng_list_add(medias, ng_dict_create(r->arena));
@@ -182,12 +232,8 @@ static void add_media(struct report *r, struct ng_value *medias, const struct st
 	add_number(r, media, "index", stream->index + 1);
 	add_text(r, media, "type", stream->kind.type);
 	add_text(r, media, "protocol", at->now.protocol);
-	struct ng_value *flags = ng_dict_add_list(r->arena, media, "flags");
-	if (at->now.is_known)
-		ng_list_add_string(r->arena, flags,
-				   slice_from(sdp_direction_text(at->now.direction)));
-	if (at->now.is_natted)
-		ng_list_add_string(r->arena, flags, SLICE("SIP source address"));
+	add_codec(r, media, stream, said);
+	add_flags(r, media, at);
 	struct ng_value *streams = ng_dict_add_list(r->arena, media, "streams");
 	if (!at->range)
 		return;
@@ -236,8 +282,11 @@ static void add_party(struct report *r, const struct dialog *dialog, int side)
 	struct ng_value *medias = (struct ng_value *)(uintptr_t)ng_get_list(tag, "medias");
 	if (!medias)
 		medias = ng_dict_add_list(r->arena, tag, "medias");
+	struct sdp *said = NULL;
+	if (party->sdp && sdp_parse(r->arena, slice_from(party->sdp), &said, NULL) != 0)
+		said = NULL;
 	for (unsigned i = 0; i < dialog->stream_count; i++)
-		add_media(r, medias, dialog->streams[i], side);
+		add_media(r, medias, dialog->streams[i], side, said);
 }
 
 static bool is_wanted(const struct party *party, const struct options *options)

@@ -2,9 +2,31 @@
  * SPDX-License-Identifier: Apache-2.0 */
 #include "rtpengine/session/session.h"
 
+#include <inttypes.h>
+
 static void add(struct arena *arena, struct ng_value *dict, const char *key, uint64_t value)
 {
 	ng_dict_add_integer(arena, dict, key, (int64_t)value);
+}
+
+static void add_text(struct arena *arena, struct ng_value *dict, const char *key, const char *text)
+{
+	ng_dict_add_string(arena, dict, key, slice_from(text ? text : ""));
+}
+
+static void add_seconds(struct arena *arena, struct ng_value *dict, const char *key, uint64_t ms)
+{
+	add_text(arena, dict, key,
+		 arena_printf(arena, "%" PRIu64 ".%03u000", ms / 1000, (unsigned)(ms % 1000)));
+}
+
+/* Clients of Sipwise's relay know what passed its kernel module, and what did not; there is none.
+ */
+static void add_split(struct arena *arena, struct ng_value *dict, const char *key, uint64_t value)
+{
+	add(arena, dict, key, value);
+	add(arena, dict, arena_printf(arena, "%s_user", key), value);
+	add(arena, dict, arena_printf(arena, "%s_kernel", key), 0);
 }
 
 struct lcore_total {
@@ -49,7 +71,8 @@ static void add_total(const struct command *command, struct ng_value *statistics
 	struct lcore_total total = lcore_total(sessions);
 	uint64_t ended = c->created - sessions->by_call_id.count;
 
-	add(arena, all, "uptime", (command->now_ms - sessions->started_ms) / 1000);
+	add_text(arena, all, "uptime",
+		 arena_printf(arena, "%" PRIu64, (command->now_ms - sessions->started_ms) / 1000));
 	add(arena, all, "managedsessions", c->created);
 	add(arena, all, "rejectedsessions", c->refused);
 	add(arena, all, "timeoutsessions", c->timed_out);
@@ -58,11 +81,12 @@ static void add_total(const struct command *command, struct ng_value *statistics
 	add(arena, all, "offertimeoutsessions", c->offer_timed_out);
 	add(arena, all, "regularterminatedsessions", c->deleted);
 	add(arena, all, "forcedterminatedsessions", 0);
-	add(arena, all, "relayedpackets", total.packets);
-	add(arena, all, "relayedbytes", total.bytes);
-	add(arena, all, "relayedpacketerrors", total.errors);
+	add_split(arena, all, "relayedpackets", total.packets);
+	add_split(arena, all, "relayedbytes", total.bytes);
+	add_split(arena, all, "relayedpacketerrors", total.errors);
 	add(arena, all, "hijackattempts", c->hijack_attempts);
-	add(arena, all, "avgcallduration", ended ? c->duration_ms / ended / 1000 : 0);
+	add_seconds(arena, all, "totalcallsduration", c->duration_ms);
+	add_seconds(arena, all, "avgcallduration", ended ? c->duration_ms / ended : 0);
 }
 
 static void add_control(const struct command *command, struct ng_value *statistics)
@@ -77,7 +101,7 @@ static void add_control(const struct command *command, struct ng_value *statisti
 	add(arena, control, "totaldeletecount", c->deletes);
 	add(arena, control, "totalquerycount", c->queries);
 	add(arena, control, "totallistcount", c->lists);
-	add(arena, control, "totalstatisticscount", c->statistics);
+	add(arena, control, "totalstatscount", c->statistics);
 	add(arena, control, "totalerrorcount", c->errors);
 }
 
@@ -94,6 +118,8 @@ static void add_interfaces(const struct command *command, struct ng_value *stati
 		uint16_t first, last;
 		char text[ADDR_TEXT_SIZE];
 
+		uint32_t total = use.total ? use.total : 1;
+
 		port_range_bounds(range, &first, &last);
 		ng_dict_add_string(arena, one, "name", slice_from(port_range_interface(range)));
 		addr_ip_text(port_range_address(range), text);
@@ -101,6 +127,9 @@ static void add_interfaces(const struct command *command, struct ng_value *stati
 		struct ng_value *ports = ng_dict_add_dict(arena, one, "ports");
 		add(arena, ports, "min", first);
 		add(arena, ports, "max", last);
+		add_text(arena, ports, "used_pct",
+			 arena_printf(arena, "%u.%02u", use.in_use * 100 / total,
+				      use.in_use * 10000 / total % 100));
 		add(arena, ports, "used", use.in_use);
 		add(arena, ports, "quarantine", use.quarantine);
 		add(arena, ports, "free", use.total - use.in_use - use.quarantine);
