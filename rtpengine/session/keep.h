@@ -28,9 +28,11 @@ struct keep_config {
 
 /* Once, before the first command. */
 MUST_CHECK int sessions_keep(struct sessions *sessions, const struct keep_config *config);
-/* Bring back what the process before had; `done` once the store has given all, or did not within
- * KEEP_PATIENCE_MS. `done` runs from the loop, never before this returns. */
-#define KEEP_PATIENCE_MS 1000
+/* Bring back what the process before had; `done` once the store has given all, or nothing for
+ * KEEP_PATIENCE_MS, or not all within KEEP_PATIENCE_ALL_MS. `done` runs from the loop, never before
+ * this returns. */
+#define KEEP_PATIENCE_MS     1000
+#define KEEP_PATIENCE_ALL_MS 10000
 typedef void keep_done_fn(void *owner);
 void sessions_revive(struct sessions *sessions, keep_done_fn *done, void *owner);
 struct keep_status {

@@ -18,7 +18,7 @@ struct keeper {
 	uint64_t written;
 	/* while the sessions of the process before come back */
 	struct timer timer;
-	uint64_t until_ms;
+	uint64_t until_ms, latest_ms;
 	keep_done_fn *done; /* NULL = it is over */
 	void *done_owner;
 	bool is_scanning;

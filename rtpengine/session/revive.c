@@ -159,6 +159,14 @@ int revive_session(struct sessions *sessions, struct slice body, uint64_t now_ms
 /* ---- all of them, at start: the scan's values are gathered first, since which of them are of the
  * last process shows at the end ---- */
 
+/* It gives what it has: it is waited for. */
+static void be_patient(struct keeper *keeper)
+{
+	uint64_t until_ms = wheel_now_ms(keeper->sessions->wheel) + KEEP_PATIENCE_MS;
+
+	keeper->until_ms = until_ms < keeper->latest_ms ? until_ms : keeper->latest_ms;
+}
+
 static bool note_found(struct keeper *keeper, struct slice key, struct slice value)
 {
 	if (value.len > KEEP_SIZE_LIMIT)
@@ -178,6 +186,7 @@ static bool on_call(void *owner, struct slice key, struct slice value)
 	struct record_head head;
 	struct slice body;
 
+	be_patient(keeper);
 	arena_reset(keeper->arena);
 	if (record_head_split(value, &head, &body) != 0 ||
 	    record_decode(keeper->arena, body, &record) != 0)
@@ -191,6 +200,7 @@ static bool on_record(void *owner, struct slice key, struct slice value)
 	struct keeper *keeper = owner;
 	struct buf suffix;
 
+	be_patient(keeper);
 	buf_init(&suffix);
 	buf_printf(&suffix, "}:%s", keeper->node);
 	bool is_ours = !buf_failed(&suffix) && slice_ends(key, buf_slice(&suffix));
@@ -324,8 +334,10 @@ static void on_timer(struct timer *timer, uint64_t now_ms)
 {
 	struct keeper *keeper = container_of(timer, struct keeper, timer);
 
-	if (keeper->until_ms == NOT_BEGUN)
+	if (keeper->until_ms == NOT_BEGUN) {
 		keeper->until_ms = now_ms + KEEP_PATIENCE_MS;
+		keeper->latest_ms = now_ms + KEEP_PATIENCE_ALL_MS;
+	}
 	if (!keeper->until_ms) {
 		finish(keeper);
 	} else if (now_ms >= keeper->until_ms) {
