@@ -1,7 +1,7 @@
 /* main.c - postern-sbc: reads the configuration, opens every socket, lets go of root, runs the
  * workers until it is asked to stop.
- * Exit status: 0 stopped as asked; 10 drained as asked; 1 could not start or failed; 2 wrong
- * arguments or configuration. SPDX-License-Identifier: Apache-2.0 */
+ * Exit status: 0 stopped as asked; 10 drained as asked; 11 left to the next; 1 could not start or
+ * failed; 2 wrong arguments or configuration. SPDX-License-Identifier: Apache-2.0 */
 #include <errno.h>
 #include <getopt.h>
 #include <grp.h>
@@ -11,6 +11,7 @@
 #include <stdlib.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
 #include <unistd.h>
 #include "config/reload.h"
@@ -21,17 +22,19 @@
 #include "sbc/route/shared.h"
 #include "sbc/sandbox.h"
 #include "sbc/show/show.h"
+#include "sbc/transport/inherit.h"
 
 enum { EXIT_USAGE = 2 };
 /* BYE to both sides of every call; what is not answered by then is left to the peers. */
 enum { STOP_LIMIT_MS = 3000 };
 /* Draining: how often it is looked whether calls are left; what is being set up is answered, and
  * the store has it, before calls are handed over. */
-enum { DRAIN_LOOK_MS = 200, HAND_OVER_MS = 500, LEAVE_MS = 50 };
+enum { DRAIN_LOOK_MS = 200, HAND_OVER_MS = 500, LEAVE_MS = 50, UPGRADE_MS = 300 };
 
 struct arguments {
 	const char *config;
-	int ready_fd; /* -1 = none */
+	int ready_fd;     /* -1 = none */
+	uint32_t sockets; /* that are open already, from the descriptor behind ready_fd on */
 };
 
 struct program {
@@ -46,13 +49,15 @@ struct program {
 	struct show *show;
 	struct timer draining; /* armed while it ends as soon as it is empty */
 	uint64_t drain_until_ms;
+	struct inherited inherited;
 	bool is_drained; /* why it ends */
 	bool hands_over;
+	bool is_upgrading; /* likewise, to the next process here */
 };
 
 static int usage(FILE *out, int status)
 {
-	fputs("usage: postern-sbc -c FILE [--ready-fd N] [--version]\n", out);
+	fputs("usage: postern-sbc -c FILE [--ready-fd N [--sockets COUNT]] [--version]\n", out);
 	return status;
 }
 
@@ -60,6 +65,7 @@ static int read_arguments(int argc, char **argv, struct arguments *out)
 {
 	static const struct option options[] = {{"config", required_argument, NULL, 'c'},
 						{"ready-fd", required_argument, NULL, 'r'},
+						{"sockets", required_argument, NULL, 's'},
 						{"version", no_argument, NULL, 'v'},
 						{"help", no_argument, NULL, 'h'},
 						{0}};
@@ -76,6 +82,10 @@ static int read_arguments(int argc, char **argv, struct arguments *out)
 			if (slice_to_u32(slice_from(optarg), 1 << 20, &fd) != 0)
 				exit(usage(stderr, EXIT_USAGE));
 			out->ready_fd = (int)fd;
+			break;
+		case 's':
+			if (slice_to_u32(slice_from(optarg), INHERITED_MAX, &out->sockets) != 0)
+				exit(usage(stderr, EXIT_USAGE));
 			break;
 		case 'v':
 			puts("postern-sbc " POSTERN_VERSION);
@@ -238,7 +248,7 @@ static void on_drain_due(struct timer *timer, uint64_t now_ms)
 		return;
 	}
 	/* Commands to the store go out at the end of a burst: a moment before the workers end. */
-	if (program->hands_over && !program->is_drained) {
+	if (program->hands_over && !program->is_upgrading && !program->is_drained) {
 		program->is_drained = true;
 		core_leave(workers_at(program->workers, 0)->core);
 		wheel_arm(loop_wheel(program->loop), timer, now_ms + LEAVE_MS, on_drain_due);
@@ -266,6 +276,20 @@ static void drain(void *owner, const struct drain_order *order)
 		wheel_arm(wheel, &program->draining,
 			  order->hands_over ? program->drain_until_ms : now + DRAIN_LOOK_MS,
 			  on_drain_due);
+}
+
+/* Calls that are being set up have a moment to come so far that the store has them. */
+static void upgrade(void *owner)
+{
+	struct program *program = owner;
+
+	log_info(&program->log, "upgrade.begun", "calls=%llu",
+		 (unsigned long long)count_calls(program));
+	atomic_store(&program->shared->is_leaving, true);
+	program->is_upgrading = true;
+	program->drain_until_ms = 0;
+	wheel_arm(loop_wheel(program->loop), &program->draining,
+		  loop_now_ms(program->loop) + UPGRADE_MS, on_drain_due);
 }
 
 static void undrain(void *owner)
@@ -363,6 +387,7 @@ static int make_workers(struct program *program)
 					.keys = &keys,
 					.count = (uint8_t)program->config->workers,
 					.handlers = core_handlers(),
+					.inherited = &program->inherited,
 					.shared = program->shared};
 	struct buf why;
 
@@ -387,6 +412,7 @@ static int start(struct program *program)
 				   .drain = drain,
 				   .undrain = undrain,
 				   .draining = draining,
+				   .upgrade = upgrade,
 				   .owner = program};
 	struct random_system random;
 
@@ -427,13 +453,38 @@ static int start(struct program *program)
 	return err;
 }
 
+/* With the listening sockets, for a supervisor that keeps them for the process after this one. */
+static bool tell_ready(const struct program *program, int fd)
+{
+	union {
+		struct cmsghdr header;
+		char bytes[CMSG_SPACE(INHERITED_MAX * sizeof(int))];
+	} control = {0};
+	char word[] = "ready\n";
+	struct iovec vector = {word, 6};
+	int sockets[INHERITED_MAX];
+	uint32_t count = workers_sockets(program->workers, sockets, INHERITED_MAX);
+	struct msghdr message = {.msg_iov = &vector,
+				 .msg_iovlen = 1,
+				 .msg_control = control.bytes,
+				 .msg_controllen = CMSG_SPACE(count * sizeof(int))};
+
+	control.header.cmsg_level = SOL_SOCKET;
+	control.header.cmsg_type = SCM_RIGHTS;
+	control.header.cmsg_len = CMSG_LEN(count * sizeof(int));
+	memcpy(CMSG_DATA(&control.header), sockets, count * sizeof(int));
+	/* A pipe takes the word alone. */
+	return sendmsg(fd, &message, MSG_NOSIGNAL) == 6 ||
+	       (errno == ENOTSOCK && write(fd, word, 6) == 6);
+}
+
 static void say_ready(struct program *program, int ready_fd)
 {
 	log_info(&program->log, "ready", "version=%s node=%s workers=%u config=%s", POSTERN_VERSION,
 		 program->config->node, program->config->workers, program->config->path);
 	if (ready_fd < 0)
 		return;
-	if (write(ready_fd, "ready\n", 6) != 6)
+	if (!tell_ready(program, ready_fd))
 		log_warn(&program->log, "ready.not_said", "fd=%d", ready_fd);
 	close(ready_fd);
 }
@@ -450,11 +501,13 @@ int main(int argc, char **argv)
 		return EXIT_USAGE;
 	program.current = config_hold(program.config);
 	program.log.level = program.config->log_level;
+	inherited_init(&program.inherited, arguments.ready_fd + 1, arguments.sockets);
 	int err = start(&program);
+	inherited_close(&program.inherited);
 	if (!err) {
 		say_ready(&program, arguments.ready_fd);
 		loop_run(program.loop);
-		if (program.hands_over && program.is_drained)
+		if (program.is_drained && (program.hands_over || program.is_upgrading))
 			workers_leave(program.workers);
 		else
 			workers_stop(program.workers, STOP_LIMIT_MS);
@@ -469,5 +522,9 @@ int main(int argc, char **argv)
 	loop_destroy(program.loop);
 	config_release(program.current);
 	config_free(program.config);
-	return err ? 1 : program.is_drained ? EXIT_DRAINED : 0;
+	if (err)
+		return 1;
+	if (!program.is_drained)
+		return 0;
+	return program.is_upgrading ? EXIT_HANDED_OVER : EXIT_DRAINED;
 }

@@ -32,6 +32,7 @@ int subscriber_command(int argc, char **argv);
 int unban_command(int argc, char **argv);
 int drain_command(int argc, char **argv);
 int undrain_command(int argc, char **argv);
+int upgrade_command(int argc, char **argv);
 int relay_drain_command(int argc, char **argv);
 int relay_undrain_command(int argc, char **argv);
 int version_command(int argc, char **argv);

@@ -78,6 +78,12 @@ static const struct cli_command commands[] = {
 	 drain_command},
 	{"undrain", "[-c FILE | -s SOCKET]", "new calls again",
 	 "Exit status: 0 done, 5 nobody answers.\n", undrain_command},
+	{"upgrade", "[-c FILE | -s SOCKET]", "another binary of the signalling half, in place",
+	 "The signalling half ends without a word to its calls; postern run starts what is at its "
+	 "path now, with\n"
+	 "the same listening sockets. Calls are in the store (redis or file).\n"
+	 "Exit status: 0 begun, 1 refused, 5 nobody answers.\n",
+	 upgrade_command},
 	{"relay drain", "[-c FILE | -s SOCKET]", "the relay takes no new calls",
 	 "Calls that are there go on; show stats tells when none is left. New ones are refused "
 	 "with a text\n"

@@ -237,6 +237,11 @@ int undrain_command(int argc, char **argv)
 	return tell_sbc("undrain", false, argc, argv);
 }
 
+int upgrade_command(int argc, char **argv)
+{
+	return tell_sbc("upgrade", false, argc, argv);
+}
+
 static int tell_relay(const char *name, int argc, char **argv)
 {
 	struct question question = {.first = NULL};

@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/prctl.h>
+#include <sys/socket.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -18,6 +19,9 @@
 #define BACKOFF_FIRST_MS 10 /* calls are silent meanwhile */
 #define BACKOFF_LAST_MS  5000
 #define SETTLED_MS       10000 /* ready for so long: the next death begins a new back-off */
+
+#define ARGUMENTS_MAX 12
+#define SOCKETS_MAX   253 /* of one message (unix(7), SCM_MAX_FD) */
 
 enum child_state {
 	CHILD_IDLE,     /* not started yet, or waiting for its next start */
@@ -36,8 +40,10 @@ struct child {
 	int ready_fd;
 	struct loop_io *pid_io;
 	struct loop_io *ready_io;
-	struct timer timer; /* start again, not ready in time, not stopped in time */
-	bool was_ready;     /* once, since the supervisor began */
+	struct timer timer;       /* start again, not ready in time, not stopped in time */
+	int sockets[SOCKETS_MAX]; /* that it listens on: the next one has them too */
+	uint32_t socket_count;
+	bool was_ready; /* once, since the supervisor began */
 	uint64_t ready_at_ms;
 	uint32_t backoff_ms;
 };
@@ -220,6 +226,14 @@ static void on_exit_of_child(struct child *child, const siginfo_t *info)
 		supervisor_stop(supervisor);
 		return;
 	}
+	if (exited && info->si_status == EXIT_HANDED_OVER) {
+		log_info(log, "run.upgrade", "program=%s sockets=%u", child->program->name,
+			 child->socket_count);
+		child->backoff_ms = 0;
+		child->state = CHILD_IDLE;
+		arm(child, 0, on_restart);
+		return;
+	}
 	log_error(log, "run.died", "program=%s pid=%d %s=%d", child->program->name, (int)child->pid,
 		  exited ? "exit" : "signal", info->si_status);
 	if (!child->was_ready) {
@@ -233,12 +247,42 @@ static void on_exit_of_child(struct child *child, const siginfo_t *info)
 		 child->backoff_ms);
 }
 
+static void forget_sockets(struct child *child)
+{
+	while (child->socket_count > 0)
+		close(child->sockets[--child->socket_count]);
+}
+
+/* The word, and with it the sockets it listens on. As long as we have them too, what comes while
+ * the program is down waits in them. */
+static ssize_t read_ready(struct child *child)
+{
+	union {
+		struct cmsghdr header;
+		char bytes[CMSG_SPACE(SOCKETS_MAX * sizeof(int))];
+	} control;
+	char text[16];
+	struct iovec vector = {text, sizeof(text)};
+	struct msghdr message = {.msg_iov = &vector,
+				 .msg_iovlen = 1,
+				 .msg_control = control.bytes,
+				 .msg_controllen = sizeof(control.bytes)};
+	ssize_t got = recvmsg(child->ready_fd, &message, MSG_CMSG_CLOEXEC);
+	struct cmsghdr *with = got > 0 ? CMSG_FIRSTHDR(&message) : NULL;
+
+	if (!with || with->cmsg_level != SOL_SOCKET || with->cmsg_type != SCM_RIGHTS)
+		return got;
+	forget_sockets(child);
+	child->socket_count = (uint32_t)((with->cmsg_len - CMSG_LEN(0)) / sizeof(int));
+	memcpy(child->sockets, CMSG_DATA(with), child->socket_count * sizeof(int));
+	return got;
+}
+
 static void on_ready(void *owner, int events)
 {
 	struct child *child = owner;
 	struct supervisor *supervisor = child->supervisor;
-	char text[16];
-	ssize_t got = read(child->ready_fd, text, sizeof(text));
+	ssize_t got = read_ready(child);
 
 	(void)events;
 	if (got < 0 && (errno == EINTR || errno == EAGAIN))
@@ -277,11 +321,47 @@ static void on_pid(void *owner, int events)
 	on_exit_of_child(child, &info);
 }
 
+/* Behind the descriptor to say ready on, in their order. They go out of the way first. */
+static bool pass_sockets(struct child *child, int ready_fd)
+{
+	int above = SUPERVISOR_READY_FD + 1 + SOCKETS_MAX;
+	int ready = fcntl(ready_fd, F_DUPFD, above);
+
+	for (uint32_t i = 0; i < child->socket_count; i++)
+		child->sockets[i] = fcntl(child->sockets[i], F_DUPFD, above);
+	if (ready < 0 || dup2(ready, SUPERVISOR_READY_FD) < 0)
+		return false;
+	for (uint32_t i = 0; i < child->socket_count; i++)
+		if (child->sockets[i] < 0 ||
+		    dup2(child->sockets[i], SUPERVISOR_READY_FD + 1 + (int)i) < 0)
+			return false;
+	(void)close_range(SUPERVISOR_READY_FD + 1 + child->socket_count, ~0u, 0);
+	return true;
+}
+
+static void add_arguments(char *const *from, char *sockets, char **out)
+{
+	static char option[] = "--sockets";
+	size_t count = 0;
+
+	while (from[count] && count < ARGUMENTS_MAX - 3) {
+		out[count] = from[count];
+		count++;
+	}
+	if (sockets) {
+		out[count++] = option;
+		out[count++] = sockets;
+	}
+	out[count] = NULL;
+}
+
 /* In the new process: nothing of ours but stdin, stdout, stderr and the descriptor to say ready on.
  */
-static void exec_program(const struct supervisor_program *program, int ready_fd, int go_fd,
-			 pid_t parent)
+static void exec_program(struct child *child, int ready_fd, int go_fd, pid_t parent)
 {
+	const struct supervisor_program *program = child->program;
+	char *argv[ARGUMENTS_MAX];
+	char count[12];
 	sigset_t none;
 	char go;
 
@@ -294,12 +374,11 @@ static void exec_program(const struct supervisor_program *program, int ready_fd,
 	(void)prctl(PR_SET_PDEATHSIG, SIGTERM);
 	if (getppid() != parent || read(go_fd, &go, 1) != 1)
 		_exit(0);
-	if (ready_fd == SUPERVISOR_READY_FD)
-		(void)fcntl(ready_fd, F_SETFD, 0);
-	else if (dup2(ready_fd, SUPERVISOR_READY_FD) < 0)
+	if (!pass_sockets(child, ready_fd))
 		_exit(126);
-	(void)close_range(SUPERVISOR_READY_FD + 1, ~0u, 0);
-	execv(program->path, program->argv);
+	snprintf(count, sizeof(count), "%u", child->socket_count);
+	add_arguments(program->argv, child->socket_count ? count : NULL, argv);
+	execv(program->path, argv);
 	(void)dprintf(STDERR_FILENO, "postern: cannot start %s: %s\n", program->path,
 		      strerror(errno));
 	_exit(127);
@@ -317,7 +396,7 @@ static int child_fork(struct child *child, int ready_fd)
 	child->pid = fork();
 	if (child->pid == 0) {
 		close(go[1]);
-		exec_program(child->program, ready_fd, go[0], self);
+		exec_program(child, ready_fd, go[0], self);
 	}
 	close(go[0]);
 	if (child->pid > 0)
@@ -337,14 +416,14 @@ static int child_fork(struct child *child, int ready_fd)
 /* Start the process and open its descriptors; -ERR_SYSTEM leaves nothing behind. */
 static int child_spawn(struct child *child)
 {
-	int pipe_fds[2];
+	int pair[2];
 
-	if (pipe2(pipe_fds, O_CLOEXEC))
+	if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair))
 		return -ERR_SYSTEM;
-	child->ready_fd = pipe_fds[0];
-	(void)fcntl(pipe_fds[0], F_SETFL, O_NONBLOCK);
-	int err = child_fork(child, pipe_fds[1]);
-	close(pipe_fds[1]);
+	child->ready_fd = pair[0];
+	(void)fcntl(pair[0], F_SETFL, O_NONBLOCK);
+	int err = child_fork(child, pair[1]);
+	close(pair[1]);
 	if (err)
 		child_close(child);
 	return err;
@@ -406,6 +485,8 @@ int supervisor_run(const struct supervisor_config *config)
 	child_start(&supervisor.children[0]);
 	if (supervisor.children[0].state != CHILD_GONE)
 		loop_run(config->loop);
+	for (size_t i = 0; i < config->program_count; i++)
+		forget_sockets(&supervisor.children[i]);
 	guardian_end(&supervisor.guardian);
 	return supervisor.status;
 }

@@ -108,7 +108,8 @@ enum renewal_state { RENEWAL_NONE, RENEWAL_UNSURE, RENEWAL_QUEUED, RENEWAL_ASKED
 /* Of a call that may have lost its media. */
 struct renewal {
 	enum renewal_state state;
-	uint8_t tries;
+	bool is_late;      /* it was busy when its turn came: behind all others */
+	uint64_t until_ms; /* so long it is tried */
 	uint64_t instance; /* of the relay that had it, hashed; while unsure */
 	TAILQ_ENTRY(call) link;
 };

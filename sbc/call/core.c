@@ -109,7 +109,14 @@ static void on_first_request(void *owner, struct transaction_handle handle,
 			     const struct message *request, const struct transport_path *path)
 {
 	struct core *core = owner;
+	const struct shared *shared = core->worker->shared;
 
+	/* Without an answer it comes again, to the next process. */
+	if (shared && atomic_load(&shared->is_leaving) &&
+	    message_method(request) == METHOD_INVITE && message_to_tag(request).len == 0) {
+		refuse_silently(core->worker, handle);
+		return;
+	}
 	if (!takeover_holds(core->calls, handle, request, path))
 		on_request(core, handle, request, path);
 }

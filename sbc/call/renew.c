@@ -8,12 +8,13 @@ enum {
 	RENEWALS_A_SECOND = 500, /* of the node: each is two requests to a relay, two re-INVITEs */
 	WAIT_MS = 100,           /* no relay serves */
 	RETRY_MS = 500,          /* one did not answer, or is full */
-	TRIES_MAX = 200          /* of a call in which something else goes on all the time */
+	PATIENCE_MS = 120000     /* with a call in which something else goes on all the time */
 };
 
 static struct call_queue *queue_of(struct call *call)
 {
-	return call->is_emergency ? &call->calls->emergencies : &call->calls->others;
+	return call->is_emergency && !call->renewal.is_late ? &call->calls->emergencies
+							    : &call->calls->others;
 }
 
 static void on_due(struct timer *timer, uint64_t now_ms);
@@ -46,7 +47,7 @@ void renew_call(struct call *call)
 		return;
 	/* With the relay already: once more, if that one is not it any longer. */
 	record_media_lost(call);
-	call->renewal.tries = 0;
+	call->renewal.until_ms = call_now(call) + PATIENCE_MS;
 	enqueue(call);
 	arm(call->calls, 0);
 }
@@ -68,14 +69,17 @@ static void begin(struct call *call)
 	restore_begin(call, 0, CALLER);
 }
 
+static struct call *first(struct calls *calls)
+{
+	struct call *call = TAILQ_FIRST(&calls->emergencies);
+	return call ? call : TAILQ_FIRST(&calls->others);
+}
+
 static void on_due(struct timer *timer, uint64_t now_ms)
 {
 	struct calls *calls = container_of(timer, struct calls, renewing);
-	struct call *call = TAILQ_FIRST(&calls->emergencies);
-	(void)now_ms;
+	struct call *call = first(calls);
 
-	if (!call)
-		call = TAILQ_FIRST(&calls->others);
 	if (!call)
 		return;
 	if (!ng_client_relay_serves(media_client(calls->media), -1)) {
@@ -83,20 +87,23 @@ static void on_due(struct timer *timer, uint64_t now_ms)
 		return;
 	}
 	renew_drop(call);
-	bool is_free = call_is_at_rest(call) && !call->transfer && !call->away;
-	if (is_free && session_is_agreed(&call->session))
+	bool is_free = call_is_at_rest(call) && !call->transfer && !call->away &&
+		       session_is_agreed(&call->session);
+	call->renewal.is_late = !is_free;
+	if (is_free)
 		begin(call);
-	else if (call->renewal.tries++ < TRIES_MAX)
+	else if (now_ms < call->renewal.until_ms)
 		enqueue(call);
-	if (!TAILQ_EMPTY(&calls->emergencies) || !TAILQ_EMPTY(&calls->others))
-		arm(calls, is_free ? calls->worker->count * 1000u / RENEWALS_A_SECOND : WAIT_MS);
+	bool is_alone = !is_free && first(calls) == call && !TAILQ_NEXT(call, renewal.link);
+	if (first(calls))
+		arm(calls, is_alone ? WAIT_MS : calls->worker->count * 1000u / RENEWALS_A_SECOND);
 }
 
 static void try_again(struct call *call, const struct media_result *result)
 {
 	if (call->renewal.state != RENEWAL_NONE)
 		return;
-	if (result->status == 503 && call->renewal.tries++ < TRIES_MAX) {
+	if (result->status == 503 && call_now(call) < call->renewal.until_ms) {
 		enqueue(call);
 		arm(call->calls, RETRY_MS);
 		return;

@@ -57,6 +57,7 @@ struct cluster;
 struct registry;
 
 struct shared {
+	_Atomic bool is_leaving;  /* the next process begins soon: new calls are its */
 	_Atomic bool is_draining; /* no new calls, but emergencies */
 	/* Of this node and the others (control/state/keys.h); not owned. NULL = alone. */
 	const struct cluster *cluster;

@@ -287,6 +287,20 @@ static void undrain(void *owner, struct slice args, struct stats_reply *reply)
 	stats_reply_done(reply, json_pack("{s:b}", "draining", 0));
 }
 
+static void upgrade(void *owner, struct slice args, struct stats_reply *reply)
+{
+	const struct show *show = owner;
+	(void)args;
+
+	if (show->config.config->state.store == CONFIG_STORE_MEMORY) {
+		stats_reply_error(reply,
+				  "the next process would know no call: state.store is memory");
+		return;
+	}
+	show->config.upgrade(show->config.owner);
+	stats_reply_done(reply, json_pack("{s:b}", "upgrading", 1));
+}
+
 static const struct stats_command commands[] = {
 	{"show calls", "the calls there are", show_calls},
 	{"show call", "ID: one call, both legs, messages, streams; failed ones for a while",
@@ -305,6 +319,7 @@ static const struct stats_command commands[] = {
 	 reload},
 	{"drain", "[SECONDS | hand-over | keep]: no new calls; end when none is left", drain},
 	{"undrain", "new calls again", undrain},
+	{"upgrade", "end, and leave sockets and calls to the next process", upgrade},
 	{"show version", "program, version, uptime", show_version},
 };
 

@@ -24,6 +24,7 @@ struct show_config {
 	/* No new calls from now on; `order`: what becomes of those that are there. */
 	void (*drain)(void *owner, const struct drain_order *order);
 	void (*undrain)(void *owner);
+	void (*upgrade)(void *owner);
 	/* -1 = it does not drain; else the calls that are left. */
 	int64_t (*draining)(void *owner);
 	void *owner;

@@ -1,5 +1,6 @@
 /* Sockets that wait: bound, shared between workers, joined to their multicast group.
  * SPDX-License-Identifier: Apache-2.0 */
+#include "sbc/transport/inherit.h"
 #include "sbc/transport/internal.h"
 
 #include <errno.h>
@@ -145,14 +146,16 @@ int listener_open(struct transport *transport, uint16_t index,
 	 * answers as workers. */
 	if (addr_is_set(&info->group) && config->worker)
 		return 0;
+	listener->fd = config->inherited ? inherited_take(config->inherited, info) : -1;
 	/* SO_REUSEPORT would share the port with a stranger too: the first worker looks first. */
-	if (config->shared && config->worker == 0 && !addr_is_set(&info->group)) {
+	bool is_kept = listener->fd >= 0;
+	if (!is_kept && config->shared && config->worker == 0 && !addr_is_set(&info->group)) {
 		err = bind_socket(info, false, &listener->fd);
 		if (!err)
 			close(listener->fd);
 		listener->fd = -1;
 	}
-	if (!err)
+	if (!err && !is_kept)
 		err = bind_socket(info, config->shared, &listener->fd);
 	if (err) {
 		explain(info, why);

@@ -309,6 +309,11 @@ const struct transport_listener *transport_listener(const struct transport *tran
 	return index < transport->config.listener_count ? &transport->listeners[index].info : NULL;
 }
 
+int transport_listener_fd(const struct transport *transport, uint16_t index)
+{
+	return index < transport->config.listener_count ? transport->listeners[index].fd : -1;
+}
+
 const struct transport_interface *transport_interface(const struct transport *transport,
 						      uint16_t index)
 {

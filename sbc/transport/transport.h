@@ -125,8 +125,9 @@ struct transport_config {
 	size_t stream_max;   /* bytes of one message on a connection; 65536 */
 	struct tls *tls;     /* shared by transport_create(); NULL = no TLS */
 	struct transport_timers timers;
-	struct crowd *crowd;  /* of all workers; NULL = what is here is all there is */
-	uint64_t hash_key[2]; /* of the tables, because their keys come from strangers */
+	struct inherited *inherited; /* sockets that are open already; NULL = none */
+	struct crowd *crowd;         /* of all workers; NULL = what is here is all there is */
+	uint64_t hash_key[2];        /* of the tables, because their keys come from strangers */
 	transport_message_fn *on_message;
 	transport_error_fn *on_error;
 	transport_relay_fn *relay;      /* NULL = one worker */
@@ -152,6 +153,8 @@ MUST_CHECK int transport_listener_for(const struct transport *transport, uint16_
 				      enum sip_transport kind, uint8_t family, uint16_t *listener);
 const struct transport_listener *transport_listener(const struct transport *transport,
 						    uint16_t index);
+/* Its socket; -1 = it has none (a group that another worker hears). */
+int transport_listener_fd(const struct transport *transport, uint16_t index);
 const struct transport_interface *transport_interface(const struct transport *transport,
 						      uint16_t index);
 const struct transport_counters *transport_counters(const struct transport *transport,

@@ -100,6 +100,7 @@ struct workers_config {
 	/* NULL = the RFC's. */
 	const struct transaction_timers *timers;
 	void *shared; /* what the upper halves of all workers have in common; NULL is fine */
+	struct inherited *inherited; /* sockets that are open already; NULL = none */
 };
 
 /* Make the workers, bind all sockets, call on_start for each. `why` gets one line on failure. */
@@ -108,6 +109,8 @@ MUST_CHECK int workers_create(const struct workers_config *config, struct buf *w
 MUST_CHECK int workers_run(struct workers *workers); /* start the threads */
 /* Ask all to stop (on_stop) and wait for them, at most `limit_ms`, then end them anyway. */
 void workers_stop(struct workers *workers, uint32_t limit_ms);
+/* The listening sockets of all workers: how many. */
+uint32_t workers_sockets(const struct workers *workers, int *out, uint32_t max);
 /* End now, and leave all that there is to whoever has the store. */
 void workers_leave(struct workers *workers);
 void workers_destroy(struct workers *workers); /* after workers_stop(); NULL is fine */

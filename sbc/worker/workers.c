@@ -92,6 +92,7 @@ static int make_transport(struct workers *workers, struct worker_slot *slot, str
 		.admit = worker_admit,
 		.on_closed = worker_on_closed,
 		.owner = slot,
+		.inherited = workers->config.inherited,
 		.crowd = workers->crowd,
 	};
 	memcpy(config.hash_key, workers->hash_key, sizeof(config.hash_key));
@@ -402,6 +403,21 @@ void workers_stop(struct workers *workers, uint32_t limit_ms)
 		if (workers->slots[i]->started)
 			join(workers->slots[i], &until);
 	}
+}
+
+uint32_t workers_sockets(const struct workers *workers, int *out, uint32_t max)
+{
+	uint32_t count = 0;
+
+	for (uint8_t i = 0; i < workers->config.count; i++) {
+		const struct transport *transport = workers->slots[i]->worker.transport;
+		for (uint16_t k = 0; transport_listener(transport, k); k++) {
+			int fd = transport_listener_fd(transport, k);
+			if (fd >= 0 && count < max)
+				out[count++] = fd;
+		}
+	}
+	return count;
 }
 
 void workers_leave(struct workers *workers)
