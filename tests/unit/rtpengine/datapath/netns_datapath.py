@@ -185,9 +185,9 @@ def coalescing(device):
 def test_coalesces_while_there_are_calls(r):
     eq(coalescing("rlan0"), ["0", "0"])
     a, b = pair(r, "10.91.1.1:30000", "10.91.1.2:4000", "10.91.2.1:30000", "10.91.2.2:5000")
-    eq(coalescing("rlan0"), ["500000", "1"])
+    eq(coalescing("rlan0"), ["1000000", "1"])
     r.cmd("close " + a)
-    eq(coalescing("rlan0"), ["500000", "1"])
+    eq(coalescing("rlan0"), ["1000000", "1"])
     r.cmd("close " + b)
     eq(coalescing("rlan0"), ["0", "0"])
     pair(r, "10.91.1.1:30000", "10.91.1.2:4000", "10.91.2.1:30000", "10.91.2.2:5000")  # stop must put it back
