@@ -78,7 +78,8 @@ bool path_is_named(struct slice text)
 	struct uri uri;
 
 	return uri_parse(text, &uri) == 0 && (uri.scheme == URI_SIP || uri.scheme == URI_SIPS) &&
-	       uri.host.len > 0 && uri_host_addr(&uri, 0, &literal) != 0;
+	       uri.host.len > 0 && uri_host_addr(&uri, 0, &literal) != 0 &&
+	       !slice_ends(uri.host, SLICE(".invalid")); /* RFC 6761 6.4: not to be asked for */
 }
 
 int path_set_name(const struct worker *worker, struct slice host, struct transport_path *path)

@@ -10,7 +10,8 @@ MUST_CHECK int path_to(const struct worker *worker, uint16_t interface, const st
 /* To where a SIP URI points (a Contact, a Route). -ERR_NOT_FOUND for a name, -ERR_MALFORMED. */
 MUST_CHECK int path_to_uri(const struct worker *worker, uint16_t interface, struct slice uri,
 			   struct transport_path *out);
-/* A SIP URI whose host is to be looked up. */
+/* A SIP URI whose host is to be looked up. Who is reached by his connection alone often writes
+ * "x.invalid" (RFC 7118 5): that is nowhere. */
 bool path_is_named(struct slice uri);
 /* Over TLS: whom the certificate must name (RFC 5922 4), the domain that was asked for and not what
  * DNS made of it. */
