@@ -67,9 +67,6 @@ static void destination_check(struct loaded *loaded, const struct raw_route *rou
 	const struct config_end *end = &route->to[to];
 	struct place place = value_place(loaded, end, route->node);
 
-	if (to == 1 && form_is_later(loaded, "several destinations"))
-		finding_error(&loaded->findings, place,
-			      "more than one destination is not supported by this version");
 	if (end->type == CONFIG_END_REJECT && to + 1 < route->to_count)
 		finding_warn(&loaded->findings, value_place(loaded, end + 1, route->node),
 			     "never reached: the destination before it is an answer");

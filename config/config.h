@@ -1,8 +1,6 @@
 /* config.h - the configuration as both halves read it: plain, immutable, every default filled in.
  * Made by config_load() out of one YAML file, owned by whoever loaded it, read by all threads.
  * Copy what you need at construction (docs/configuration.md says what each value means).
- * A key that this version does not act on (config/schema.h, is_later) has its field and its default
- * here all the same; the file that writes it is refused.
  * SPDX-License-Identifier: Apache-2.0 */
 #pragma once
 #include "control/base/addr.h"

@@ -85,8 +85,7 @@ static void element_diff(struct diff *diff, enum schema_section_id id, const cha
 	const struct schema_section *section = schema_section(id);
 
 	for (size_t i = 0; i < section->key_count; i++)
-		if (!section->keys[i].is_later || diff->after->host->takes_later)
-			key_diff(diff, section, name, &section->keys[i], before, after);
+		key_diff(diff, section, name, &section->keys[i], before, after);
 }
 
 /* --- sections ------------------------------------------------------------------------------------

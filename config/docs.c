@@ -51,9 +51,6 @@ static const char introduction[] =
 	"  cannot change, nor can interfaces and domains come and go. `postern check --diff OLD "
 	"NEW` says it "
 	"before.\n"
-	"- A key marked *not in this version* is known but has no effect yet: the file is refused "
-	"rather than\n"
-	"  half obeyed.\n"
 	"- YAML is read strictly: one document, at most 1 MiB and 16 levels, UTF-8, no anchors or "
 	"aliases, no key\n"
 	"  twice. Where a list is taken, a single value will do.\n"
@@ -75,13 +72,9 @@ static const char introduction[] =
 
 static void kind_add(struct buf *out, const struct schema_key *key)
 {
-	if (key->is_later)
-		buf_add_text(out, "*not in this version:* ");
 	if (key->choices) {
 		const char *separator = "";
 		for (const struct schema_choice *c = key->choices; c->name; c++) {
-			if (c->value & SCHEMA_LATER)
-				continue;
 			buf_printf(out, "%s`%s`", separator, c->name);
 			separator = ", ";
 		}
@@ -110,16 +103,8 @@ static void default_add(struct buf *out, const struct schema_key *key, bool has_
 static void choices_add(struct buf *out, const struct schema_key *key)
 {
 	for (const struct schema_choice *c = key->choices; c && c->name; c++)
-		if (c->doc && !(c->value & SCHEMA_LATER))
+		if (c->doc)
 			buf_printf(out, " `%s`: %s.", c->name, c->doc);
-	bool any = false;
-	for (const struct schema_choice *c = key->choices; c && c->name; c++)
-		if (c->value & SCHEMA_LATER) {
-			buf_printf(out, "%s`%s`", any ? ", " : " Not in this version: ", c->name);
-			any = true;
-		}
-	if (any)
-		buf_add_char(out, '.');
 }
 
 static void section_add(struct buf *out, const struct schema_section *section)
@@ -129,8 +114,8 @@ static void section_add(struct buf *out, const struct schema_section *section)
 	if (section->shape == SCHEMA_ROOT)
 		buf_add_text(out, "\n## The rest of the file\n");
 	else
-		buf_printf(out, "\n## `%s`%s\n%s%s\n\n", section->path, shapes[section->shape],
-			   section->is_later ? "*Not in this version.* " : "", section->doc);
+		buf_printf(out, "\n## `%s`%s\n%s\n\n", section->path, shapes[section->shape],
+			   section->doc);
 	buf_add_text(out,
 		     "| key | takes | without it | example | meaning |\n|---|---|---|---|---|\n");
 	for (size_t i = 0; i < section->key_count; i++) {

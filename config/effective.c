@@ -125,8 +125,6 @@ static void element_print(struct printer *printer, const struct schema_section *
 	for (size_t i = 0; i < section->key_count; i++) {
 		const struct schema_key *key = &section->keys[i];
 		size_t at = depth;
-		if (key->is_later && !printer->loaded->host->takes_later)
-			continue;
 		const char *word = enter_groups(printer, before, key->path, &at);
 		before = key->path;
 		indent(printer, at);

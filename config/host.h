@@ -7,9 +7,6 @@
 
 struct config_host {
 	void *owner;
-	/* What the schema marks as later is read and checked like the rest: so its tests are as old
-	 * as it is. */
-	bool takes_later;
 	/* The addresses of a device, link-local ones left out. Returns how many; -1 = no such
 	 * device. */
 	int (*device_addresses)(void *owner, const char *device, struct addr *out, int max);

@@ -20,8 +20,6 @@ static void scalar_add(struct buf *out, const struct schema_key *key)
 		const char *separator = "";
 		buf_add_text(out, "{\"enum\": [");
 		for (const struct schema_choice *c = key->choices; c->name; c++) {
-			if (c->value & SCHEMA_LATER)
-				continue;
 			buf_add_text(out, separator);
 			string_add(out, c->name);
 			separator = ", ";
@@ -75,7 +73,7 @@ static void object_add(struct buf *out, const struct schema_section *section, st
 	for (size_t i = 0; i < section->key_count; i++) {
 		const struct schema_key *key = &section->keys[i];
 		struct slice path = slice_from(key->path);
-		if (key->is_later || !slice_starts(path, prefix))
+		if (!slice_starts(path, prefix))
 			continue;
 		struct slice word = slice_sub(path, prefix.len, path.len);
 		size_t dot = slice_find(word, '.');
@@ -129,8 +127,7 @@ void schema_json(struct buf *out)
 	struct slice rest = slice_sub(buf_slice(&root), 1, root.len);
 	buf_add(out, rest);
 	for (int id = SCHEMA_INTERFACES; id < SCHEMA_SECTIONS; id++)
-		if (!schema_section((enum schema_section_id)id)->is_later)
-			section_add(out, schema_section((enum schema_section_id)id));
+		section_add(out, schema_section((enum schema_section_id)id));
 	buf_add_text(out, "}}\n");
 	if (buf_failed(&root))
 		out->failed = true;

@@ -94,11 +94,6 @@ static void value_read(struct element *element, const struct schema_key *key,
 	struct loaded *loaded = element->loaded;
 	char *value = element->base + key->offset;
 
-	if (key->is_later && !loaded->host->takes_later) {
-		finding_error(&loaded->findings, node->key_place,
-			      "\"%s\" is not supported by this version", key->path);
-		return;
-	}
 	origin_set(loaded, value, ORIGIN_FILE, node->place);
 	if (key->count_offset)
 		list_read(element, key, node);

@@ -14,11 +14,6 @@ static void *section_array(struct loaded *loaded, const struct schema_section *s
 	*count = 0;
 	if (!node)
 		return NULL;
-	if (section->is_later && !loaded->host->takes_later) {
-		finding_error(&loaded->findings, node->key_place,
-			      "\"%s\" is not supported by this version", section->path);
-		return NULL;
-	}
 	if (node->type != wanted) {
 		finding_error(&loaded->findings, node->place, "%s is a %s", section->path,
 			      wanted == YAML_MAP ? "map: each name with its own keys"

@@ -165,8 +165,6 @@ void follow_order(struct loaded *loaded, struct yaml_node *root);
 void follow_retire(struct loaded *loaded, struct raw_peer *peer);
 /* load.c: the file's values into the raw structs. */
 void load_sections(struct loaded *loaded, const struct yaml_node *root);
-/* schema_later.c: whether a form of writing is refused here as "not in this version". */
-bool form_is_later(const struct loaded *loaded, const char *form);
 /* config.c: this text is wiped by loaded_destroy(). false: no memory, and it has been wiped. */
 bool secret_keep(struct loaded *loaded, char *text, size_t length);
 /* origin.c */

@@ -6,6 +6,10 @@
 #pragma once
 #include "config/config.h"
 
+/* How many more of them there may be after reloads than at the start, those included that have
+ * gone: whoever keeps something for each index makes this room, and none is ever moved. */
+enum { RELOAD_INTERFACES_MORE = 192, RELOAD_PEERS_MORE = 1024, RELOAD_SERVERS_MORE = 4096 };
+
 /* Reads current->path again. `said` gets what is wrong with the file, or the difference, a line for
  * each value. 0 with *out NULL: nothing has changed. -ERR_MALFORMED and others of config_load();
  * -ERR_UNSUPPORTED: something in it needs a restart (its lines say so), so nothing of it is taken.

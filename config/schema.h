@@ -1,12 +1,6 @@
 /* schema.h - every key of the configuration file in one declarative table: what it may hold, what
  * it is when left out, what it means. Loading, the effective values, the reference in docs/ and the
  * JSON Schema for editors all come from it.
- *
- * What no code acts on yet is marked: a key or a whole section by is_later, a word of an
- * enumeration by SCHEMA_LATER | in front of its value, a form of writing by its row in
- * schema_later.c. Each is refused as "not supported by this version", though its field, type and
- * default exist already. Who builds the feature reads the field, removes the mark when his code
- * acts on it, makes docs/configuration.md again, and needs to change nothing else here.
  * SPDX-License-Identifier: Apache-2.0 */
 #pragma once
 #include "config/config.h"
@@ -15,10 +9,9 @@ struct schema_type; /* config/types.h */
 
 struct schema_choice {
 	const char *name;
-	int value;       /* SCHEMA_LATER | VALUE: known, not in this version */
+	int value;
 	const char *doc; /* NULL = the name says it */
 };
-#define SCHEMA_LATER 0x1000
 
 struct schema_key {
 	const char *path; /* inside its section: "media.ports" */
@@ -32,7 +25,6 @@ struct schema_key {
 	uint64_t min, max;   /* of a number */
 	uint32_t max_values; /* of a list; 0 = 4096 */
 	bool is_required;
-	bool is_later;       /* known, not in this version: refused when written */
 	bool is_live;        /* a reload may change it; others need a restart */
 	bool inherits;       /* of a peer: without it, the value of its interface's same key */
 	const char *example; /* a value as one would write it */
@@ -53,7 +45,6 @@ struct schema_section {
 	size_t key_count;
 	size_t size; /* of the struct; its first member is the public one */
 	uint32_t max_entries;
-	bool is_later; /* known, not in this version */
 	const char *doc;
 };
 

@@ -226,7 +226,6 @@ static const struct schema_key keys[] = {
 	{.path = "cdr.path",
 	 .type = &type_place,
 	 FIELD(public.cdr_path),
-	 .is_later = true,
 	 .otherwise = "the log alone",
 	 .example = "/var/log/postern/cdr.json",
 	 .doc = "File that one line of JSON is appended to for each call that ended."},
@@ -245,21 +244,21 @@ static const struct schema_key keys[] = {
 	{.path = "stats.prometheus",
 	 .type = &type_exporter,
 	 FIELD(public.stats.prometheus),
-	 .is_later = true,
 	 .otherwise = "none",
 	 .example = "127.0.0.1:9090",
-	 .doc = "Address and port of the Prometheus exporter."},
+	 .doc = "Where `GET /metrics` is answered for Prometheus (OpenMetrics, by a process of its "
+		"own); a port alone is on 127.0.0.1."},
 	{.path = "stats.hep.to",
+	 .is_live = true,
 	 .type = &type_homer,
 	 FIELD(public.stats.hep.to),
-	 .is_later = true,
 	 .otherwise = "none",
 	 .example = "10.0.0.9:9060",
-	 .doc = "Homer: signalling is copied there (HEP3 over UDP)."},
+	 .doc = "Homer: every SIP message is copied there (HEP3 over UDP), what came by TLS too."},
 	{.path = "stats.hep.id",
+	 .is_live = true,
 	 .type = &type_number,
 	 FIELD(public.stats.hep.id),
-	 .is_later = true,
 	 .untrusted = "2001",
 	 .min = 1,
 	 .max = 4294967295,
@@ -333,6 +332,5 @@ static const struct schema_key keys[] = {
 };
 
 const struct schema_section schema_of_file = {
-	"",    SCHEMA_ROOT,        keys, SCHEMA_COUNT(keys), sizeof(struct raw_file), 1,
-	false, "The file itself.",
+	"", SCHEMA_ROOT, keys, SCHEMA_COUNT(keys), sizeof(struct raw_file), 1, "The file itself.",
 };

@@ -428,6 +428,5 @@ const struct schema_section schema_of_interfaces = {
 	SCHEMA_COUNT(keys),
 	sizeof(struct raw_interface),
 	64,
-	false,
 	"A side of the edge, by name.",
 };

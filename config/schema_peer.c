@@ -291,7 +291,6 @@ const struct schema_section schema_of_peers = {
 	SCHEMA_COUNT(keys),
 	sizeof(struct raw_peer),
 	4096,
-	false,
 	"A far end by name: a PBX, a carrier, a farm of servers. The trusted default is that of a "
 	"peer on a trusted interface.",
 };

@@ -205,7 +205,6 @@ const struct schema_section schema_of_domains = {
 	SCHEMA_COUNT(domain_keys),
 	sizeof(struct raw_domain),
 	1024,
-	false,
 	"A domain that Postern answers for itself: a registrar with its own subscribers.",
 };
 const struct schema_section schema_of_phones = {
@@ -215,7 +214,6 @@ const struct schema_section schema_of_phones = {
 	SCHEMA_COUNT(phones_keys),
 	sizeof(struct raw_phones),
 	256,
-	false,
 	"Registrations relayed from one side to a registrar on another.",
 };
 const struct schema_section schema_of_routes = {
@@ -225,6 +223,5 @@ const struct schema_section schema_of_routes = {
 	SCHEMA_COUNT(route_keys),
 	sizeof(struct raw_route),
 	4096,
-	false,
 	"What may go where: the first that matches.",
 };

@@ -12,14 +12,6 @@ bool type_wrong(struct loaded *loaded, const struct schema_key *key, const struc
 	return false;
 }
 
-bool type_later(struct loaded *loaded, const struct yaml_node *node, const char *what,
-		struct slice name)
-{
-	finding_error(&loaded->findings, node->place,
-		      "%s \"%.*s\" is not supported by this version", what, SLICE_ARG(name));
-	return false;
-}
-
 char *type_text(struct loaded *loaded, struct slice text)
 {
 	char *copy = arena_text(loaded->arena, text);
@@ -82,12 +74,7 @@ static bool choice_read(struct loaded *loaded, const struct schema_key *key,
 		nearest_offer(&nearest, choice->name);
 		if (!slice_equal(node->text, slice_from(choice->name)))
 			continue;
-		if ((choice->value & SCHEMA_LATER) && !loaded->host->takes_later) {
-			finding_error(findings, node->place,
-				      "\"%s\" is not supported by this version", choice->name);
-			return false;
-		}
-		*(int *)out = choice->value & ~SCHEMA_LATER;
+		*(int *)out = choice->value;
 		return true;
 	}
 	finding_error(findings, node->place, "\"%.*s\" is none of the values of %s%s%s%s",
@@ -96,8 +83,7 @@ static bool choice_read(struct loaded *loaded, const struct schema_key *key,
 	struct buf all;
 	buf_init(&all);
 	for (const struct schema_choice *choice = key->choices; choice->name; choice++)
-		if (!(choice->value & SCHEMA_LATER))
-			buf_printf(&all, "%s%s", all.len ? ", " : "", choice->name);
+		buf_printf(&all, "%s%s", all.len ? ", " : "", choice->name);
 	finding_note(findings, PLACE_NONE, "%s takes: %s", key->path, all.data ? all.data : "");
 	buf_free(&all);
 	return false;
@@ -108,7 +94,7 @@ static void choice_print(const struct loaded *loaded, const struct schema_key *k
 {
 	(void)loaded;
 	for (const struct schema_choice *choice = key->choices; choice->name; choice++)
-		if ((choice->value & ~SCHEMA_LATER) == VALUE(int)) {
+		if (choice->value == VALUE(int)) {
 			buf_add_text(out, choice->name);
 			return;
 		}

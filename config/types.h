@@ -77,9 +77,6 @@ extern const struct schema_type type_destination; /* struct config_end, of `to` 
 
 /* "NAME" is no TYPE: write ... */
 bool type_wrong(struct loaded *loaded, const struct schema_key *key, const struct yaml_node *node);
-/* What this is ("transport \"tls\"") is not supported by this version; false. */
-bool type_later(struct loaded *loaded, const struct yaml_node *node, const char *what,
-		struct slice name);
 char *type_text(struct loaded *loaded, struct slice text);
 bool type_is_word(struct slice text);  /* letters, digits, '-', '_', '.' */
 bool type_is_host(struct slice text);  /* RFC 1123 host name with a letter in its last label */

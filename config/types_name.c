@@ -169,8 +169,6 @@ static bool lookup_read(struct loaded *loaded, const struct schema_key *key,
 			      key->type->write);
 		return false;
 	}
-	if (form_is_later(loaded, suffix ? "to enum" : "to dns"))
-		return type_later(loaded, node, "a route", suffix ? SLICE("enum") : SLICE("dns"));
 	int index = find_name(loaded->interface_nodes, interface->text);
 	if (index < 0)
 		return unknown_name(loaded, interface, "interface", loaded->interface_nodes, false);
@@ -190,8 +188,6 @@ static bool destination_read(struct loaded *loaded, const struct schema_key *key
 		if (!lookup_read(loaded, key, node, &end))
 			return false;
 	} else if (slice_starts(node->text, SLICE("reject/"))) {
-		if (form_is_later(loaded, "to reject"))
-			return type_later(loaded, node, "a route", SLICE("reject"));
 		if (slice_to_u32(slice_sub(node->text, 7, SIZE_MAX), 699, &code) || code < 400)
 			return type_wrong(loaded, key, node);
 		end.type = CONFIG_END_REJECT;

@@ -22,15 +22,6 @@ static const struct {
 	{"ws", CONFIG_WS},   {"wss", CONFIG_WSS}, {"stun", CONFIG_STUN},
 };
 
-/* "listen tls" as schema_later.c has it. */
-static bool word_is_later(const struct loaded *loaded, const char *what, struct slice word)
-{
-	char form[32];
-
-	(void)snprintf(form, sizeof(form), "%s %.*s", what, SLICE_ARG(word));
-	return form_is_later(loaded, form);
-}
-
 /* --- transport/port ------------------------------------------------------------------------------
  */
 
@@ -57,8 +48,6 @@ static bool listen_read(struct loaded *loaded, const struct schema_key *key,
 	struct slice transport = slice_cut(&port_text, '/');
 	uint32_t port;
 
-	if (word_is_later(loaded, "listen", transport))
-		return type_later(loaded, node, "transport", transport);
 	if (slice_equal(transport, SLICE("multicast"))) {
 		if (!multicast_read(loaded, key, node, port_text, &listen))
 			return false;
@@ -116,8 +105,6 @@ static bool server_parameter(struct loaded *loaded, const struct yaml_node *node
 				return true;
 			}
 	} else if (slice_equal_nocase(name, SLICE("weight"))) {
-		if (form_is_later(loaded, "server weight"))
-			return type_later(loaded, node, "URI parameter", name);
 		if (!slice_to_u32(value, WEIGHT_MAX, &out->weight) && out->weight > 0)
 			return true;
 	}
@@ -152,14 +139,6 @@ static bool host_read(struct loaded *loaded, const struct schema_key *key,
 	if (!type_is_host(host) ||
 	    (host.len < text.len && (slice_to_u32(port_text, 65535, &port) || port == 0)))
 		return type_wrong(loaded, key, node);
-	if (form_is_later(loaded, "server name")) {
-		finding_error(
-			&loaded->findings, node->place,
-			"host names (DNS) are not supported by this version: write the address "
-			"of \"%.*s\"",
-			SLICE_ARG(host));
-		return false;
-	}
 	out->host = type_text(loaded, host);
 	out->port = (uint16_t)port;
 	return true;
@@ -187,8 +166,6 @@ static bool server_read(struct loaded *loaded, const struct schema_key *key,
 	}
 	if (secure)
 		server.transport = CONFIG_SEND_TLS; /* RFC 3261 19.1 */
-	if (server.transport == CONFIG_SEND_TLS && form_is_later(loaded, "server tls"))
-		return type_later(loaded, node, "transport", SLICE("tls"));
 	if (!host_read(loaded, key, node, host, &server))
 		return false;
 	if (addr_is_set(&server.addr) && server.addr.port == 0)
@@ -381,6 +358,14 @@ static bool resolver_read(struct loaded *loaded, const struct schema_key *key,
 static bool exporter_read(struct loaded *loaded, const struct schema_key *key,
 			  const struct yaml_node *node, void *out)
 {
+	struct addr *addr = out;
+	uint32_t port;
+
+	if (slice_to_u32(node->text, 65535, &port) == 0 && port) {
+		*addr = (struct addr){.family = AF_INET, .port = (uint16_t)port};
+		addr->v4.s_addr = htonl(INADDR_LOOPBACK);
+		return true;
+	}
 	return port_addr_read(loaded, key, node, 0, out);
 }
 
@@ -410,7 +395,7 @@ const struct schema_type type_resolver = {
 };
 const struct schema_type type_exporter = {
 	.name = "address and port",
-	.write = "127.0.0.1:9090 or [::1]:9090",
+	.write = "9090, 127.0.0.1:9090 or [::1]:9090",
 	.size = sizeof(struct addr),
 	.read = exporter_read,
 	.print = port_addr_print,

@@ -233,7 +233,10 @@ static int open_stats(struct relay *relay)
 	};
 
 	privileges_give_folder(relay->config->user, stats.path);
-	return stats_server_create(&stats, &relay->stats);
+	int err = stats_server_create(&stats, &relay->stats);
+	if (!err) /* so that the exporter, which becomes the same user, may ask */
+		privileges_give_socket(relay->config->user, stats.path);
+	return err;
 }
 
 int relay_open(struct relay *relay)

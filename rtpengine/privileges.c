@@ -65,3 +65,11 @@ void privileges_give_folder(const char *user, const char *socket_path)
 		return; /* then the socket stays behind at the end, and is replaced at the next
 			   start */
 }
+
+void privileges_give_socket(const char *user, const char *path)
+{
+	const struct passwd *entry = geteuid() == 0 && strcmp(user, "root") ? getpwnam(user) : NULL;
+
+	if (entry && chown(path, entry->pw_uid, (gid_t)-1) != 0)
+		return; /* then root alone may ask */
+}

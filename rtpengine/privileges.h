@@ -11,3 +11,5 @@
 MUST_CHECK int privileges_drop(const char *user, char *why, size_t size);
 /* Give `user` a folder (made if it is missing), so that sockets in it can be removed at the end. */
 void privileges_give_folder(const char *user, const char *socket_path);
+/* And a socket that is there. */
+void privileges_give_socket(const char *user, const char *path);

@@ -18,6 +18,7 @@
 #include "control/base/exits.h"
 #include "control/state/keys.h"
 #include "sbc/call/core.h"
+#include "sbc/cdr/cdr_file.h"
 #include "sbc/registration/registry.h"
 #include "sbc/route/shared.h"
 #include "sbc/sandbox.h"
@@ -44,6 +45,7 @@ struct program {
 	struct loop *loop;
 	struct shared *shared;
 	struct registry *registry;
+	struct cdr_file *cdr;   /* NULL = none */
 	struct cluster cluster; /* of its keys the workers have a copy */
 	struct workers *workers;
 	struct show *show;
@@ -146,6 +148,16 @@ static const struct passwd *user_to_become(const struct program *program)
 	if (geteuid() != 0 || !name || strcmp(name, "root") == 0)
 		return NULL;
 	return getpwnam(name);
+}
+
+/* So that the exporter, which becomes the same user, may ask. */
+static void give_socket(const struct program *program)
+{
+	const struct passwd *user = user_to_become(program);
+
+	if (user && chown(program->config->stats.socket, user->pw_uid, (gid_t)-1) != 0)
+		log_warn(&program->log, "start.socket", "path=%s reason=\"%s\"",
+			 program->config->stats.socket, strerror(errno));
 }
 
 static int drop_privileges(struct program *program)
@@ -377,6 +389,29 @@ static int join_cluster(struct program *program, struct random *random)
 	return err == -ERR_EXISTS ? err : 0;
 }
 
+static int make_cdr(struct program *program)
+{
+	const struct passwd *user = user_to_become(program);
+	struct cdr_file_config config = {.path = program->config->cdr_path,
+					 .log = &program->log,
+					 .user = user ? user->pw_uid : 0,
+					 .group = user ? user->pw_gid : 0};
+	struct buf why;
+
+	if (!config.path)
+		return 0;
+	make_folder(config.path, user);
+	buf_init(&why);
+	int err = cdr_file_create(&config, &why, &program->cdr);
+	if (err)
+		log_error(&program->log, "start.failed", "cause=\"%.*s\"",
+			  (int)(why.len ? why.len : strlen(err_text(err))),
+			  why.len ? why.data : err_text(err));
+	buf_free(&why);
+	program->shared->cdr = program->cdr;
+	return err;
+}
+
 static int make_workers(struct program *program)
 {
 	const struct identity_keys *identity = &program->cluster.keys;
@@ -431,6 +466,8 @@ static int start(struct program *program)
 	if (!err)
 		err = make_registry(program);
 	if (!err)
+		err = make_cdr(program);
+	if (!err)
 		err = make_workers(program);
 	if (err)
 		return err;
@@ -438,6 +475,8 @@ static int start(struct program *program)
 	show.loop = program->loop;
 	show.workers = program->workers;
 	err = show_create(&show, &program->show);
+	if (!err)
+		give_socket(program);
 	if (!err)
 		err = loop_on_signal(program->loop, SIGTERM, on_stop_signal, program);
 	if (!err)
@@ -448,6 +487,8 @@ static int start(struct program *program)
 		err = drop_privileges(program);
 	if (!err)
 		err = registry_run(program->registry);
+	if (!err && program->cdr)
+		err = cdr_file_run(program->cdr);
 	if (!err)
 		err = workers_run(program->workers);
 	return err;
@@ -512,11 +553,13 @@ int main(int argc, char **argv)
 		else
 			workers_stop(program.workers, STOP_LIMIT_MS);
 		registry_stop(program.registry);
+		cdr_file_stop(program.cdr);
 		log_info(&program.log, "stopped", NULL);
 	}
 	show_destroy(program.show);
 	workers_destroy(program.workers);
 	registry_destroy(program.registry);
+	cdr_file_destroy(program.cdr);
 	shared_destroy(program.shared);
 	cluster_wipe(&program.cluster);
 	loop_destroy(program.loop);

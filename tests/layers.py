@@ -44,7 +44,7 @@ LIBRARIES = [
     (r"intel-ipsec-mb\.h", ["rtpengine/datapath/srtp_crypto.c"]),
     (r"libmnl/.*", ["rtpengine/datapath/"]),
     (r"emmintrin\.h", ["rtpengine/datapath/checksum.h"]),  # SSE2: part of every x86-64
-    (r"microhttpd\.h", ["control/ng/server_http.c"]),
+    (r"microhttpd\.h", ["control/ng/server_http.c", "control/cli/exporter.c"]),
     (r"seccomp\.h", ["sbc/sandbox.c"]),
     (r"wslay/.*", ["control/ng/server_ws.c", "sbc/transport/websocket.c"]),
     (r"openssl/.*", ["config/certificate.c", "control/base/digest.c", "control/state/seal.c", "control/ng/server_http.c", "rtpengine/ice/hmac.c", "rtpengine/dtls/",

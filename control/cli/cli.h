@@ -26,6 +26,7 @@ int config_show_command(int argc, char **argv);
 int config_docs_command(int argc, char **argv);
 int config_schema_command(int argc, char **argv);
 int run_command(int argc, char **argv);
+int exporter_command(int argc, char **argv);
 int show_command(int argc, char **argv);
 int reload_command(int argc, char **argv);
 int subscriber_command(int argc, char **argv);

@@ -11,7 +11,8 @@ static const struct cli_command commands[] = {
 	{"run", "-c FILE", "both halves in the foreground, restarted when they die",
 	 "Starts postern-rtpengine and postern-sbc (beside this program, or in PATH) and waits "
 	 "until they\n"
-	 "are ready. SIGTERM or SIGINT ends the signalling half first, then the relay.\n"
+	 "are ready; with stats.prometheus the exporter, too. SIGTERM or SIGINT ends the "
+	 "signalling half first, then the relay.\n"
 	 "Exit status: 0 stopped as asked, 1 the file is wrong, 3 a half could not start, 4 a half "
 	 "did not\n"
 	 "stop cleanly.\n",
@@ -39,6 +40,11 @@ static const struct cli_command commands[] = {
 	 "-s SOCKET            this half only\n"
 	 "Exit status: 0 done, 1 refused, 5 nobody answers.\n",
 	 reload_command},
+	{"exporter", "-c FILE", "the statistics for Prometheus, as `run` starts it",
+	 "Answers GET /metrics at stats.prometheus with what both stats sockets say "
+	 "(OpenMetrics).\n"
+	 "`postern run` starts it by itself when the file has stats.prometheus.\n",
+	 exporter_command},
 	{"show", "WORDS... [--json] [-c FILE | -s SOCKET]", "what the running halves know",
 	 "show calls | call ID | record ID | registrations | peers | relays | bans\n"
 	 "                                                     asks the signalling half\n"

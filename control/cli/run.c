@@ -17,9 +17,10 @@
 #define READY_MS 30000 /* hugepages may have to be cleared */
 #define STOP_MS  5000
 
-struct half {
+struct half { /* a program to keep running */
 	const char *name;
 	const char *tree; /* from here to it in the build tree */
+	const char *verb; /* its first argument; NULL = none */
 	char path[PATH_MAX];
 };
 
@@ -88,13 +89,16 @@ static void make_folder(const char *socket, const char *user, const struct log *
 static int supervise(struct half *halves, size_t count, const char *file, const struct log *log)
 {
 	struct supervisor_program programs[SUPERVISOR_PROGRAMS];
-	char *argv[SUPERVISOR_PROGRAMS][6];
+	char *argv[SUPERVISOR_PROGRAMS][7];
 	struct loop *loop = NULL;
 	char ready[8];
 
 	(void)snprintf(ready, sizeof(ready), "%d", SUPERVISOR_READY_FD);
 	for (size_t i = 0; i < count; i++) {
-		const char *words[] = {halves[i].path, "-c", file, "--ready-fd", ready, NULL};
+		const char *words[7] = {halves[i].path, halves[i].verb, "-c", file,
+					"--ready-fd",   ready,          NULL};
+		if (!halves[i].verb)
+			memmove(words + 1, words + 2, 5 * sizeof(words[0]));
 		memcpy(argv[i], words, sizeof(words)); /* execv() takes them as char *const */
 		programs[i] = (struct supervisor_program){halves[i].name, halves[i].path, argv[i]};
 	}
@@ -115,10 +119,23 @@ static int supervise(struct half *halves, size_t count, const char *file, const 
 	return status;
 }
 
+static int find_self(struct half *half)
+{
+	ssize_t length = readlink("/proc/self/exe", half->path, sizeof(half->path) - 1);
+
+	if (length <= 0) {
+		fprintf(stderr, "postern: who am I? /proc/self/exe: %s\n", strerror(errno));
+		return -ERR_NOT_FOUND;
+	}
+	half->path[length] = '\0';
+	return 0;
+}
+
 int run_command(int argc, char **argv)
 {
 	struct half halves[] = {{.name = "postern-rtpengine", .tree = "../../rtpengine/"},
-				{.name = "postern-sbc", .tree = "../../sbc/"}};
+				{.name = "postern-sbc", .tree = "../../sbc/"},
+				{.name = "exporter", .verb = "exporter"}};
 	struct log log = {.fd = STDERR_FILENO, .program = "run"};
 	struct config *config = NULL;
 	struct buf findings;
@@ -136,13 +153,14 @@ int run_command(int argc, char **argv)
 	log.level = config->log_level;
 	/* Without a place to listen the relays are all elsewhere. */
 	size_t first = config->relay.listen_count ? 0 : 1;
+	size_t end = addr_is_set(&config->stats.prometheus) ? 3 : 2;
 	make_folder(config->stats.socket, config->user, &log);
 	make_folder(config->stats.relay_socket, config->user, &log);
 	config_free(config);
 
-	for (size_t i = first; i < 2; i++)
-		if (find_half(&halves[i]))
+	for (size_t i = first; i < end; i++)
+		if (halves[i].verb ? find_self(&halves[i]) : find_half(&halves[i]))
 			return CLI_NO_START;
 	(void)signal(SIGPIPE, SIG_IGN);
-	return supervise(halves + first, 2 - first, argv[1], &log);
+	return supervise(halves + first, end - first, argv[1], &log);
 }

@@ -140,6 +140,7 @@ static void account(struct call *call)
 		     call->is_emergency);
 	count_end(call);
 	cdr_log(call);
+	cdr_write(call);
 	if (!call->answered_ms || (call->cause != CALL_HUNG_UP && call->cause != CALL_STOPPED))
 		recent_keep(call);
 }

@@ -351,4 +351,5 @@ void record_media_lost(struct call *call);
 
 /* --- cdr.c --- */
 void cdr_log(const struct call *call);
+void cdr_write(const struct call *call); /* where cdr.path says */
 void recent_keep(struct call *call);

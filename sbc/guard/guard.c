@@ -5,11 +5,6 @@
 
 enum { WAYS = 8 }; /* entries that one hash may take: the stalest gives way */
 
-struct bucket { /* a token bucket in thousandths, filled by time */
-	uint64_t level;
-	uint64_t filled_ms;
-};
-
 struct tally {
 	uint32_t count;
 	uint64_t since_ms;
@@ -36,17 +31,12 @@ struct host { /* of a peer, by its name */
 	struct addr addr;
 };
 
-struct peer_rate {
-	uint32_t rate_per_s;
-	struct bucket bucket;
-};
-
 struct guard {
 	struct interface *interfaces;
 	size_t interface_count;
 	struct guard_peer *peers;
 	size_t peer_count;
-	struct peer_rate *peer_rates; /* by peer */
+	uint32_t *peer_rates; /* a second, by peer; 0 = no limit */
 	size_t peer_rate_count;
 	struct host *hosts;
 	size_t host_count;
@@ -161,7 +151,7 @@ int guard_set_peer_rate(struct guard *guard, uint16_t peer, uint32_t rate_per_s)
 		size_t count = peer + 1u;
 		if (rate_per_s == 0)
 			return 0;
-		struct peer_rate *list = realloc(guard->peer_rates, count * sizeof(*list));
+		uint32_t *list = realloc(guard->peer_rates, count * sizeof(*list));
 		if (!list)
 			return -ERR_NO_MEMORY;
 		memset(list + guard->peer_rate_count, 0,
@@ -169,7 +159,7 @@ int guard_set_peer_rate(struct guard *guard, uint16_t peer, uint32_t rate_per_s)
 		guard->peer_rates = list;
 		guard->peer_rate_count = count;
 	}
-	guard->peer_rates[peer].rate_per_s = rate_per_s;
+	guard->peer_rates[peer] = rate_per_s;
 	return 0;
 }
 
@@ -185,25 +175,6 @@ int guard_peer_of(const struct guard *guard, uint16_t interface, const struct ad
 		    addr_equal_ip(&guard->hosts[i].addr, source))
 			return guard->hosts[i].peer;
 	return -1;
-}
-
-/* Take one from a bucket that fills at `rate_per_s` and holds `burst`. */
-static bool bucket_take(struct bucket *bucket, uint32_t rate_per_s, uint32_t burst, uint64_t now_ms)
-{
-	uint64_t full = (uint64_t)(burst ? burst : rate_per_s) * 1000;
-	uint64_t passed_ms = now_ms - bucket->filled_ms;
-
-	if (!bucket->filled_ms || passed_ms > 3600000)
-		bucket->level = full;
-	else
-		bucket->level += passed_ms * rate_per_s; /* thousandths a millisecond */
-	if (bucket->level > full)
-		bucket->level = full;
-	bucket->filled_ms = now_ms ? now_ms : 1;
-	if (bucket->level < 1000)
-		return false;
-	bucket->level -= 1000;
-	return true;
 }
 
 static struct source *set_of(const struct guard *guard, const struct addr *addr)
@@ -258,10 +229,9 @@ static struct source *source_get(struct guard *guard, uint16_t interface, const 
 
 static enum guard_verdict judge_peer(struct guard *guard, size_t peer, uint64_t now_ms)
 {
-	if (peer >= guard->peer_rate_count || guard->peer_rates[peer].rate_per_s == 0)
+	if (peer >= guard->peer_rate_count || guard->peer_rates[peer] == 0)
 		return GUARD_PASS;
-	uint32_t rate_per_s = guard->peer_rates[peer].rate_per_s;
-	return bucket_take(&guard->peer_rates[peer].bucket, rate_per_s, 2 * rate_per_s, now_ms)
+	return meters_take_peer(guard->meters, (uint16_t)peer, guard->peer_rates[peer], now_ms)
 		       ? GUARD_PASS
 		       : GUARD_SOURCE_RATE;
 }

@@ -12,11 +12,14 @@ struct meter {
 
 struct meters {
 	struct meter *interfaces;
+	struct meter *peers;
+	size_t peer_count;
 	struct meter *sources; /* sets of WAYS */
 	uint64_t key[2];
 };
 
-int meters_create(size_t interface_count, const uint64_t key[2], struct meters **out)
+int meters_create(size_t interface_count, size_t peer_count, const uint64_t key[2],
+		  struct meters **out)
 {
 	struct meters *meters = calloc(1, sizeof(*meters));
 	if (!meters)
@@ -24,8 +27,10 @@ int meters_create(size_t interface_count, const uint64_t key[2], struct meters *
 
 	memcpy(meters->key, key, sizeof(meters->key));
 	meters->interfaces = calloc(interface_count + 1, sizeof(*meters->interfaces));
+	meters->peers = calloc(peer_count + 1, sizeof(*meters->peers));
+	meters->peer_count = peer_count;
 	meters->sources = calloc(SOURCES, sizeof(*meters->sources));
-	if (!meters->interfaces || !meters->sources) {
+	if (!meters->interfaces || !meters->peers || !meters->sources) {
 		meters_destroy(meters);
 		return -ERR_NO_MEMORY;
 	}
@@ -38,6 +43,7 @@ void meters_destroy(struct meters *meters)
 	if (!meters)
 		return;
 	free(meters->interfaces);
+	free(meters->peers);
 	free(meters->sources);
 	free(meters);
 }
@@ -61,6 +67,12 @@ bool meters_take_interface(struct meters *meters, uint16_t interface, uint32_t r
 			   uint64_t now_ms)
 {
 	return take(&meters->interfaces[interface], rate_per_s, rate_per_s, now_ms);
+}
+
+bool meters_take_peer(struct meters *meters, uint16_t peer, uint32_t rate_per_s, uint64_t now_ms)
+{
+	return peer >= meters->peer_count ||
+	       take(&meters->peers[peer], rate_per_s, 2 * rate_per_s, now_ms);
 }
 
 /* Two workers may take a free place at once for two sources: one of them begins anew, once. */

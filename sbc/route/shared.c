@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "sbc/route/shared.h"
 #include <stdlib.h>
+#include "config/reload.h"
 #include "control/base/table.h"
 
 static size_t count_servers(const struct config *config)
@@ -14,7 +15,8 @@ static size_t count_servers(const struct config *config)
 
 bool shared_fits(const struct shared *shared, const struct config *config)
 {
-	return config->peer_count <= shared->peer_room &&
+	return config->interface_count <= shared->interface_room &&
+	       config->peer_count <= shared->peer_room &&
 	       count_servers(config) <= shared->server_room;
 }
 
@@ -25,10 +27,11 @@ int shared_create(const struct config *config, struct random *random, struct sha
 		return -ERR_NO_MEMORY;
 
 	pthread_mutex_init(&shared->service_routes, NULL);
-	shared->peer_room = config->peer_count + SHARED_PEERS_MORE;
-	shared->server_room = count_servers(config) + SHARED_SERVERS_MORE;
+	shared->interface_room = config->interface_count + RELOAD_INTERFACES_MORE;
+	shared->peer_room = config->peer_count + RELOAD_PEERS_MORE;
+	shared->server_room = count_servers(config) + RELOAD_SERVERS_MORE;
 	random_fill(random, shared->key, sizeof(shared->key));
-	shared->interfaces = calloc(config->interface_count + 1, sizeof(*shared->interfaces));
+	shared->interfaces = calloc(shared->interface_room, sizeof(*shared->interfaces));
 	shared->peers = calloc(shared->peer_room, sizeof(*shared->peers));
 	shared->servers = calloc(shared->server_room, sizeof(*shared->servers));
 	shared->sources = calloc(SHARED_SOURCES, sizeof(*shared->sources));

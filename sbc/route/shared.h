@@ -49,10 +49,9 @@ struct shared_rest { /* an address that failed or wants to be left alone */
 enum {
 	SHARED_SOURCES = 16384,
 	SHARED_RESTS = 1024,
-	SHARED_PEERS_MORE = 1024, /* than at the start, until a restart */
-	SHARED_SERVERS_MORE = 4096,
 };
 
+struct cdr_file;
 struct cluster;
 struct registry;
 
@@ -62,10 +61,12 @@ struct shared {
 	/* Of this node and the others (control/state/keys.h); not owned. NULL = alone. */
 	const struct cluster *cluster;
 	struct registry *registry; /* not owned (sbc/registration/registry.h) */
+	struct cdr_file *cdr;      /* not owned (sbc/cdr/cdr_file.h); NULL = the log alone */
 	struct shared_interface *interfaces;
 	struct shared_peer *peers;
 	struct shared_server *servers; /* of all peers, in the order of the configuration */
-	size_t peer_room;              /* a reload adds some: they are never moved */
+	size_t interface_room;         /* a reload adds some: they are never moved */
+	size_t peer_room;
 	size_t server_room;
 	struct shared_source *sources; /* SHARED_SOURCES */
 	struct shared_rest *rests;     /* SHARED_RESTS */
@@ -75,7 +76,7 @@ struct shared {
 
 MUST_CHECK int shared_create(const struct config *config, struct random *random,
 			     struct shared **out);
-/* Is there room for its peers and servers? */
+/* Is there room for its interfaces, peers and servers? */
 bool shared_fits(const struct shared *shared, const struct config *config);
 void shared_destroy(struct shared *shared); /* NULL is fine */
 /* IPv6: the /64, which is one subscriber's. */

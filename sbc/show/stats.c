@@ -1,6 +1,8 @@
 /* stats.c - `show stats`: every counter, and what is held right now, for leak tests.
  * SPDX-License-Identifier: Apache-2.0 */
 #include <dirent.h>
+#include "sbc/cdr/cdr_file.h"
+#include "sbc/route/shared.h"
 #include "sbc/show/part.h"
 
 static json_t *call_counters(const struct core *core)
@@ -175,6 +177,30 @@ static json_t *held_object(const struct core *core)
 	return object;
 }
 
+/* Where they are configured: copies to a collector, and the file of call detail records, which is
+ * one for all workers. */
+static void put_exports(const struct core *core, json_t *object)
+{
+	const struct worker *worker = core->worker;
+	const struct shared *shared = worker->shared;
+	struct cdr_file_counts cdr;
+
+	if (worker->hep) {
+		json_t *hep = json_object();
+		json_put_number(hep, "sent", counter_get(&hep_counters(worker->hep)->sent));
+		json_put_number(hep, "dropped", counter_get(&hep_counters(worker->hep)->dropped));
+		json_put_number(hep, "refused", counter_get(&hep_counters(worker->hep)->refused));
+		json_put(object, "hep", hep);
+	}
+	if (shared && shared->cdr && worker->index == 0) {
+		json_t *lines = json_object();
+		cdr_file_counts(shared->cdr, &cdr);
+		json_put_number(lines, "written", cdr.written);
+		json_put_number(lines, "lost", cdr.lost);
+		json_put(object, "cdr", lines);
+	}
+}
+
 void part_stats(struct part *part, struct core *core)
 {
 	json_t *object = json_object();
@@ -189,5 +215,6 @@ void part_stats(struct part *part, struct core *core)
 	json_put(object, "messages", message_counters_object(core));
 	json_put(object, "transactions", transaction_counters_object(core));
 	json_put(object, "store", store_object(core));
+	put_exports(core, object);
 	part_done(part, object);
 }

@@ -80,6 +80,7 @@ struct workers {
 	struct token_key token_key;
 	struct shard shard;
 	uint64_t hash_key[2];
+	size_t interface_room; /* indexes of interfaces there may be until a restart */
 	struct meters *meters; /* owned */
 	struct crowd *crowd;   /* owned */
 	struct transaction_handlers transaction_handlers;
@@ -105,6 +106,13 @@ void setup_free(struct setup *setup);
 
 /* --- certificates.c --- */
 MUST_CHECK int setup_tls(const struct config *config, struct buf *why, struct tls **out);
+
+/* --- hep.c --- */
+/* Copies go where this says, or nowhere. On failure it stays as it was. */
+MUST_CHECK int worker_set_hep(struct worker *worker, const struct config_stats *stats);
+void worker_copy_in(const struct worker *worker, const struct transport_message *message);
+void worker_copy_out(const struct worker *worker, const struct transport_path *path,
+		     struct slice bytes);
 
 /* --- worker.c --- */
 void worker_on_message(void *owner, struct transport_message *message);

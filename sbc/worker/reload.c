@@ -46,6 +46,7 @@ void reload_take(struct worker_slot *slot)
 	if (!reload)
 		return;
 	const struct config *before = worker->config;
+	const struct config_stats *old = &before->stats, *new = &reload->config->stats;
 	if (guard_set_rules(worker->guard, reload->setup.guard_interfaces, reload->setup.peers,
 			    reload->setup.peer_count) != 0) {
 		log_error(worker->log, "reload.no_memory",
@@ -55,6 +56,10 @@ void reload_take(struct worker_slot *slot)
 	}
 	transport_set_interfaces(worker->transport, reload->setup.interfaces);
 	transport_set_tls(worker->transport, reload->setup.tls);
+	if ((!addr_equal(&old->hep.to, &new->hep.to) || old->hep.id != new->hep.id) &&
+	    worker_set_hep(worker, new) != 0)
+		log_warn(worker->log, "reload.hep",
+			 "worker=%u effect=\"copies go where they went\"", worker->index);
 	worker->config = config_hold(reload->config);
 	if (handlers->on_reload)
 		handlers->on_reload(worker->core);

@@ -173,6 +173,8 @@ void worker_on_message(void *owner, struct transport_message *message)
 	if (guard_admit(worker->guard, path->interface, &path->remote, now_ms) != GUARD_PASS)
 		return;
 	counter_add(&worker->counters.messages, 1);
+	if (worker->hep)
+		worker_copy_in(worker, message);
 	enum scan_verdict verdict = scan_message(message->data, message->len, &limits, &slot->scan);
 	if (verdict == SCAN_ACCEPT && is_scanner(slot, path)) {
 		struct addr banned;
@@ -394,7 +396,10 @@ int worker_send(struct worker *worker, const struct transport_path *path, struct
 
 	if (handlers && handlers->may_leave && !handlers->may_leave(worker->core, path, bytes))
 		return -ERR_DENIED;
-	return transport_send(worker->transport, path, bytes, token);
+	int err = transport_send(worker->transport, path, bytes, token);
+	if (!err && worker->hep)
+		worker_copy_out(worker, path, bytes);
+	return err;
 }
 
 void worker_token(const struct worker *worker, enum token_kind kind, uint64_t id,

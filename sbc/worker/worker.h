@@ -8,6 +8,7 @@
 #include "control/base/random.h"
 #include "control/base/ring.h"
 #include "sbc/guard/guard.h"
+#include "sbc/hep/hep.h"
 #include "sbc/transaction/transaction.h"
 #include "sbc/worker/shard.h"
 #include "sbc/worker/token.h"
@@ -76,6 +77,7 @@ struct worker {
 	struct transport *transport;
 	struct transactions *transactions;
 	struct guard *guard;
+	struct hep *hep; /* NULL = nobody gets copies */
 	struct dns *dns; /* the upper half's; NULL = names lead nowhere */
 	struct worker_counters counters;
 	void *core;   /* the upper half's */

@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <time.h>
 
+#include "config/reload.h"
 #include "sbc/transport/crowd.h"
 #include "sbc/worker/internal.h"
 
@@ -176,6 +177,8 @@ static void flush(void *owner)
 {
 	struct worker *worker = owner;
 	transport_flush(worker->transport);
+	if (worker->hep)
+		hep_flush(worker->hep);
 }
 
 static uint64_t unix_ms(void)
@@ -224,6 +227,8 @@ static int slot_create(struct workers *workers, uint8_t index, struct buf *why)
 	if (!err)
 		err = make_transactions(workers, worker);
 	if (!err)
+		err = worker_set_hep(worker, &config->config->stats);
+	if (!err)
 		err = config->handlers.on_start(worker, &worker->core);
 	/* Once more after the upper half's own hooks: what their answers set off goes out too. */
 	if (!err)
@@ -249,6 +254,7 @@ static void slot_destroy(struct workers *workers, struct worker_slot *slot)
 	transactions_destroy(worker->transactions);
 	transport_destroy(worker->transport);
 	guard_destroy(worker->guard);
+	hep_destroy(worker->hep);
 	drain(slot->messages);
 	drain(slot->commands);
 	arena_destroy(worker->arena);
@@ -292,15 +298,17 @@ int workers_create(const struct workers_config *config, struct buf *why, struct 
 		token_key_random(&random.base, &workers->token_key);
 		random_fill(&random.base, workers->shard.hash_key, sizeof(workers->shard.hash_key));
 	}
+	workers->interface_room = config->config->interface_count + RELOAD_INTERFACES_MORE;
 	workers->slots = calloc(config->count, sizeof(struct worker_slot *));
 	err = workers->slots ? message_init() : -ERR_NO_MEMORY;
 	if (!err)
 		err = setup_create(config->config, why, &workers->setup);
 	if (!err)
-		err = meters_create(workers->setup.interface_count, workers->hash_key,
-				    &workers->meters);
+		err = meters_create(workers->interface_room,
+				    config->config->peer_count + RELOAD_PEERS_MORE,
+				    workers->hash_key, &workers->meters);
 	if (!err)
-		err = crowd_create(workers->setup.interface_count, &workers->crowd);
+		err = crowd_create(workers->interface_room, &workers->crowd);
 	for (uint8_t i = 0; !err && i < config->count; i++)
 		err = slot_create(workers, i, why);
 	if (err) {

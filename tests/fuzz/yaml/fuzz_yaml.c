@@ -60,7 +60,6 @@ static void node_name(void *owner, char *out, size_t size)
 }
 
 static const struct config_host host = {
-	.takes_later = true,
 	.device_addresses = device_addresses,
 	.device_name = device_name,
 	.cpu_count = cpu_count,

@@ -8,17 +8,15 @@
 #include <cmocka.h>
 #include "config/raw.h"
 
-/* What is marked as later is refused on one, taken on the other.
- * Two CPUs; devices lo, lan0 (10.0.0.1, 2001:db8::1), wan0 (203.0.113.10), bare0 (no address);
+/* Two CPUs; devices lo, lan0 (10.0.0.1, 2001:db8::1), wan0 (203.0.113.10), bare0 (no address);
  * users nobody and sip; the environment holds REDIS_PASSWORD, CARRIER_PASSWORD and STATE_KEY, all
  * hunter2; called "edge"; the files of pem/; 2026-11-18. */
 extern const struct config_host bench_host;
-extern const struct config_host bench_later;
 
 /* Loads a text named "test.yaml"; NULL when it is refused. findings may be NULL. */
 struct loaded *bench_load_on(const struct config_host *host, const char *text,
 			     struct buf *findings);
-/* On bench_later, as all below. */
+/* On bench_host, as all below. */
 struct loaded *bench_load(const char *text, struct buf *findings);
 /* Loads it and expects it to be refused, or to be warned about, with this line among what is said.
  */

@@ -14,7 +14,7 @@ static char *say(const char *name)
 	char *text = bench_read(BROKEN_FOLDER, name, &length);
 
 	buf_init(&findings);
-	int err = loaded_create(name, text, length, &bench_later, &loaded, &findings);
+	int err = loaded_create(name, text, length, &bench_host, &loaded, &findings);
 	assert_int_equal(err, -ERR_MALFORMED);
 	assert_non_null(findings.data);
 	return findings.data;

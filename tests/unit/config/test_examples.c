@@ -128,37 +128,10 @@ static void every_example_is_right(void **state)
 	}
 }
 
-static void what_is_later_is_refused_by_name(void **state)
-{
-	(void)state;
-	for (int id = 0; id < SCHEMA_SECTIONS; id++) {
-		const struct schema_section *section = schema_section((enum schema_section_id)id);
-		for (size_t i = 0; i < section->key_count; i++) {
-			const struct schema_key *key = &section->keys[i];
-			struct buf text, findings, expected;
-			if (!key->is_later && !section->is_later)
-				continue;
-			buf_init(&text);
-			buf_init(&findings);
-			buf_init(&expected);
-			example_add(&text, id, key);
-			assert_null(bench_load_on(&bench_host, text.data, &findings));
-			buf_printf(&expected, "\"%s\" is not supported by this version",
-				   section->is_later ? section->path : key->path);
-			assert_false(buf_failed(&expected));
-			assert_non_null(strstr(findings.data, expected.data));
-			buf_free(&text);
-			buf_free(&findings);
-			buf_free(&expected);
-		}
-	}
-}
-
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(every_example_is_right),
-		cmocka_unit_test(what_is_later_is_refused_by_name),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

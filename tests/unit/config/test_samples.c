@@ -275,8 +275,8 @@ static void mutated_files_are_refused_or_taken(void **state)
 		assert_non_null(copy);
 		memcpy(copy, text.len ? text.data : "", text.len);
 		copy[text.len] = '\0';
-		int err = loaded_create("test.yaml", copy, text.len, &bench_later, &loaded,
-					&findings);
+		int err =
+			loaded_create("test.yaml", copy, text.len, &bench_host, &loaded, &findings);
 		if (err) {
 			assert_int_equal(err, -ERR_MALFORMED);
 			assert_int_equal(strncmp(findings.data, "test.yaml:", 10), 0);

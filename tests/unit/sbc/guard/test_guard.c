@@ -44,7 +44,7 @@ static struct guard *make(void)
 	static const uint64_t key[2] = {1, 2};
 
 	meters_destroy(meters);
-	assert_int_equal(meters_create(2, key, &meters), 0);
+	assert_int_equal(meters_create(2, 16, key, &meters), 0);
 	return make_another();
 }
 
