@@ -26,10 +26,18 @@ int tls_sessions_create(struct tls_sessions **out)
 	return 0;
 }
 
+void tls_sessions_clear(struct tls_sessions *sessions)
+{
+	for (size_t i = 0; i < SESSIONS_MAX; i++) {
+		SSL_SESSION_free(sessions->list[i].session);
+		sessions->list[i].session = NULL;
+	}
+}
+
 void tls_sessions_destroy(struct tls_sessions *sessions)
 {
-	for (size_t i = 0; sessions && i < SESSIONS_MAX; i++)
-		SSL_SESSION_free(sessions->list[i].session);
+	if (sessions)
+		tls_sessions_clear(sessions);
 	free(sessions);
 }
 

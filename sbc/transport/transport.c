@@ -337,13 +337,12 @@ void transport_stop_accepting(struct transport *transport)
 
 void transport_set_tls(struct transport *transport, struct tls *tls)
 {
-	struct tls_sessions *fresh;
-
 	tls_release(transport->tls);
 	transport->tls = tls_share(tls);
-	/* What others verified in the past is verified anew. Without memory: it is not resumed. */
-	if (tls_sessions_create(&fresh))
-		fresh = NULL;
-	tls_sessions_destroy(transport->sessions);
-	transport->sessions = fresh;
+	/* What others verified in the past is verified anew. It stays where it is: open connections
+	 * bring their tickets there. */
+	if (transport->sessions)
+		tls_sessions_clear(transport->sessions);
+	else if (tls_sessions_create(&transport->sessions))
+		transport->sessions = NULL; /* without memory nothing is resumed */
 }
