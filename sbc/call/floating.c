@@ -124,11 +124,11 @@ static void on_readable(void *owner, int events)
 			return;
 		if (from.nl_pid != 0) /* only the kernel knows */
 			continue;
-		int room = (int)got;
+		size_t room = (size_t)got;
 		for (const struct nlmsghdr *at = (void *)bytes; NLMSG_OK(at, room);) {
-			int step = (int)NLMSG_ALIGN(at->nlmsg_len);
+			size_t step = NLMSG_ALIGN(at->nlmsg_len);
 			take(floating, at);
-			room -= step;
+			room = step < room ? room - step : 0;
 			at = (const void *)((const char *)at + step);
 		}
 	}
