@@ -401,6 +401,7 @@ struct config_state {
 		const struct config_endpoint *servers; /* none = no Sentinel */
 		size_t server_count;
 		const char *master;
+		const char *password; /* of the Sentinels; NULL = none; never printed */
 	} sentinel;
 	enum config_protect protect; /* from when on a call is in the store */
 	const char *key;             /* encrypts key material in records; NULL = none is stored */

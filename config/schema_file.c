@@ -203,6 +203,13 @@ static const struct schema_key keys[] = {
 	 .otherwise = "none; needed with Sentinels",
 	 .example = "postern",
 	 .doc = "Name of the server among the Sentinels."},
+	{.path = "state.sentinel.password",
+	 .type = &type_secret,
+	 FIELD(public.state.sentinel.password),
+	 .otherwise = "none",
+	 .example = "!env SENTINEL_PASSWORD",
+	 .doc = "Password of the Sentinels (their `requirepass`); `state.password` is the "
+		"server's."},
 	{.path = "state.protect",
 	 .type = &type_choice,
 	 FIELD(public.state.protect),

@@ -364,7 +364,8 @@ static int join_cluster(struct program *program, struct random *random)
 		.user = state->user,
 		.password = state->password,
 		.database = state->database,
-		.sentinels = {.master = state->sentinel.master}};
+		.sentinels = {.master = state->sentinel.master,
+			      .password = state->sentinel.password}};
 	struct cluster_config config = {.path = state->store == CONFIG_STORE_FILE ? state->path
 										  : NULL,
 					.redis = state->store == CONFIG_STORE_REDIS ? &redis : NULL,

@@ -73,7 +73,8 @@ static int open_store(const struct request *request, struct config **config,
 				.redis_user = state->user,
 				.redis_password = state->password,
 				.redis_database = state->database,
-				.sentinels = {.master = state->sentinel.master}};
+				.sentinels = {.master = state->sentinel.master,
+					      .password = state->sentinel.password}};
 			for (size_t i = 0; i < state->sentinel.server_count; i++)
 				redis_sentinels_add(&store.sentinels,
 						    &state->sentinel.servers[i].addr);

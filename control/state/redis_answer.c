@@ -185,7 +185,8 @@ static void login_answered(struct redis *redis, const struct redis_answer *answe
 	if (answer->kind == ANSWER_OK)
 		return;
 	redis->status.errors++;
-	snprintf(reason, sizeof(reason), "login: %.*s", SLICE_ARG(answer->text));
+	snprintf(reason, sizeof(reason), "%slogin: %.*s",
+		 redis->places.is_asking ? "Sentinel: " : "", SLICE_ARG(answer->text));
 	redis_session_drop(redis, STORE_REFUSING, reason);
 }
 

@@ -12,6 +12,7 @@ struct redis_place {
 
 struct redis_sentinels { /* zeroed = none: the server is asked itself */
 	const char *master;
+	const char *password; /* of the Sentinels; NULL = none */
 	struct addr servers[REDIS_PLACES_MAX];
 	size_t count;
 };

@@ -47,7 +47,9 @@ static int sentinels_set(struct redis_places *places, const struct redis_sentine
 	if (!sentinels->master)
 		return -ERR_INVALID;
 	places->master = slice_dup(slice_from(sentinels->master));
-	if (!places->master)
+	if (sentinels->password)
+		places->password = slice_dup(slice_from(sentinels->password));
+	if (!places->master || (sentinels->password && !places->password))
 		return -ERR_NO_MEMORY;
 	places->is_asking = true;
 	for (size_t i = 0; !err && i < sentinels->count; i++)
@@ -67,6 +69,7 @@ int redis_places_init(struct redis_places *places, const struct store_redis_conf
 void redis_places_free(struct redis_places *places)
 {
 	free(places->master);
+	free(places->password);
 }
 
 bool redis_places_has_choice(const struct redis_places *places)
@@ -109,6 +112,10 @@ int redis_places_ask(struct redis *redis)
 				      slice_from(redis->places.master)};
 	int err = redis_reader_create(redis);
 
+	if (!err && redis->places.password) {
+		const struct slice login[] = {SLICE("AUTH"), slice_from(redis->places.password)};
+		err = redis_send_own(redis, REDIS_LOGIN, login, 2);
+	}
 	return err ? err : redis_send_own(redis, REDIS_SENTINEL, words, 3);
 }
 

@@ -21,6 +21,7 @@ struct redis_places {
 	uint32_t at;
 	struct redis_aim now; /* what we are connected to, or are about to be */
 	char *master;         /* by Sentinel; NULL = none */
+	char *password;       /* of the Sentinels; NULL = none */
 	bool is_asking;       /* connected to a Sentinel */
 };
 

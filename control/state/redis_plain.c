@@ -115,7 +115,11 @@ static int ask_sentinel(struct redis_plain *redis, const struct addr *sentinel, 
 				      slice_from(redis->config.sentinels.master)};
 	redisReply *reply;
 
+	const struct slice login[] = {SLICE("AUTH"), slice_from(redis->config.sentinels.password)};
+
 	int err = connect_to(redis, NULL, sentinel);
+	if (!err && redis->config.sentinels.password)
+		err = say(redis, login, 2);
 	if (!err)
 		err = run_once(redis, words, 3, &reply);
 	if (err)

@@ -30,6 +30,7 @@ static int open_redis(struct worker *worker, struct store **out)
 					     .address = state->servers[i].addr};
 	redis.others = others;
 	redis.sentinels.master = state->sentinel.master;
+	redis.sentinels.password = state->sentinel.password;
 	for (size_t i = 0; i < state->sentinel.server_count; i++)
 		redis_sentinels_add(&redis.sentinels, &state->sentinel.servers[i].addr);
 	return store_redis_create(&redis, out);

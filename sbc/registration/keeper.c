@@ -71,6 +71,7 @@ static int open_store(struct keeper *keeper, const struct registry_config *confi
 	struct buf path;
 
 	kept.redis.sentinels.master = state->sentinel.master;
+	kept.redis.sentinels.password = state->sentinel.password;
 	for (size_t i = 0; i < state->sentinel.server_count; i++)
 		redis_sentinels_add(&kept.redis.sentinels, &state->sentinel.servers[i].addr);
 	buf_init(&path);

@@ -45,6 +45,7 @@ static void make_subscribers_config(const struct config *config, struct subscrib
 		.redis_database = state->database,
 	};
 	out->sentinels.master = state->sentinel.master;
+	out->sentinels.password = state->sentinel.password;
 	for (size_t i = 0; i < state->sentinel.server_count; i++)
 		redis_sentinels_add(&out->sentinels, &state->sentinel.servers[i].addr);
 	if (config->subscribers.store == CONFIG_SUBSCRIBERS_REDIS)

@@ -27,7 +27,8 @@ def redis(lab, name, port, *lines, sentinel=False):
 
 
 def cli(lab, port, *command):
-    return sh("ip", "netns", "exec", lab.ns("sbc"), "redis-cli", "-p", str(port), *command, check=False).strip()
+    login = ["--no-auth-warning", "-a", "watchers"] if port == SENTINEL else []
+    return sh("ip", "netns", "exec", lab.ns("sbc"), "redis-cli", *login, "-p", str(port), *command, check=False).strip()
 
 
 def run(lab):
@@ -36,15 +37,16 @@ def run(lab):
     master = redis(lab, "master", MASTER)
     redis(lab, "replica", REPLICA, "replicaof 127.0.0.1 %d" % MASTER, "repl-diskless-sync-delay 0")
     redis(lab, "sentinel", SENTINEL, "sentinel monitor calls 127.0.0.1 %d 1" % MASTER,
-          "sentinel down-after-milliseconds calls 700", "sentinel failover-timeout calls 3000", sentinel=True)
+          "requirepass watchers", "sentinel down-after-milliseconds calls 700", "sentinel failover-timeout calls 3000", sentinel=True)
     wait_until(lambda: "slave0:" in cli(lab, SENTINEL, "INFO", "sentinel") or
                "slaves=1" in cli(lab, SENTINEL, "INFO", "sentinel"), 15, "Sentinel knows the replica")
+    lab.write("watchers", "watchers\n")
     # The first of them is no Sentinel at all: it is passed over, and named.
     redis(lab, "wrong", WRONG)
-    edge = Edge(lab, SHORTEST + "state: {store: redis, sentinel: {master: calls, servers: "
+    edge = Edge(lab, SHORTEST + "state: {store: redis, sentinel: {master: calls, password: !file watchers, servers: "
                 "[\"127.0.0.1:%d\", \"127.0.0.1:%d\"]}}\n" % (WRONG, SENTINEL))
     wait_until(lambda: edge.postern.stats()["store"]["state"] == "up", 10, "the store is up")
-    expect("Sentinel: ERR unknown command" in edge.postern.process.log(), "what is no Sentinel is named")
+    expect("Sentinel: login: ERR" in edge.postern.process.log(), "what is no Sentinel is named")
     edge.establish(edge.desk, edge.home)
     wait_until(lambda: cli(lab, MASTER, "KEYS", "call:*"), 5, "the master has the call")
     master.signal(signal.SIGKILL)
