@@ -28,6 +28,7 @@ int config_schema_command(int argc, char **argv);
 int run_command(int argc, char **argv);
 int exporter_command(int argc, char **argv);
 int show_command(int argc, char **argv);
+int records_command(int argc, char **argv);
 int reload_command(int argc, char **argv);
 int subscriber_command(int argc, char **argv);
 int unban_command(int argc, char **argv);

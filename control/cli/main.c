@@ -31,6 +31,15 @@ static const struct cli_command commands[] = {
 	 config_docs_command},
 	{"config schema", "", "the JSON Schema of the file, for editors", "",
 	 config_schema_command},
+	{"records", "[--count] -c FILE", "what the store holds, and whose it is",
+	 "Asks the store of this configuration, whether a Postern runs or not: calls, "
+	 "subscriptions "
+	 "(sub),\n"
+	 "media, registrations (aor), trunks, nodes that live. Who speaks with whom is not shown, "
+	 "and no key.\n"
+	 "--count    their numbers alone\n"
+	 "Exit status: 0 done, 1 there is no such store, 5 it does not answer.\n",
+	 records_command},
 	{"reload", "[--json] [-c FILE | -s SOCKET]", "the running halves read their file again",
 	 "Each half checks the file whole, prints what changes and goes over to it; calls go on "
 	 "as they\n"

@@ -5,9 +5,9 @@ import os
 import signal
 
 from lib.edge import expect
-from lib.lab import wait_until
+from lib.lab import sh, wait_until
 from lib.pbx import Dialog, Ends
-from lib.postern import Postern, SHORTEST
+from lib.postern import Postern, SHORTEST, binaries
 from lib.redis import Redis
 
 WORKERS = [2]
@@ -51,6 +51,11 @@ def run(lab):
     fork = Dialog.called(e.pbx, m, m.get("To") + ";tag=n2")
     first, second = notify(e, notifier), notify(e, fork)
     wait_until(lambda: len(redis.keys("sub:*")) == 2, 5, "both are in the store: %s" % redis.keys("sub:*"))
+    wait_until(lambda: redis.cli("GET", "node:{1}").startswith("a"), 5, "its heartbeat has its name")
+    listed = sh(os.path.join(binaries(), "control/cli/postern"), "records", "-c", e.postern.path)
+    lines = [line for line in listed.split("\n") if line.startswith("sub ")]
+    expect(len(lines) == 2 and all("node=1 (a) epoch=1 " in line and "state=up" in line for line in lines) and
+           "sub 2 " in listed.split("\n")[-2] + " " and "example.com" not in listed, "postern records: %s" % listed)
     # 1. the fork's notifier is first: it is found beside the subscription that it belongs to
     kill(e.postern, whole=False)
     again = notify(e, fork)
