@@ -55,7 +55,7 @@ static void heard(struct nodes *nodes, uint16_t number, struct slice value)
 	struct slice name;
 
 	found(nodes, number);
-	if (nodes->config.on_told && slice_next_line(&value, &name) && value.len > 0)
+	if (nodes->config.on_told && slice_next_line(&value, &name))
 		nodes->config.on_told(nodes->config.owner, number, value);
 }
 

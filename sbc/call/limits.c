@@ -67,7 +67,7 @@ int limits_enter(struct limits *limits, uint16_t interface, int peer, bool is_em
 		if (!shared_enter(&side->calls, config->interfaces[interface].limits.calls))
 			return -ERR_TOO_MANY;
 		if (peer >= 0 &&
-		    !shared_enter(&shared->peers[peer].calls, config->peers[peer].limits.calls)) {
+		    !shared_enter_peer(&shared->peers[peer], config->peers[peer].limits.calls)) {
 			shared_leave(&side->calls);
 			return -ERR_TOO_MANY;
 		}

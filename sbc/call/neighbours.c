@@ -7,6 +7,7 @@
 #include "sbc/call/verbs.h"
 #include "sbc/registration/trunk.h"
 #include "sbc/route/shared.h"
+#include "sbc/route/shares.h"
 
 enum {
 	NEWS_MAX = 1024, /* older ones are learnt at the next write */
@@ -31,6 +32,7 @@ struct neighbours {
 	uint32_t had[NODE_NUMBER_MAX + 1]; /* of these, the ones that calls of a node may be at */
 	uint32_t arrived;                  /* not looked at yet */
 	struct timer arrival;
+	struct shares *shares;
 	struct news news[NEWS_MAX]; /* a ring */
 	uint32_t next;
 };
@@ -98,7 +100,7 @@ static void tell_addresses(const struct neighbours *neighbours, struct buf *line
 
 static void on_beat(void *owner, struct buf *lines)
 {
-	const struct neighbours *neighbours = owner;
+	struct neighbours *neighbours = owner;
 	uint64_t now = wheel_now_ms(neighbours->core->worker->wheel);
 
 	for (uint32_t i = 0; i < NEWS_MAX; i++) {
@@ -108,6 +110,7 @@ static void on_beat(void *owner, struct buf *lines)
 				   (unsigned long long)news->name, (unsigned long long)news->epoch);
 	}
 	tell_addresses(neighbours, lines);
+	shares_beat(neighbours->shares, lines);
 }
 
 /* --- what we are told --- */
@@ -143,26 +146,37 @@ static void pass_on(const struct neighbours *neighbours, worker_fn *fn, uint64_t
 		log_debug(own->log, "calls.not_told", "worker=%u", to->index);
 }
 
+/* "c NAME EPOCH" or "s NAME EPOCH" */
+static void on_news(const struct neighbours *neighbours, worker_fn *fn, struct slice line)
+{
+	struct slice name, text;
+	uint64_t packed, epoch;
+
+	if (slice_next_word(&line, &name) && slice_next_word(&line, &text) &&
+	    slice_to_u64(name, UINT64_MAX, &packed) == 0 &&
+	    slice_to_u64(text, INT32_MAX, &epoch) == 0)
+		pass_on(neighbours, fn, packed, (int)epoch);
+}
+
 static void on_told(void *owner, uint16_t number, struct slice lines)
 {
 	struct neighbours *neighbours = owner;
-	struct slice line, kind, name, text;
-	uint64_t packed, epoch;
+	struct slice line, kind, name;
 	uint32_t had = 0;
 
+	shares_heard(neighbours->shares, number);
 	while (slice_next_line(&lines, &line)) {
-		if (!slice_next_word(&line, &kind) || !slice_next_word(&line, &name))
-			continue;
-		if (neighbours->floating && slice_equal(kind, SLICE("a")))
-			had |= floating_find(neighbours->floating, name);
-		if (!slice_next_word(&line, &text) ||
-		    slice_to_u64(name, UINT64_MAX, &packed) != 0 ||
-		    slice_to_u64(text, INT32_MAX, &epoch) != 0)
+		if (!slice_next_word(&line, &kind) || kind.len != 1)
 			continue; /* of a later version */
-		if (slice_equal(kind, SLICE("c")))
-			pass_on(neighbours, on_call_gone, packed, (int)epoch);
-		else if (slice_equal(kind, SLICE("s")))
-			pass_on(neighbours, on_subscription_gone, packed, (int)epoch);
+		if (kind.data[0] == NEWS_CALL)
+			on_news(neighbours, on_call_gone, line);
+		else if (kind.data[0] == NEWS_SUBSCRIPTION)
+			on_news(neighbours, on_subscription_gone, line);
+		else if (kind.data[0] == 'p')
+			shares_told(neighbours->shares, number, line);
+		else if (kind.data[0] == 'a' && neighbours->floating &&
+			 slice_next_word(&line, &name))
+			had |= floating_find(neighbours->floating, name);
 	}
 	neighbours->had[number] = had;
 }
@@ -196,6 +210,7 @@ static void on_node_lost(void *owner, uint16_t number)
 	const struct neighbours *neighbours = owner;
 	loading_begin(neighbours->core->loading, number);
 	trunks_node_lost(neighbours->core->trunks, number);
+	shares_node_lost(neighbours->shares, number);
 }
 
 static void on_node_back(void *owner, uint16_t number)
@@ -231,7 +246,9 @@ int neighbours_create(struct core *core, struct neighbours **out)
 					   .config = worker->config,
 					   .on_arrival = on_arrival,
 					   .owner = neighbours};
-	int err = nodes_create(&config, &neighbours->nodes);
+	int err = shares_create(worker, worker->shared, shared->cluster, &neighbours->shares);
+	if (!err)
+		err = nodes_create(&config, &neighbours->nodes);
 	if (!err)
 		err = floating_create(&floating, &neighbours->floating);
 	if (err) {
@@ -255,5 +272,6 @@ void neighbours_destroy(struct neighbours *neighbours)
 	floating_destroy(neighbours->floating);
 	wheel_cancel(neighbours->core->worker->wheel, &neighbours->arrival);
 	nodes_destroy(neighbours->nodes);
+	shares_destroy(neighbours->shares);
 	free(neighbours);
 }

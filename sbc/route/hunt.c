@@ -83,7 +83,7 @@ static bool enter_peer(const struct hunter *hunter, struct hunt *hunt, uint32_t 
 	struct shared_peer *shared = &peers_shared(hunter->peers)->peers[peer];
 
 	if (!hunt->is_emergency) {
-		if (!shared_enter(&shared->calls, limits->calls))
+		if (!shared_enter_peer(shared, limits->calls))
 			return false;
 		if (!rate_take(&shared->setups, limits->setup_rate, now_of(hunter))) {
 			shared_leave(&shared->calls);

@@ -136,6 +136,15 @@ bool shared_enter(_Atomic uint32_t *count, uint32_t limit)
 	return false;
 }
 
+bool shared_enter_peer(struct shared_peer *peer, uint32_t limit)
+{
+	uint32_t others = atomic_load(&peer->others);
+
+	if (limit > 0 && limit <= others)
+		return false;
+	return shared_enter(&peer->calls, limit > 0 ? limit - others : 0);
+}
+
 void shared_leave(_Atomic uint32_t *count)
 {
 	atomic_fetch_sub(count, 1);

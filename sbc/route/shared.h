@@ -19,8 +19,9 @@ struct shared_interface {
 enum { SERVICE_ROUTE_MAX = 2048 };
 
 struct shared_peer {
-	_Atomic uint32_t calls; /* at once, from and to it */
-	_Atomic uint32_t turn;  /* round-robin */
+	_Atomic uint32_t calls;  /* at once, from and to it */
+	_Atomic uint32_t others; /* of its limit, other nodes' (shares.h) */
+	_Atomic uint32_t turn;   /* round-robin */
 	struct rate setups;
 	struct rate registers;
 	_Atomic uint64_t service_route_until_ms; /* 0 = it has none */
@@ -95,4 +96,6 @@ void shared_add_service_route(struct shared *shared, uint32_t peer, uint64_t now
 			      struct buf *out);
 /* One more unless `limit` (0 = none) are there; false: it was not counted. */
 bool shared_enter(_Atomic uint32_t *count, uint32_t limit);
+/* The same of a peer, as far as its limit is ours. */
+bool shared_enter_peer(struct shared_peer *peer, uint32_t limit);
 void shared_leave(_Atomic uint32_t *count);
