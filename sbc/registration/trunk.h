@@ -26,6 +26,7 @@ struct trunks_config {
 MUST_CHECK int trunks_create(const struct trunks_config *config, struct trunks **out);
 /* By its heartbeat (control/state/nodes.h): what it registered is anybody's, until it is back. */
 void trunks_node_lost(struct trunks *trunks, uint16_t node);
+void trunks_store_returned(struct trunks *trunks); /* it may have come back empty */
 void trunks_node_back(struct trunks *trunks, uint16_t node);
 /* worker->config is another one: new trunks begin, those that it knows no more end. */
 void trunks_reload(struct trunks *trunks);

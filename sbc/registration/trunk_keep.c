@@ -315,6 +315,18 @@ void trunk_keep(struct trunk *trunk, uint32_t expires_s)
 	put(trunk, now_s(trunk->trunks) + expires_s, expires_s + SPARE_S, on_kept);
 }
 
+/* Before another node finds nothing, and claims what is registered. */
+void trunks_store_returned(struct trunks *trunks)
+{
+	uint64_t now = wheel_now_ms(trunks->worker->wheel);
+
+	for (uint32_t i = 0; trunks->config.store && i < trunks->count; i++) {
+		struct trunk *trunk = &trunks->list[i];
+		if (trunk->hold == TRUNK_OURS && trunk->until_ms > now)
+			trunk_keep(trunk, (uint32_t)((trunk->until_ms - now) / 1000) + 1);
+	}
+}
+
 void trunk_release(struct trunk *trunk)
 {
 	struct trunks *trunks = trunk->trunks;
