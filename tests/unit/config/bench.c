@@ -45,7 +45,8 @@ static bool has_user(void *owner, const char *user)
 static const char *environment(void *owner, const char *name)
 {
 	(void)owner;
-	return strcmp(name, "REDIS_PASSWORD") == 0 || strcmp(name, "CARRIER_PASSWORD") == 0 ||
+	return strcmp(name, "REDIS_PASSWORD") == 0 || strcmp(name, "SENTINEL_PASSWORD") == 0 ||
+			       strcmp(name, "CARRIER_PASSWORD") == 0 ||
 			       strcmp(name, "STATE_KEY") == 0
 		       ? "hunter2"
 		       : NULL;
