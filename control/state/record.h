@@ -113,9 +113,6 @@ struct call_record {
 	struct slice callee; /* URI as dialled */
 	struct addr source;  /* where the INVITE came from */
 	struct slice route;  /* name of the route taken */
-	struct slice correlation_id;
-	struct slice limits[RECORD_LIST_LIMIT]; /* counters this call occupies, "peer:carrier" */
-	uint32_t limit_count;
 	bool is_emergency;
 	bool wants_privacy; /* RFC 3323 */
 	uint64_t ringing_ms;

@@ -7,8 +7,9 @@
  * What is empty or zero is left out, so each record has exactly one encoding. A reader skips
  * numbers it does not know; the version changes only when an old number changes its meaning.
  *
- * Numbers kept for what comes later, never to be used otherwise:
- *   record  62-63  ringing
+ * Numbers never to be used otherwise, kept for what comes later or written before:
+ *   record  24-25  correlation, limits (its legs' peers say those)
+ *           62-63  ringing
  *           65-79  REFER and Replaces
  *   leg     57-63  early dialogs
  * Media (ports, SSRCs, keys, indexes) is the relay's own value: media:{id}, or relay_state while
@@ -57,9 +58,6 @@ static const struct field record_fields[] = {
 	{21, FIELD_LINE, URI_LIMIT, AT(call_record, callee)},
 	{22, FIELD_ADDR, 0, AT(call_record, source)},
 	{23, FIELD_LINE, NAME_LIMIT, AT(call_record, route)},
-	{24, FIELD_LINE, TAG_LIMIT, AT(call_record, correlation_id)},
-	{25, FIELD_LINES, NAME_LIMIT, AT(call_record, limits),
-	 COUNTED(call_record, limit_count, RECORD_LIST_LIMIT)},
 	{26, FIELD_BOOL, 0, AT(call_record, is_emergency)},
 	{27, FIELD_BOOL, 0, AT(call_record, wants_privacy)},
 	{28, FIELD_TIME, 0, .name = "ringing_at",

@@ -279,6 +279,9 @@ static void remember(struct call *call, uint8_t leg, uint32_t in, uint32_t out)
 {
 	call->refers[call->refer_count++ % REFERS_MAX] =
 		(struct refer_id){.from = leg, .in = in, .out = out};
+	/* Its NOTIFYs may come to another process. */
+	if (call->state == CALL_UP)
+		record_keep_soon(call, 0);
 }
 
 static void pass(struct call *call, uint8_t early, uint8_t leg, struct transaction_handle handle,

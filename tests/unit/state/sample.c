@@ -74,9 +74,6 @@ struct call_record *sample_full(struct arena *arena)
 		.callee = SLICE("sip:bob@example.com"),
 		.source = address("198.51.100.7", 40123),
 		.route = SLICE("users"),
-		.correlation_id = SLICE("c-1"),
-		.limits = {SLICE("interface:wan"), SLICE("peer:pbx")},
-		.limit_count = 2,
 		.legs = legs,
 		.leg_count = 2,
 	};
@@ -201,9 +198,9 @@ struct call_record *sample_random(struct arena *arena, struct random *random)
 {
 	struct call_record *record = record_create(arena, below(random, 5));
 	struct slice *const lines[] = {
-		&record->node,   &record->ng_call_id, &record->relay, &record->relay_instance,
-		&record->caller, &record->callee,     &record->route, &record->correlation_id,
-		&record->event,  &record->root,
+		&record->node,           &record->ng_call_id, &record->relay,
+		&record->relay_instance, &record->caller,     &record->callee,
+		&record->route,          &record->event,      &record->root,
 	};
 	char *id = arena_alloc(arena, RECORD_ID_LIMIT);
 	record->id = (struct slice){id, 1 + below(random, RECORD_ID_LIMIT)};
@@ -230,9 +227,6 @@ struct call_record *sample_random(struct arena *arena, struct random *random)
 	record->fork_count = below(random, 5);
 	for (uint32_t i = 0; i < record->fork_count; i++)
 		record->forks[i] = SLICE("f");
-	record->limit_count = below(random, RECORD_LIST_LIMIT + 1);
-	for (uint32_t i = 0; i < record->limit_count; i++)
-		record->limits[i] = SLICE("peer:x");
 	for (uint32_t i = 0; i < record->leg_count; i++)
 		random_leg(arena, random, &record->legs[i]);
 	return record;

@@ -268,6 +268,32 @@ static void a_repeated_answer_gets_its_ack(void **state)
 	bench_close(&bench);
 }
 
+/* A transfer goes on: what its NOTIFYs are numbered by is in the record. */
+static void a_refer_is_still_known(void **state)
+{
+	char event[80];
+	(void)state;
+
+	bench_open(&bench);
+	bench_talk(&bench, &talk);
+	bench_inside(&bench, &talk, PBX, "REFER", 41, "Refer-To: <sip:x@example.net>\r\n", NULL);
+	const char *refer = bench_next(&bench, PHONE, "REFER ");
+	snprintf(event, sizeof(event), "Event: refer;id=%lu\r\nSubscription-State: active\r\n",
+		 strtoul(bench_header(refer, "CSeq"), NULL, 10));
+	bench_reply(&bench, PHONE, refer, "202 Accepted", "a", NULL);
+	bench_next(&bench, PBX, "SIP/2.0 202 ");
+	bench_advance(&bench, 20);
+	bench_restart(&bench);
+	bench_inside(&bench, &talk, PHONE, "NOTIFY", 2, event, NULL);
+	bench_advance(&bench, 20);
+	const char *notify = bench_next(&bench, PBX, "NOTIFY ");
+	assert_string_equal(bench_header(notify, "Event"), "refer;id=41");
+	bench_reply(&bench, PBX, notify, "200 OK", "b", NULL);
+	bench_next(&bench, PHONE, "SIP/2.0 200 ");
+	bench_hang_up(&bench, &talk, 3);
+	bench_close(&bench);
+}
+
 /* --- while it rings --- */
 
 static void killed_while_ringing(const char *lines, const char *reply_lines, const char *sdp)
@@ -423,6 +449,7 @@ int main(void)
 		cmocka_unit_test(not_where_records_are_sealed),
 		cmocka_unit_test(a_lost_call_is_dropped_in_silence),
 		cmocka_unit_test(a_repeated_answer_gets_its_ack),
+		cmocka_unit_test(a_refer_is_still_known),
 		cmocka_unit_test(it_is_answered_afterwards),
 		cmocka_unit_test(it_goes_on_ringing),
 		cmocka_unit_test(it_is_cancelled_afterwards),
