@@ -184,7 +184,8 @@ static void put(struct subscription *subscription)
 static bool is_worth(const struct subscription *subscription)
 {
 	return subscription->is_up && subscription->granted_s > 0 &&
-	       timer_is_armed(&subscription->expiry);
+	       timer_is_armed(&subscription->expiry) &&
+	       subscription->expiry.due_ms > now_of(subscription->all);
 }
 
 static void on_keep_due(struct timer *timer, uint64_t now_ms)
