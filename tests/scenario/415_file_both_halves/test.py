@@ -34,7 +34,8 @@ def run(lab):
     edge = Edge(lab, SHORTEST + "state: {store: file, path: %s}\n" % path)
     edge.establish(edge.home, edge.desk)
     edge.both_hear()
-    wait_until(lambda: any(k.startswith("media:") for k in left(path)), 5, "the media are in the file: %s" % left(path))
+    wait_until(lambda: left(path), 5, lambda: "the call, and its media, are in the file: %s" % left(path))
+    time.sleep(0.5)
     ports = edge.postern.ask_relay("show stats").get("resources", {}).get("ports")
     before = edge.postern.pids()
     for half in ("postern-sbc", "postern-rtpengine"):
