@@ -37,7 +37,7 @@ void tls_release(struct tls *tls);      /* one less; NULL is fine */
 
 /* What a worker remembers of servers, to resume sessions with them (RFC 8446 2.2, RFC 5077). */
 MUST_CHECK int tls_sessions_create(struct tls_sessions **out);
-/* None is resumed any more; connections that know of it go on. */
+/* None is resumed any more, nor what connections of now are yet to bring; they go on. */
 void tls_sessions_clear(struct tls_sessions *sessions);
 void tls_sessions_destroy(struct tls_sessions *sessions); /* NULL is fine */
 

@@ -32,6 +32,7 @@ struct tls_link {
 	SSL *ssl;
 	bool verify; /* as client: the peer's name */
 	struct tls_sessions *sessions;
+	uint32_t generation; /* of sessions, when it was opened */
 	struct tls_key *key; /* as client */
 	char *failure;
 };

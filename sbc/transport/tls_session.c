@@ -14,6 +14,7 @@ struct remembered {
 struct tls_sessions {
 	struct remembered list[SESSIONS_MAX];
 	size_t next;
+	uint32_t generation; /* what a link of another one brings is not remembered */
 };
 
 int tls_sessions_create(struct tls_sessions **out)
@@ -32,6 +33,7 @@ void tls_sessions_clear(struct tls_sessions *sessions)
 		SSL_SESSION_free(sessions->list[i].session);
 		sessions->list[i].session = NULL;
 	}
+	sessions->generation++;
 }
 
 void tls_sessions_destroy(struct tls_sessions *sessions)
@@ -57,7 +59,8 @@ int session_on_new(SSL *ssl, SSL_SESSION *session)
 {
 	const struct tls_link *link = SSL_get_app_data(ssl);
 
-	if (!link || !link->sessions || !link->key)
+	if (!link || !link->sessions || !link->key ||
+	    link->generation != link->sessions->generation)
 		return 0;
 	struct remembered *place = find(link->sessions, link->key);
 	if (!place)
@@ -72,6 +75,7 @@ void session_use(struct tls_link *link)
 {
 	struct remembered *place = link->sessions ? find(link->sessions, link->key) : NULL;
 
+	link->generation = link->sessions ? link->sessions->generation : 0;
 	/* A ticket is used once (RFC 8446 C.4); the connection brings the next one. What cannot be
 	 * used any more is found out by the handshake, which then is a full one. */
 	if (!place)

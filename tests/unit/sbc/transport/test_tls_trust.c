@@ -107,6 +107,26 @@ static void session_is_resumed(void **state)
 	tls_bench_close_all(&b);
 }
 
+/* A reload while a server has yet to send its ticket: what was agreed under former rules is not
+ * resumed under the new ones. */
+static void ticket_of_before_a_reload_is_not_used(void **state)
+{
+	static struct tls_bench b;
+	(void)state;
+	tls_bench_open_usual(&b);
+	assert_int_equal(send_to(&b, "one.example.com"), 0);
+	transport_set_tls(b.bench.transport, b.tls);
+	b.bench.echo = true;
+	assert_int_equal(transport_send(b.bench.transport, &b.bench.path, SLICE("\r\n"), 0), 0);
+	bench_run(&b.bench, 30);
+	b.bench.echo = false;
+	transport_close(b.bench.transport, b.bench.path.connection);
+	bench_run(&b.bench, 50);
+	assert_int_equal(send_to(&b, "one.example.com"), 0);
+	assert_int_equal(COUNTER(&b.bench, resumed), 0);
+	tls_bench_close_all(&b);
+}
+
 static void client_must_show_a_certificate(void **state)
 {
 	static struct tls_bench b;
@@ -183,6 +203,7 @@ int main(void)
 		cmocka_unit_test(expired_certificate_is_refused_and_said),
 		cmocka_unit_test(verification_can_be_turned_off),
 		cmocka_unit_test(session_is_resumed),
+		cmocka_unit_test(ticket_of_before_a_reload_is_not_used),
 		cmocka_unit_test(client_must_show_a_certificate),
 		cmocka_unit_test(bad_files_are_named),
 	};
