@@ -50,7 +50,8 @@ static bool write_refused(struct redis *redis, struct slice text)
 	char reason[sizeof(redis->status.reason)];
 
 	redis->status.errors++;
-	reason_write(text, reason, sizeof(reason));
+	reason_write(text.len > 0 ? text : SLICE("an answer that Redis does not give"), reason,
+		     sizeof(reason));
 	if (slice_starts(text, SLICE("READONLY")) && redis_places_has_choice(&redis->places)) {
 		redis_session_drop(redis, STORE_REFUSING, reason);
 		return true;
@@ -153,10 +154,11 @@ static void script_answered(struct redis *redis, struct redis_command *command,
 	free(command->words);
 }
 
+/* DEL is answered by a number; something else that answers on a server's port deletes nothing. */
 static void delete_answered(struct redis *redis, const struct redis_command *command,
 			    const struct redis_answer *answer)
 {
-	if (answer->kind != ANSWER_ERROR) {
+	if (answer->kind == ANSWER_NUMBER) {
 		free(command->grave);
 		return;
 	}

@@ -169,9 +169,9 @@ struct call {
 	uint32_t reserved_cseq[LEGS]; /* what the record allows a successor to assume */
 	struct timer upkeep;          /* record refreshed, media checked */
 	uint64_t stored_ms;
-	bool is_record_due; /* at the next upkeep */
-	uint64_t
-		media_due_ms; /* its media was lost: from then on its relay is asked; 0 = no need */
+	bool is_record_due;    /* at the next upkeep */
+	uint64_t media_due_ms; /* its media was lost: then its relay is asked; 0 = no need */
+	bool is_in_doubt;      /* taken up, and maybe over: its relay is asked once, when due */
 	struct timer reaper;
 	bool is_emergency;                  /* counted apart */
 	bool wants_privacy;                 /* of its caller, RFC 3323 */

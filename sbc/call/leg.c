@@ -141,6 +141,7 @@ struct media_end leg_media(const struct call *call, uint8_t index)
 		.is_trusted = leg->is_trusted,
 		.policy = media,
 		.codecs = {media->codecs, media->codec_count},
+		.agreed = call->session.agreed[index].received,
 	};
 }
 

@@ -238,7 +238,7 @@ int call_revive(struct calls *calls, const struct call_record *record, struct ca
 	for (uint8_t leg = 0; leg < LEGS; leg++)
 		resume_timer(call, leg, record);
 	if (call->state == CALL_UP) {
-		record_upkeep(call);
+		record_doubt(call);
 		renew_taken_up(call, record);
 	}
 	*out = call;

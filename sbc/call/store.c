@@ -310,10 +310,8 @@ static bool is_on_hold(struct call *call)
 	return false;
 }
 
-/* A call that lost its media goes on, as both phones may be about to make it anew; but nobody else
- * tells any more that it is silent. So its relay is asked, once the time is over that a silent call
- * has. The shorter of both sides' is the relay's rule too. */
-void record_media_lost(struct call *call)
+/* How long a silent call may be: the shorter of both sides', which is the relay's rule too. */
+static uint32_t idle_timeout(const struct call *call)
 {
 	uint32_t idle_ms = 0;
 
@@ -322,8 +320,46 @@ void record_media_lost(struct call *call)
 		if (one && (!idle_ms || one < idle_ms))
 			idle_ms = one;
 	}
+	return idle_ms;
+}
+
+/* A call that lost its media goes on, as both phones may be about to make it anew; but nobody else
+ * tells any more that it is silent. So its relay is asked, once the time of a silent call is over.
+ */
+void record_media_lost(struct call *call)
+{
+	uint32_t idle_ms = idle_timeout(call);
+
+	call->is_in_doubt = false;
 	call->media_due_ms = call_now(call) + (idle_ms && !is_on_hold(call) ? idle_ms : HELD_MS);
 	record_upkeep(call);
+}
+
+/* A record whose deletion did not reach the store before its process died is of a call that is
+ * over: nobody would ever say so, and its relay knows no such call. */
+void record_doubt(struct call *call)
+{
+	uint32_t idle_ms = idle_timeout(call);
+
+	if (!idle_ms)
+		idle_ms = CHECK_MS;
+	call->is_in_doubt = true;
+	call->media_due_ms =
+		call_now(call) + idle_ms + random_u64(call->calls->worker->random) % idle_ms;
+	record_upkeep(call);
+}
+
+/* The relay of one on hold may have lost it and be told of it again. */
+static void media_ask(struct call *call)
+{
+	if (call->is_in_doubt && is_on_hold(call)) {
+		record_media_lost(call);
+		return;
+	}
+	if (call->is_in_doubt)
+		call->media_due_ms = 0;
+	call->is_in_doubt = false;
+	media_check(call->calls->media, &call->media, call->number);
 }
 
 static bool media_is_due(const struct call *call)
@@ -338,12 +374,11 @@ static bool media_is_due(const struct call *call)
 static void on_upkeep_due(struct timer *timer, uint64_t now_ms)
 {
 	struct call *call = container_of(timer, struct call, upkeep);
-	struct calls *calls = call->calls;
 
 	if (call->is_record_due || now_ms - call->stored_ms >= REFRESH_MS)
 		record_keep(call, false);
 	if (media_is_due(call))
-		media_check(calls->media, &call->media, call->number);
+		media_ask(call);
 	record_upkeep(call);
 }
 

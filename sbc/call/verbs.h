@@ -348,6 +348,7 @@ void record_keep_soon(struct call *call, uint64_t delay_ms);
 void record_reserve(struct call *call);
 /* The call has no media until its sides are told anew. */
 void record_media_lost(struct call *call);
+void record_doubt(struct call *call); /* it was taken up, and may be over already */
 
 /* --- cdr.c --- */
 void cdr_log(const struct call *call);

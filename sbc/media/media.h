@@ -26,6 +26,7 @@ struct media_end {
 	bool is_trusted;
 	const struct config_media *policy; /* NULL = the interface's */
 	struct codec_list codecs;
+	struct slice agreed; /* its description that is in force; empty = none yet */
 };
 
 enum media_verb { MEDIA_OFFER, MEDIA_ANSWER };

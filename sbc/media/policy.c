@@ -74,11 +74,31 @@ static bool is_opportunistic(const struct config_media *media)
 	return media->srtp == CONFIG_SRTP_PREFER && keys_by(media, CONFIG_KEYING_SDES);
 }
 
-/* What is offered to `to`; NULL = as it came. */
+/* The profile of a description that is secure; NULL: it is not. */
+static const char *secure_profile(struct slice sdp)
+{
+	static const char *const profiles[] = {"RTP/SAVP", "RTP/SAVPF", "UDP/TLS/RTP/SAVP",
+					       "UDP/TLS/RTP/SAVPF"};
+	struct slice line, port, protocol;
+
+	while (slice_next_line(&sdp, &line))
+		if (read_media_line(line, &port, &protocol))
+			for (size_t i = 0; i < sizeof(profiles) / sizeof(*profiles); i++)
+				if (slice_equal(protocol, slice_from(profiles[i])))
+					return profiles[i];
+	return NULL;
+}
+
+/* What is offered to `to`; NULL = as it came. What was agreed to be secure is not offered in clear
+ * (RFC 3264 8: the other side's next offer must not take the keys away). */
 static const char *transport(const struct config_media *from, const struct config_media *to,
-			     struct slice sdp)
+			     struct slice agreed, struct slice sdp)
 {
 	bool offered = from->srtp != CONFIG_SRTP_NEVER && is_secure(sdp);
+	const char *profile = to->srtp != CONFIG_SRTP_NEVER ? secure_profile(agreed) : NULL;
+
+	if (profile)
+		return profile;
 
 	if (to->srtp == CONFIG_SRTP_NEVER || (to->srtp == CONFIG_SRTP_ALLOW && !offered))
 		return offered ? "RTP/AVP" : NULL;
@@ -189,9 +209,9 @@ void policy_add_limits(struct arena *arena, struct ng_value *dict, const struct 
 }
 
 void policy_offer(struct arena *arena, struct ng_value *dict, const struct config_media *from,
-		  const struct config_media *to, struct slice sdp)
+		  const struct config_media *to, struct slice agreed, struct slice sdp)
 {
-	const char *protocol = transport(from, to, sdp);
+	const char *protocol = transport(from, to, agreed, sdp);
 
 	if (protocol)
 		ng_dict_add_string(arena, dict, "transport-protocol", slice_from(protocol));

@@ -10,9 +10,9 @@ const struct config_media *policy_of(const struct config *config, const struct m
 /* Whether a side may offer this: -ERR_UNSUPPORTED for RTP where SRTP is required, SRTP where there
  * is none, or keys agreed in a way that is not its policy's. */
 MUST_CHECK int policy_check(const struct config_media *from, struct slice sdp);
-/* Of an offer from one side to the other. */
+/* Of an offer from one side to the other; `agreed` is what `to` described last, if anything. */
 void policy_offer(struct arena *arena, struct ng_value *dict, const struct config_media *from,
-		  const struct config_media *to, struct slice sdp);
+		  const struct config_media *to, struct slice agreed, struct slice sdp);
 /* It needs mids in what it is offered (RFC 9143). */
 bool policy_offers_bundle(const struct config_media *to);
 /* Source rule and idle time-out of a peer, where they are not those of its interface, which the

@@ -57,7 +57,8 @@ struct ng_value *request_exchange(struct arena *arena, const struct config *conf
 		const char *const direction[] = {config->interfaces[from->interface].name,
 						 config->interfaces[to->interface].name};
 		add_list(arena, dict, "direction", direction, 2);
-		policy_offer(arena, dict, policy_of(config, from), policy_of(config, to), sdp);
+		policy_offer(arena, dict, policy_of(config, from), policy_of(config, to),
+			     to->agreed, sdp);
 		policy_add_limits(arena, dict, config, from, to);
 	} else {
 		policy_answer(arena, dict, policy_of(config, to));

@@ -4,8 +4,8 @@ is there, no call has two owners. Run by hand, beside nodes that serve:
     python3 -m lib.state_check --redis /run/redis.sock STATS_SOCKET...     (or --file /var/lib/postern/state.db)
 Exit 0 and a line when all is well; else a line a finding, exit 1."""
 import argparse
+import socket
 import sqlite3
-import subprocess
 import sys
 import time
 
@@ -50,11 +50,35 @@ def lasting(look, seconds=5.0, step=0.25):
     return sorted(same)
 
 
-def redis_records(*where):
-    def cli(*command):
-        return subprocess.run(["redis-cli", *where, "--raw", *command], check=True, timeout=10,
-                              stdout=subprocess.PIPE).stdout
-    return {key: cli("GET", key)[:-1] for key in cli("KEYS", "call:*").decode().split() if key}
+def ask_redis(where, *commands):
+    """Replies to commands that leave at once; `where` is a path, or (host, port)."""
+    kind = socket.AF_UNIX if isinstance(where, str) else socket.AF_INET
+    with socket.socket(kind) as s:
+        s.settimeout(10)
+        s.connect(where)
+        s.sendall(b"".join(b"*%d\r\n" % len(c) + b"".join(b"$%d\r\n%s\r\n" % (len(w), w) for w in c)
+                           for c in commands))
+        with s.makefile("rb") as lines:
+            return [read_reply(lines) for _ in commands]
+
+
+def read_reply(lines):
+    line = lines.readline()[:-2]
+    kind, value = line[:1], line[1:]
+    if kind == b"$":
+        return None if value == b"-1" else lines.read(int(value) + 2)[:-2]
+    if kind == b"*":
+        return [read_reply(lines) for _ in range(int(value))]
+    return ValueError(value.decode()) if kind == b"-" else value
+
+
+def redis_records(where):
+    """Keys and values; a value of another type is None."""
+    keys, = ask_redis(where, (b"KEYS", b"call:*"))
+    values = ask_redis(where, *((b"GET", key) for key in keys)) if keys else []
+    # one that went meanwhile is no record any more
+    return {key.decode(): None if isinstance(value, ValueError) else value for key, value in zip(keys, values)
+            if value is not None}
 
 
 def file_records(path):
@@ -77,10 +101,10 @@ def main():
     args = parser.parse_args()
     if args.redis and ":" in args.redis:
         host, _, port = args.redis.rpartition(":")
-        where = ["-h", host, "-p", port]
+        where = (host, int(port))
     else:
-        where = ["-s", args.redis]
-    found = lasting(lambda: findings([ask(s, "show calls").get("calls", []) for s in args.sockets],
+        where = args.redis
+    found = lasting(lambda: findings([ask(s, "show calls") for s in args.sockets],
                                      file_records(args.file) if args.file else redis_records(*where)))
     for line in found:
         print(line)

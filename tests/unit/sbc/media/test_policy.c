@@ -62,7 +62,7 @@ static void expect(const struct config_media *from, const struct config_media *t
 	struct arena *arena;
 	assert_int_equal(arena_create(4096, 65536, &arena), 0);
 	struct ng_value *dict = ng_dict_create(arena);
-	policy_offer(arena, dict, from, to, sdp);
+	policy_offer(arena, dict, from, to, SLICE_NONE, sdp);
 	const struct ng_value *list = ng_dict_get(dict, "OSRTP");
 	char osrtp[64] = "";
 	for (const struct ng_value *at = ng_first(list); at; at = at->next) {
@@ -113,18 +113,18 @@ static void browsers_get_what_they_need_and_the_lan_does_not(void **state)
 	assert_int_equal(arena_create(4096, 65536, &arena), 0);
 
 	struct ng_value *out = ng_dict_create(arena);
-	policy_offer(arena, out, &lan, &wan, PLAIN);
+	policy_offer(arena, out, &lan, &wan, SLICE_NONE, PLAIN);
 	assert_true(slice_equal(ng_get_string(out, "ICE"), SLICE("force")));
 	assert_true(slice_equal(ng_get_string(out, "ICE-lite"), SLICE("forward")));
 	assert_true(lists(out, "rtcp-mux", "offer") && lists(out, "rtcp-mux", "require"));
 	assert_true(lists(out, "bundle", "offer"));
 	assert_true(policy_offers_bundle(&wan) && !policy_offers_bundle(&lan));
 	wan.bundle = CONFIG_MUX_REQUIRE;
-	policy_offer(arena, out = ng_dict_create(arena), &lan, &wan, PLAIN);
+	policy_offer(arena, out = ng_dict_create(arena), &lan, &wan, SLICE_NONE, PLAIN);
 	assert_true(lists(out, "bundle", "require") && !lists(out, "bundle", "offer"));
 
 	struct ng_value *in = ng_dict_create(arena);
-	policy_offer(arena, in, &wan, &lan, DTLS);
+	policy_offer(arena, in, &wan, &lan, SLICE_NONE, DTLS);
 	assert_true(slice_equal(ng_get_string(in, "ICE"), SLICE("remove")));
 	assert_true(slice_equal(ng_get_string(in, "ICE-lite"), SLICE("backward")));
 	assert_true(lists(in, "rtcp-mux", "demux") && !lists(in, "rtcp-mux", "offer"));
@@ -139,8 +139,26 @@ static void browsers_get_what_they_need_and_the_lan_does_not(void **state)
 	wan.rtcp_mux = CONFIG_MUX_NEVER;
 	wan.bundle = CONFIG_MUX_NEVER;
 	in = ng_dict_create(arena);
-	policy_offer(arena, in, &wan, &lan, DTLS);
+	policy_offer(arena, in, &wan, &lan, SLICE_NONE, DTLS);
 	assert_true(lists(in, "rtcp-mux", "reject") && lists(in, "bundle", "reject"));
+	arena_destroy(arena);
+}
+
+/* A re-INVITE of the side in clear does not take the other side's keys away. */
+static void what_is_secure_stays_secure(void **state)
+{
+	const struct config_media lan = media(CONFIG_SRTP_NEVER, sdes, 1);
+	const struct config_media wan = media(CONFIG_SRTP_ALLOW, both, 2);
+	struct arena *arena;
+	(void)state;
+	assert_int_equal(arena_create(4096, 65536, &arena), 0);
+	struct ng_value *dict = ng_dict_create(arena);
+	policy_offer(arena, dict, &lan, &wan, SDES, PLAIN);
+	assert_true(slice_equal(ng_get_string(dict, "transport-protocol"), SLICE("RTP/SAVP")));
+	policy_offer(arena, dict = ng_dict_create(arena), &lan, &wan, PLAIN, PLAIN);
+	assert_null(ng_dict_get(dict, "transport-protocol"));
+	policy_offer(arena, dict = ng_dict_create(arena), &wan, &lan, PLAIN, SDES);
+	assert_true(slice_equal(ng_get_string(dict, "transport-protocol"), SLICE("RTP/AVP")));
 	arena_destroy(arena);
 }
 
@@ -182,6 +200,7 @@ int main(void)
 		cmocka_unit_test(nothing_is_downgraded_in_silence),
 		cmocka_unit_test(the_other_side_is_offered_what_its_policy_says),
 		cmocka_unit_test(browsers_get_what_they_need_and_the_lan_does_not),
+		cmocka_unit_test(what_is_secure_stays_secure),
 		cmocka_unit_test(a_peers_own_limits_are_said),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);

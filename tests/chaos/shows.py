@@ -1,0 +1,222 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Claims at size, each measured and checked: ./run chaos --show NAME."""
+import os
+import random
+import signal
+import sys
+import time
+
+from chaos.world import World
+from lib.edge import expect
+from lib.lab import Lab, wait_until
+
+SBC, RELAY = "postern-sbc", "postern-rtpengine"
+
+
+def percentile(values, percent):
+    values = sorted(values)
+    return values[min(len(values) - 1, len(values) * percent // 100)] if values else 0.0
+
+
+class Options:
+    """Made for a machine of two CPUs; each can be asked for in the environment."""
+    calls = int(os.environ.get("POSTERN_CALLS", "500"))
+    kills = int(os.environ.get("POSTERN_KILLS", "100"))
+    # a packet each so many ms: 20 as phones send
+    ptime = int(os.environ.get("POSTERN_PTIME", "20"))
+
+
+def full(world, count, **start):
+    """So many answered calls that everybody hears."""
+    world.crowd.rtp(Options.ptime)
+    world.crowd.start(count, 100, 0, **start)
+    world.crowd.settle(60)
+    world.crowd.wait(lambda r: r["deaf"] == 0 and r["up"] == count, 10, "%d calls" % count)
+
+
+def quiet(world):
+    """Nobody speaks, and what was said has arrived: sent and received can be compared."""
+    world.crowd.rtp(0)
+    time.sleep(0.25)
+    return world.crowd.report()
+
+
+def killed_calls(lab):
+    """Show 1: answered calls with RTP, kill -9 of postern-sbc again and again."""
+    world = World(lab, proxies=False)
+    full(world, Options.calls)
+    first, ready = [], []
+    quiet(world)
+    world.crowd.mark()
+    world.crowd.rtp(Options.ptime)
+    for _ in range(Options.kills):
+        time.sleep(random.uniform(0.02, 0.5))
+        pid = world.pid(SBC)
+        world.crowd.probe()
+        world.crowd.probed()
+        os.kill(pid, signal.SIGKILL)
+        killed = time.monotonic()
+        world.crowd.probe()
+        first.append(world.crowd.probed())
+        wait_until(lambda: world.pid(SBC) not in (None, pid) and world.answers(), 10, "it is back")
+        wait_until(lambda: len(world.calls()) == Options.calls, 5, lambda: "%d calls are there again, not %d" % (
+            len(world.calls()), Options.calls))
+        ready.append((time.monotonic() - killed) * 1000)
+    report = quiet(world)
+    lost = report["rtp_sent"] - report["rtp_received"]
+    print("%d kills of postern-sbc under %d calls: first SIP answer after %.0f ms (p99 %.0f), all calls there after "
+          "%.0f ms (p99 %.0f); RTP: %d sent, %d lost; longest silence %.0f ms" %
+          (len(first), Options.calls, percentile(first, 50), percentile(first, 99), percentile(ready, 50),
+           percentile(ready, 99), report["rtp_sent"], lost, report["gap_max_ms"]))
+    expect(report["cut"] == 0 and report["up"] == Options.calls, "no call is lost: %s" % report)
+    print("RTP packets lost: %d of %d" % (lost, report["rtp_sent"]))
+    world.consistent()
+    report = world.finish()
+    print("each ended by BYE from a random side: %d answered 200, %d reached the other end; one CDR each" %
+          (report["bye_ok"], report["bye_through"]))
+    world.close()
+    expect(lost == 0, "no RTP packet is lost: %d" % lost)
+
+
+def killed_ringing(lab):
+    """Show 2: ringing calls, kill -9 of postern-sbc; then they are answered, cancelled, declined."""
+    count, good, tried = 200, 0, 0
+    world = World(lab, proxies=False)
+    world.crowd.rtp(200)
+    for verb, counter in (("answer", "answered"), ("cancel", "cancelled"), ("decline", "declined")):
+        world.crowd.start(count, 100, -1)
+        world.crowd.wait(lambda r: r["ringing"] == count and not r["busy"], 20, "%d calls ring" % count)
+        before = world.crowd.report()[counter]
+        time.sleep(random.uniform(0.05, 0.5))
+        world.kill(SBC)
+        world.crowd.do(verb, count, 500)
+        report = world.crowd.wait(lambda r: not (r["busy"] or r["ringing"] or r["ending"]), 30, verb)
+        report = world.crowd.settle(30)
+        print("%d ringing calls, kill -9 of postern-sbc: %d %s" % (count, report[counter] - before, counter))
+        good, tried = good + report[counter] - before, tried + count
+        world.crowd.do("bye", report["up"], 500)
+        world.crowd.settle()
+    expect(good * 100 >= tried * 99, "99 in 100 go on: %d of %d" % (good, tried))
+    world.finish()
+    world.close()
+
+
+def killed_relay(lab):
+    """Show 3: kill -9 of postern-rtpengine, half of the calls SDES, some DTLS-SRTP."""
+    world = World(lab, proxies=False)
+    full(world, Options.calls, caller="wan", sdes=50, dtls=10)
+    time.sleep(3)  # indexes are written every two seconds
+    gaps = []
+    for _ in range(5):
+        world.crowd.mark()
+        started = time.monotonic()
+        world.kill(RELAY)
+        back = (time.monotonic() - started) * 1000
+        time.sleep(1.5)
+        report = world.crowd.report()
+        gaps.append((report["gap_p50_ms"], report["gap_p99_ms"], report["gap_max_ms"]))
+        print("kill -9 of postern-rtpengine under %d calls: silent for %.0f ms at p50, %.0f at p99, %.0f at most; asked "
+              "again after %.0f ms; %d SRTP failures" % ((Options.calls,) + gaps[-1] + (back, report["srtp_bad"])))
+        world.crowd.mark()
+        time.sleep(1)
+        after = world.crowd.report()
+        expect(after["srtp_bad"] == 0, "no SRTP failure that lasts: %s" % after)
+        # the crowd hears what comes from the port it was told, and nothing else
+        expect(after["deaf"] == 0 and after["up"] == Options.calls, "everybody hears: %s" % after)
+        time.sleep(2)
+    world.finish()
+    world.close()
+    expect(percentile([g[1] for g in gaps], 50) <= 500, "back within 500 ms at p99: %s" % gaps)
+
+
+def setups(world, seconds, rate=50):
+    """Calls at a rate for a while, each ended at once; set-up times as the caller sees them."""
+    world.crowd.mark()
+    world.crowd.start(int(seconds * rate), rate)
+    end = time.monotonic() + seconds
+    while time.monotonic() < end:
+        time.sleep(0.1)
+        world.crowd.do("bye", int(rate * 0.1) + 2, rate * 2)
+    return world.crowd.report()
+
+
+def redis_away(lab):
+    """Show 5: Redis paused under 50 calls a second; killed, and restarted empty."""
+    world = World(lab, proxies=False, protect="answered")
+    full(world, 100)
+    world.crowd.rtp(200)
+    setups(world, 2)
+    before = setups(world, 5)
+    pid = world.redis.process.pid
+    os.kill(pid, signal.SIGSTOP)
+    try:
+        paused = setups(world, 3)
+        unprotected = world.postern.stats()["held"]["calls_unprotected"]
+    finally:
+        os.kill(pid, signal.SIGCONT)
+    print("set-up at 50/s: p50 %.1f p99 %.1f ms; Redis paused 3 s: p50 %.1f p99 %.1f, at most %.1f ms (%d calls); "
+          "%d calls unprotected meanwhile" % (before["setup_p50_ms"], before["setup_p99_ms"], paused["setup_p50_ms"],
+                                              paused["setup_p99_ms"], paused["setup_max_ms"], paused["setups"], unprotected))
+    expect(unprotected > 0, "unprotected calls are counted")
+    started = time.monotonic()
+    world.check()
+    print("all written %.1f s after Redis went on; node and store agree" % (time.monotonic() - started))
+    world.restart_redis(1.0)
+    started = time.monotonic()
+    world.protected()
+    count = len(world.redis.keys("call:*"))
+    print("Redis killed and restarted empty: %d records rewritten %.1f s after it was there" % (
+        count, time.monotonic() - started))
+    world.check()
+    again = setups(world, 3)
+    print("set-up again: p50 %.1f p99 %.1f ms" % (again["setup_p50_ms"], again["setup_p99_ms"]))
+    world.finish()
+    world.close()
+    expect(paused["setup_p99_ms"] <= before["setup_p99_ms"] + 5, "set-up is not slower: %.1f, %.1f" % (
+        before["setup_p99_ms"], paused["setup_p99_ms"]))
+
+
+def commands(lab):
+    """Show 6: Redis counts what it is asked; calls without SRTP, answered and ended."""
+    count = 1000
+    world = World(lab, proxies=False, protect="answered")
+    monitor = lab.spawn(None, "monitor", "redis-cli", "-s", world.redis.socket, "MONITOR")
+    monitor.wait_log("OK")
+    world.crowd.rtp(500)
+    world.redis.cli("CONFIG", "RESETSTAT")
+    world.crowd.start(count, 100)
+    world.crowd.settle(60)
+    world.crowd.do("bye", count, 200)
+    world.crowd.settle(60)
+    wait_until(lambda: not world.left(), 10, "no key is left")
+    text = world.redis.cli("INFO", "commandstats")
+    counts = {line.split(":")[0][8:]: int(line.split("calls=")[1].split(",")[0])
+              for line in text.split("\n") if line.startswith("cmdstat_")}
+    told = [line for line in monitor.log().split("\n") if " lua]" not in line]
+    about, media = (sum('"%s:{' % kind in line for line in told) for kind in ("call", "media"))
+    print("%d calls; of postern-sbc %.2f commands a call, of postern-rtpengine %.2f" % (
+        count, about / count, media / count))
+    print("Redis counts, by command: %s" % counts)
+    expect(about <= 2 * count, "at most two commands a call")
+    world.finish()
+    world.close()
+
+
+SHOWS = {"killed-calls": killed_calls, "killed-ringing": killed_ringing, "killed-relay": killed_relay,
+         "redis": redis_away, "commands": commands}
+
+
+def run(name):
+    if name == "list":
+        for each, function in SHOWS.items():
+            print("%-15s %s" % (each, function.__doc__.split("\n")[0]))
+        return 0
+    if name != "all" and name not in SHOWS:
+        print("no such show: %s (%s, all)" % (name, ", ".join(SHOWS)), file=sys.stderr)
+        return 2
+    for each, function in SHOWS.items():
+        if name in (each, "all"):
+            print("== %s: %s" % (each, function.__doc__.split("\n")[0]), flush=True)
+            with Lab("show") as lab:
+                function(lab)
+    return 0

@@ -1,0 +1,161 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The world that is put out of order: Postern with Redis and fault proxies in front of both wires, a crowd of calls on
+either side, and what has to hold whatever happens."""
+import os
+import re
+import signal
+import socket
+import time
+from datetime import datetime
+
+from lib.crowd import CONFIG, Crowd
+from lib.edge import expect
+from lib.faults import DatagramProxy, StreamProxy
+from lib.lab import LabError, wait_until
+from lib.postern import Postern
+from lib.redis import Redis
+from lib.state_check import findings, lasting, redis_records
+
+STATE_KEY = "correct horse battery staple 0123456789"
+
+
+def stamp(text):
+    return datetime.fromisoformat(text.replace("Z", "+00:00")).timestamp()
+
+
+class World:
+    def __init__(self, lab, workers=2, proxies=True, extra="", calls=None, protect="ringing"):
+        self.lab = lab
+        lab.edge()
+        self.redis = Redis(lab)
+        self.proxy = StreamProxy(os.path.join(lab.dir, "front.socket"), self.redis.socket) if proxies else None
+        self.ng = None
+        relay = ""
+        if proxies:
+            front = self.udp("127.0.0.1", 2222)
+            self.ng = DatagramProxy(front, self.udp, ("127.0.0.1", 2223))
+            relay = "relay: {control: [udp/127.0.0.1:2222], listen: [udp/127.0.0.1:2223]}\n"
+        self.config = CONFIG + relay + extra + (
+            "state: {store: redis, servers: [\"unix:%s\"], protect: %s, key: !env STATE_KEY}\n" %
+            (self.proxy.path if proxies else self.redis.socket, protect))
+        self.crowd = Crowd(lab)
+        self.postern = Postern(lab, self.config, workers=workers, env={"STATE_KEY": STATE_KEY})
+        wait_until(lambda: self.postern.stats()["store"]["state"] == "up", 10, "the store is up")
+        self.postern.start = self.postern.settled()
+
+    def udp(self, address=None, port=0):
+        s = self.lab.socket("sbc", socket.AF_INET, socket.SOCK_DGRAM)
+        if address:
+            s.bind((address, port))
+        return s
+
+    # --- what is done to it ----------------------------------------------------------------------
+    def pid(self, program):
+        return self.postern.pids().get(program)
+
+    def kill(self, *programs):
+        """kill -9; returns when each is back."""
+        old = {p: self.pid(p) for p in programs}
+        for pid in old.values():
+            os.kill(pid, signal.SIGKILL)
+        wait_until(lambda: all(self.pid(p) not in (None, old[p]) for p in programs) and self.answers(), 20,
+                   "%s is back" % ", ".join(programs), step=0.02)
+
+    def answers(self):
+        try:
+            return self.postern.is_up()
+        except LabError:
+            raise
+        except OSError:
+            return False
+
+    def freeze(self, pid, seconds):
+        os.kill(pid, signal.SIGSTOP)
+        try:
+            time.sleep(seconds)
+        finally:
+            os.kill(pid, signal.SIGCONT)
+
+    def restart_redis(self, down_s=0.0):
+        """Killed, and back without its data."""
+        self.redis.process.signal(signal.SIGKILL)
+        self.redis.process.wait(5)
+        time.sleep(down_s)
+        self.redis = Redis(self.lab)
+
+    # --- what must hold ----------------------------------------------------------------------------
+    def calls(self):
+        return self.postern.calls()
+
+    def ended(self):
+        return re.findall(r"call\.ended.*?cause=\"([^\"]*)\".*?a_call_id=(\S+)", self.postern.process.log())
+
+    def consistent(self, seconds=5.0):
+        wrong = lasting(lambda: findings([self.calls()], redis_records(self.redis.socket)), seconds)
+        expect(not wrong, "node and store agree within %g s: %s" % (seconds, "; ".join(wrong[:5])))
+
+    def protected(self, seconds=5.0):
+        wait_until(lambda: self.postern.stats()["held"]["calls_unprotected"] == 0, seconds,
+                   lambda: "all calls are protected: %s" % self.postern.stats()["store"])
+
+    def check(self, seconds=5.0):
+        """After a step: nobody was cut off, both halves and the store know the same calls."""
+        report = self.crowd.settle()
+        for count in ("cut", "bye_bad", "bye_lost", "cancel_bad", "reinvite_bad"):
+            expect(report[count] == 0, "none is %s: %s\n%s" % (count, report, self.crowd.log()[-1500:]))
+        up = report["up"] + report["ringing"]
+        wait_until(lambda: len(self.calls()) == up, 25, lambda: self.difference(up))
+        self.protected(seconds)
+        self.consistent(seconds)
+        return report
+
+    def was_taken_up_again(self, name):
+        """A record is deleted up to 20 ms after its call: one that ended right before a kill is taken up again, and
+        ends when its relay is asked, with a second CDR."""
+        log = self.postern.process.log()
+        ended = [stamp(t) for t in re.findall(r"^(\S+) .*call\.ended .*a_call_id=%s " % name, log, re.M)]
+        died = [stamp(t) for t in re.findall(r"^(\S+) .*run\.died program=postern-sbc", log, re.M)]
+        return len(ended) == 2 and any(0 <= t - ended[0] < 0.1 for t in died)
+
+    def difference(self, up):
+        here = {call["id"]: call for call in self.calls()}
+        ended = re.findall(r"^(\S+) .*call\.ended call=(\S+)", self.postern.process.log(), re.M)
+        return "Postern has the %d calls of the crowd, it has %d; ended before: %s" % (
+            up, len(here), [(when, here[name]) for when, name in ended if name in here])
+
+    def audible(self, limit_ms, seconds=8.0):
+        """Everybody hears somebody, and nobody was without for longer since the mark."""
+        report = self.crowd.wait(lambda r: r["deaf"] == 0, seconds, "everybody hears")
+        expect(report["gap_max_ms"] <= limit_ms, "no silence beyond %d ms: %s" % (limit_ms, report))
+        return report
+
+    def finish(self):
+        """All hang up; nothing is left anywhere, and each call has its one CDR."""
+        report = self.crowd.report()
+        while report["up"] or report["ringing"]:
+            self.crowd.do("cancel", report["ringing"])
+            self.crowd.do("bye", report["up"], 500)
+            report = self.crowd.settle()
+        self.crowd.wait(lambda r: r["bye_through"] >= r["bye_ok"], 5, "each BYE reached the other end")
+        expect(report["bye_bad"] == report["bye_lost"] == report["cut"] == 0, "each is ended by BYE: %s" % report)
+        wait_until(lambda: not self.calls(), 10, "no call is left")
+        ended = self.ended()
+        names = [name for _, name in ended]
+        twice = sorted(n for n in set(names) if names.count(n) > 1 and not self.was_taken_up_again(n))
+        expect(not twice, "one CDR a call: %s" % twice[:5])
+        hung_up = sum(cause == "hung up" for cause, _ in ended)
+        expect(hung_up == report["bye_ok"], "a CDR for each call that was ended: %d, %d" % (hung_up, report["bye_ok"]))
+        wait_until(lambda: not self.left(), 10, lambda: "no key is left: %s" % self.left()[:5])
+        return report
+
+    def left(self):
+        return [k for k in self.redis.keys() if not k.startswith(("node:", "postern:"))]
+
+    def close(self, idle=True):
+        self.crowd.close()
+        if idle:
+            self.postern.check_idle(20, linger=False)
+        self.postern.stop()
+        for proxy in (self.proxy, self.ng):
+            if proxy:
+                proxy.stop()
