@@ -69,6 +69,10 @@ class World:
         except OSError:
             return False
 
+    def started_at(self, program):
+        """When the supervisor started it last."""
+        return stamp(re.findall(r"^(\S+) .*run\.start program=%s" % program, self.postern.process.log(), re.M)[-1])
+
     def freeze(self, pid, seconds):
         os.kill(pid, signal.SIGSTOP)
         try:

@@ -12,7 +12,7 @@ class Redis:
         config = lab.write(name + ".conf", "port 0\nunixsocket %s\nunixsocketperm 777\nsave \"\"\nappendonly no\n"
                            "dir %s\n%s\n" % (self.socket, lab.dir, "\n".join(options)))
         self.process = lab.spawn(host, name, "redis-server", config)
-        wait_until(lambda: sh("redis-cli", "-s", self.socket, "PING", check=False).strip() == "PONG", 10,
+        wait_until(lambda: sh("redis-cli", "-s", self.socket, "PING", check=False).startswith(("PONG", "NOAUTH")), 10,
                    "redis answers")
 
     def cli(self, *command):
