@@ -171,6 +171,12 @@ static void probe_answered(struct redis *redis, const struct redis_answer *answe
 {
 	bool accepted = answer->kind == ANSWER_OK || answer->kind == ANSWER_NUMBER;
 	redis->is_probing = false;
+	if (answer->kind == ANSWER_NIL && redis->is_marked) {
+		redis_session_wiped(redis);
+		accepted = true;
+	} else {
+		redis->is_marked = accepted && redis->is_ready;
+	}
 	if (!accepted && write_refused(redis, answer->text))
 		return;
 	if (accepted && !redis->is_ready)

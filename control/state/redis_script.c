@@ -19,11 +19,12 @@ struct script {
 	struct slice text;
 };
 
-/* ARGV: the value, seconds to live. Numbers in halves: Lua's are exact to 53 bits only. */
+/* ARGV: the value, seconds to live. Numbers in halves: Lua's are exact to 53 bits only. A key of
+ * another type is nobody's record: it is written over, as SET does. */
 static const struct script put_owned = {
-	TEXT("ddee3709e27dec623d3197abf5295311a7a36b02"),
-	TEXT("local s=redis.call('GETRANGE',KEYS[1],0,13) "
-	     "if #s==14 and s:byte(1)==203 then "
+	TEXT("25efa1382c1ad66c78b64307a42b5f236c6ee332"),
+	TEXT("local s=redis.pcall('GETRANGE',KEYS[1],0,13) "
+	     "if type(s)=='string' and #s==14 and s:byte(1)==203 then "
 	     "local n,h,l=struct.unpack('>I2I4I4',s,3) "
 	     "local N,H,L=struct.unpack('>I2I4I4',ARGV[1],3) "
 	     "if h>H or (h==H and (l>L or (l==L and n~=N))) then return 0 end "

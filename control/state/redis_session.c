@@ -12,7 +12,7 @@
 #include <stdlib.h>
 #include "control/state/store_answer.h"
 
-enum { PROBE_STALLED_MS = 100, PROBE_REFUSING_MS = 500 };
+enum { PROBE_STALLED_MS = 100, PROBE_REFUSING_MS = 500, MARK_S = 60 };
 
 static void on_deadline(struct timer *timer, uint64_t now_ms);
 static void on_probe(struct timer *timer, uint64_t now_ms);
@@ -101,17 +101,40 @@ int redis_send_own(struct redis *redis, enum redis_kind kind, const struct slice
 	return redis_send(redis, &(struct redis_command){.kind = kind}, words, count);
 }
 
-/* A write, because a server that answers PING may still refuse writes: one that changes nothing,
- * but is refused as any other (read-only, out of memory). */
+/* A write, because a server that answers PING may still refuse writes. While greeting, one that
+ * changes nothing, but is refused as any other (read-only, out of memory). Then a mark that this
+ * connection keeps there: where it is gone before its time, somebody has flushed the server. */
 static int probe_send(struct redis *redis)
 {
-	const struct slice words[] = {SLICE("SETRANGE"), SLICE("node:{}"), SLICE("0"), SLICE("")};
+	const struct slice nothing[] = {SLICE("SETRANGE"), SLICE("node:{}"), SLICE("0"), SLICE("")};
+	char key[40], seconds[12];
 
 	if (redis->is_probing)
 		return 0;
-	int err = redis_send_own(redis, REDIS_PROBE, words, 4);
+	int len = snprintf(key, sizeof(key), "node:{}%" PRId64, redis->client_id);
+	int seconds_len = snprintf(seconds, sizeof(seconds), "%d", MARK_S);
+	const struct slice mark[] = {SLICE("SET"),
+				     {key, (size_t)len},
+				     SLICE(""),
+				     SLICE("EX"),
+				     {seconds, (size_t)seconds_len},
+				     SLICE("XX")};
+	int err = !redis->is_ready
+			  ? redis_send_own(redis, REDIS_PROBE, nothing, 4)
+			  : redis_send_own(redis, REDIS_PROBE, mark, redis->is_marked ? 6 : 5);
 	redis->is_probing = !err;
 	return err;
+}
+
+void redis_session_wiped(struct redis *redis)
+{
+	log_warn(redis->log, "store.wiped", "server=%s effect=\"all records are written again\"",
+		 redis->status.server);
+	redis->is_marked = false;
+	redis->is_another = true;
+	if (probe_send(redis) != 0) /* a new mark */
+		log_debug(redis->log, "store.probe", "server=%s", redis->status.server);
+	owner_return(redis);
 }
 
 static void on_probe(struct timer *timer, uint64_t now_ms)
@@ -173,6 +196,7 @@ static void on_open(void *owner)
 void redis_session_greeted(struct redis *redis)
 {
 	redis->is_ready = true;
+	redis->is_marked = false;
 	redis_link_settle(&redis->link);
 	redis->is_another = redis->is_another || redis->status.connects > 0;
 	redis->status.connects++;
@@ -180,6 +204,8 @@ void redis_session_greeted(struct redis *redis)
 		redis_state_set(redis, STORE_REFUSING, redis->refusal);
 	else
 		redis_state_set(redis, STORE_UP, "");
+	if (probe_send(redis) != 0) /* leaves the mark */
+		log_debug(redis->log, "store.probe", "server=%s", redis->status.server);
 	probe_arm(redis);
 }
 

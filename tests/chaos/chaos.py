@@ -113,6 +113,11 @@ class Chaos:
     def redis_flushed(self):
         self.traffic()
         self.world.redis.cli("FLUSHALL")
+        # by a mark that is looked for every three seconds; until then nobody can know
+        def missing():
+            return {call["id"] for call in self.world.calls() if call["state"] == "up"} - {
+                key[6:-1] for key in self.world.redis.keys("call:*")}
+        wait_until(lambda: not missing(), 5, lambda: "all is written again: %s is not" % missing())
         return 400
 
     def redis_full(self):
@@ -193,7 +198,7 @@ class Chaos:
         return 400
 
     STEPS = ("sbc_killed", "sbc_killed_in_the_middle", "sbc_killed_twice", "relay_killed", "both_killed", "sbc_frozen",
-             "relay_frozen", "redis_frozen", "redis_restarted_empty", "redis_and_sbc_killed",
+             "relay_frozen", "redis_frozen", "redis_restarted_empty", "redis_and_sbc_killed", "redis_flushed",
              "redis_full", "redis_a_replica", "redis_wrong_type", "redis_asks_password", "redis_slow", "redis_front",
              "ng_lossy", "ng_slow", "ng_cut", "nothing")
 

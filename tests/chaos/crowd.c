@@ -159,6 +159,7 @@ static double part(const float *sorted, size_t count, unsigned percent)
 static void report(struct crowd *crowd, const struct work *works, uint64_t now)
 {
 	static float gaps[CALLS_MAX * SIDES];
+	unsigned answering = 0; /* they will be, by themselves */
 	unsigned states[CALL_DONE + 1] = {0}, unconfirmed = 0, deaf = 0, busy = 0, open_bye = 0;
 	uint64_t sent = 0, received = 0;
 	size_t parties = 0;
@@ -169,6 +170,8 @@ static void report(struct crowd *crowd, const struct work *works, uint64_t now)
 	for (unsigned i = 0; i < CALLS_MAX; i++) {
 		const struct call *call = &crowd->calls[i];
 		states[call->state]++;
+		answering += call->state == CALL_RINGING &&
+			     (call->answer_ms >= 0 || call->party[!call->caller].final.text);
 		if (call->state != CALL_UP)
 			continue;
 		unconfirmed += !call->party[!call->caller].is_confirmed;
@@ -184,16 +187,18 @@ static void report(struct crowd *crowd, const struct work *works, uint64_t now)
 	}
 	qsort(gaps, parties, sizeof(*gaps), by_size);
 	qsort(crowd->setup_ms, crowd->setups, sizeof(float), by_size);
-	printf("{\"invited\": %u, \"ringing\": %u, \"up\": %u, \"ending\": %u, \"busy\": %u, "
+	printf("{\"invited\": %u, \"answering\": %u, \"ringing\": %u, \"up\": %u, \"ending\": %u, "
+	       "\"busy\": %u, "
 	       "\"unconfirmed\": %u, \"asking\": %u, \"started\": %u, \"answered\": %u, "
 	       "\"refused\": %u, \"failed\": %u, \"bye_ok\": %u, \"bye_bad\": %u, \"bye_lost\": "
 	       "%u, \"bye_through\": %u, \"cancelled\": %u, \"cancel_bad\": %u, \"declined\": %u, "
 	       "\"reinvited\": %u, \"reinvite_bad\": %u, \"cut\": %u, \"strays\": %u, \"again\": "
 	       "%u, ",
-	       states[CALL_INVITED], states[CALL_RINGING], states[CALL_UP], states[CALL_ENDING],
-	       busy, unconfirmed, open_bye, c->started, c->answered, c->refused, c->failed,
-	       c->bye_ok, c->bye_bad, c->bye_lost, c->bye_through, c->cancelled, c->cancel_bad,
-	       c->declined, c->reinvited, c->reinvite_bad, c->cut, c->strays, c->again);
+	       states[CALL_INVITED], answering, states[CALL_RINGING], states[CALL_UP],
+	       states[CALL_ENDING], busy, unconfirmed, open_bye, c->started, c->answered,
+	       c->refused, c->failed, c->bye_ok, c->bye_bad, c->bye_lost, c->bye_through,
+	       c->cancelled, c->cancel_bad, c->declined, c->reinvited, c->reinvite_bad, c->cut,
+	       c->strays, c->again);
 	printf("\"rtp_sent\": %llu, \"rtp_received\": %llu, \"deaf\": %u, \"srtp_bad\": %u, "
 	       "\"gap_p50_ms\": %.1f, \"gap_p99_ms\": %.1f, \"gap_max_ms\": %.1f, "
 	       "\"setups\": %u, \"setup_p50_ms\": %.2f, \"setup_p99_ms\": %.2f, "

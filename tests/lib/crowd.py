@@ -78,9 +78,9 @@ class Crowd:
                           lambda: "%s: %s\n%s" % (what, self.report(), self.log()[-1500:]), step=step)
 
     def settle(self, seconds=25):
-        """Nobody asks for anything any more."""
-        return self.wait(lambda r: not (r["busy"] or r["invited"] or r["ending"] or r["asking"] or r["unconfirmed"]),
-                         seconds, "the crowd comes to rest")
+        """Nobody asks for anything any more; who rings until told rings on."""
+        return self.wait(lambda r: not (r["busy"] or r["invited"] or r["ending"] or r["asking"] or r["unconfirmed"] or
+                                        r["answering"]), seconds, "the crowd comes to rest")
 
     def log(self):
         self.errors.flush()

@@ -84,6 +84,8 @@ def run(lab):
     kill(one)
     other = start(lab, "other", 'servers: ["unix:%s"], key: !env OTHER' % redis.socket)
     wait_until(lambda: "another state.key" in other.process.log(), 5, lambda: "it is said: %s" % other.process.log()[-2000:])
+    crowd.do("bye", 2)
+    expect(crowd.settle()["bye_bad"] == 2, "they are unknown here")
     expect(not other.calls(), "no call of another key is taken up")
     expect(one_call(crowd, other) == 0, "its own are protected")
     other.stop()
