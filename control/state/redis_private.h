@@ -65,7 +65,7 @@ struct redis {
 	struct redis_graves graves;
 	bool is_ready; /* greeted: takes commands */
 	bool is_probing;
-	bool is_marked; /* our mark was there on this connection: see probe_send() */
+	bool is_marked;               /* our mark was there on this connection: see probe_send() */
 	char refusal[160];            /* first error of the greeting */
 	enum store_state close_state; /* what a drop of ours means */
 	uint64_t heard_ms;

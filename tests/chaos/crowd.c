@@ -170,8 +170,9 @@ static void report(struct crowd *crowd, const struct work *works, uint64_t now)
 	for (unsigned i = 0; i < CALLS_MAX; i++) {
 		const struct call *call = &crowd->calls[i];
 		states[call->state]++;
+		const struct party *callee = &call->party[!call->caller];
 		answering += call->state == CALL_RINGING &&
-			     (call->answer_ms >= 0 || call->party[!call->caller].final.text);
+			     (call->answer_ms >= 0 || callee->final.text || callee->is_confirmed);
 		if (call->state != CALL_UP)
 			continue;
 		unconfirmed += !call->party[!call->caller].is_confirmed;

@@ -107,8 +107,11 @@ class World:
         report = self.crowd.settle()
         for count in ("cut", "bye_bad", "bye_lost", "cancel_bad", "reinvite_bad"):
             expect(report[count] == 0, "none is %s: %s\n%s" % (count, report, self.crowd.log()[-1500:]))
-        up = report["up"] + report["ringing"]
-        wait_until(lambda: len(self.calls()) == up, 25, lambda: self.difference(up))
+
+        def living():
+            now = self.crowd.report()
+            return now["up"] + now["ringing"]
+        wait_until(lambda: len(self.calls()) == living(), 25, lambda: self.difference(living()))
         self.protected(seconds)
         self.consistent(seconds)
         return report
