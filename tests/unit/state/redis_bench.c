@@ -174,6 +174,12 @@ void assert_server(struct bench *b, const char *command, const char *want)
 	assert_string_equal(ask(b, command), want);
 }
 
+void assert_records(struct bench *b, const char *want)
+{
+	assert_server(b, "EVAL \"return redis.call('DBSIZE') - #redis.call('KEYS', 'node:{}*')\" 0",
+		      want);
+}
+
 unsigned long calls_of(struct bench *b, const char *command)
 {
 	char name[64];

@@ -55,6 +55,8 @@ void open_and_connect(struct bench *b);
 /* The server's own view. */
 const char *ask(struct bench *b, const char *command);
 void assert_server(struct bench *b, const char *command, const char *want);
+/* So many keys, beside the marks of connections. */
+void assert_records(struct bench *b, const char *want);
 /* How often the server was sent this command. */
 unsigned long calls_of(struct bench *b, const char *command);
 /* Lines logged that hold this text. */
