@@ -56,16 +56,17 @@ enabled=1
 
 class Linphone(Process):
     def __init__(self, lab, host, user, domain, proxy, address, password="secret", hertz=440, encryption="none"):
-        self.user, self.dir = user, os.path.join(lab.dir, "linphone-" + user)
+        self.user, self.name = user, "linphone-%s-%s" % (user, encryption)
+        self.dir = os.path.join(lab.dir, self.name)
         os.makedirs(os.path.join(self.dir, ".local/share/linphone"))
         self.tone = os.path.join(self.dir, "tone.wav")
         write_tone(self.tone, hertz, seconds=60)
-        settings = lab.write("linphone-%s/linphonerc" % user, SETTINGS % {
+        settings = lab.write(self.name + "/linphonerc", SETTINGS % {
             "user": user, "address": address, "domain": domain, "proxy": proxy, "password": password, "encryption": encryption})
         os.chmod(self.dir, 0o777)
         command = ["ip", "netns", "exec", lab.ns(host), "linphonec", "-c", settings, "-d", "6",
                    "-l", os.path.join(self.dir, "trace.log")]
-        self.lab, self.name, self.stop_signal = lab, "linphone-" + user, 15
+        self.lab, self.stop_signal = lab, 15
         self.log_path = os.path.join(lab.dir, self.name + ".log")
         with open(self.log_path, "ab") as log:
             self.popen = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=log, stderr=subprocess.STDOUT, cwd=self.dir,
@@ -84,7 +85,10 @@ class Linphone(Process):
 
     def trace(self):
         """What it does, and each message: its console says little when nobody is at it."""
-        with open(os.path.join(self.dir, "trace.log"), errors="replace") as f:
+        path = os.path.join(self.dir, "trace.log")
+        if not os.path.exists(path):  # it has not begun yet
+            return ""
+        with open(path, errors="replace") as f:
             return f.read()
 
     def wait_state(self, state, seconds=15, count=1):
