@@ -69,7 +69,8 @@ int ice_candidate_read(struct slice text, struct ice_candidate *out)
 void ice_candidate_write(const struct ice_candidate *candidate, struct buf *out)
 {
 	/* one base and one type: one foundation (RFC 8445 5.1.1.3) */
-	buf_printf(out, "1 %u UDP %u ", candidate->component, candidate->priority);
+	buf_printf(out, "%u %u UDP %u ", candidate->foundation, candidate->component,
+		   candidate->priority);
 	addr_add_ip(out, &candidate->addr);
 	buf_printf(out, " %u typ %s", candidate->addr.port, type_names[candidate->type]);
 }

@@ -6,9 +6,10 @@ enum ice_type { ICE_HOST, ICE_SRFLX, ICE_PRFLX, ICE_RELAY };
 
 struct ice_candidate {
 	struct addr addr;
-	uint32_t priority; /* 1 to 2^31 - 1 */
-	uint8_t component; /* 1 to 256 in the RFC; 1 RTP, 2 RTCP here */
-	uint8_t type;      /* enum ice_type */
+	uint32_t priority;  /* 1 to 2^31 - 1 */
+	uint8_t component;  /* 1 to 256 in the RFC; 1 RTP, 2 RTCP here */
+	uint8_t type;       /* enum ice_type */
+	uint8_t foundation; /* of ours, a number for each base; others' is not read */
 };
 
 /* What follows "candidate:". -ERR_MALFORMED; -ERR_UNSUPPORTED: well formed, and not for us (TCP, a

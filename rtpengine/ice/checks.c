@@ -22,7 +22,9 @@ bool check_send(struct ice *ice, const struct pair *pair, const uint8_t *id, boo
 	stun_begin(&writer, STUN_REQUEST, id);
 	stun_add_username(&writer, (struct slice){username, (size_t)len});
 	/* that of a peer-reflexive candidate, RFC 8445 7.1.1 */
-	stun_add_priority(&writer, ice_priority(ICE_PRFLX, UINT16_MAX, (uint8_t)component));
+	stun_add_priority(&writer,
+			  ice_priority(ICE_PRFLX, ice_preference(ice, pair->remote.addr.family),
+				       (uint8_t)component));
 	stun_add_role(&writer, ice->config.is_controlling ? STUN_CONTROLLING : STUN_CONTROLLED,
 		      ice->tie_breaker);
 	if (use_candidate)

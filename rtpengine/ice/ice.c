@@ -29,6 +29,11 @@ void ice_destroy(struct ice *ice)
 	free(ice);
 }
 
+uint16_t ice_preference(const struct ice *ice, uint8_t family)
+{
+	return family == AF_INET6 || !ice->config.has_both_families ? UINT16_MAX : UINT16_MAX - 1;
+}
+
 const char *ice_ufrag(const struct ice *ice)
 {
 	return ice->ufrag;
@@ -89,7 +94,8 @@ void ice_set_components(struct ice *ice, uint8_t components)
 /* RFC 8445 6.1.2.3. */
 uint64_t pair_priority(const struct ice *ice, const struct pair *pair)
 {
-	uint64_t ours = ice_priority(ICE_HOST, UINT16_MAX, pair->remote.component);
+	uint16_t preference = ice_preference(ice, pair->remote.addr.family);
+	uint64_t ours = ice_priority(ICE_HOST, preference, pair->remote.component);
 	uint64_t theirs = pair->remote.priority;
 	uint64_t g = ice->config.is_controlling ? ours : theirs;
 	uint64_t d = ice->config.is_controlling ? theirs : ours;

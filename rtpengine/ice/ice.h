@@ -1,8 +1,9 @@
 /* ice.h - an ICE agent for one side of one stream (RFC 8445), full or lite: connectivity checks,
- * nomination, consent (RFC 7675). It has one local host candidate per component (the flow it sits
- * on), so a candidate pair is a remote candidate. A restart is another agent: the old one goes on
- * until the new one has selected. Knows neither sockets nor SDP: packets, time and what happens
- * leave by struct ice_events. Not freed inside its own events. SPDX-License-Identifier: Apache-2.0
+ * nomination, consent (RFC 7675). It has one local host candidate per component and address family
+ * (the flow it sits on), so a candidate pair is a remote candidate. A restart is another agent: the
+ * old one goes on until the new one has selected. Knows neither sockets nor SDP: packets, time and
+ * what happens leave by struct ice_events. Not freed inside its own events.
+ * SPDX-License-Identifier: Apache-2.0
  */
 #pragma once
 #include "control/base/random.h"
@@ -36,8 +37,9 @@ struct ice_config {
 	bool is_lite;
 	bool is_controlling; /* as SDP says; a conflict may turn it round */
 	uint8_t components;  /* 1 (rtcp-mux) or 2 */
-	uint8_t mark[4];     /* begins all our transaction ids, so that strangers' answers are seen
-				without a look-up */
+	bool has_both_families;
+	uint8_t mark[4]; /* begins all our transaction ids, so that strangers' answers are seen
+			    without a look-up */
 	const struct ice_events *events;
 	void *owner;
 };
@@ -61,6 +63,8 @@ void ice_save(const struct ice *ice, struct ice_state *out);
 MUST_CHECK int ice_restore(const struct ice_config *config, const struct ice_state *state,
 			   uint64_t now_ms, struct ice **out);
 
+/* Of our candidate of that family: IPv6 first (RFC 8421). */
+uint16_t ice_preference(const struct ice *ice, uint8_t family);
 const char *ice_ufrag(const struct ice *ice); /* ours */
 const char *ice_pwd(const struct ice *ice);
 

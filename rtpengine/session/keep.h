@@ -59,6 +59,7 @@ struct flow_resume {
 };
 struct side_resume {
 	struct addr local;           /* address and RTP port; family 0 = it had no ports */
+	struct addr alternate;       /* those of the other family; 0 = there were none */
 	struct flow_resume flows[2]; /* RTP, RTCP */
 	struct ice_state ice;        /* of the agent in use */
 	bool has_ice;

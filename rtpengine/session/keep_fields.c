@@ -142,6 +142,10 @@ void resume_ask(const struct stream *stream, int side, struct side_resume *out)
 		return;
 	out->local = *port_range_address(at->range);
 	out->local.port = at->port;
+	if (at->alternate) {
+		out->alternate = *port_range_address(at->alternate->range);
+		out->alternate.port = at->alternate->port;
+	}
 	ask_flow(sessions, at->rtp.id, &at->now.rtp, &out->flows[0]);
 	ask_flow(sessions, at->rtcp.id, &at->now.rtcp, &out->flows[1]);
 }
@@ -197,6 +201,7 @@ static void side_fields(struct keep_io *io, uint16_t number, struct stream *stre
 	offered_fields(io, 10, at);
 	flow_fields(io, 16, &resume->flows[0]);
 	flow_fields(io, 17, &resume->flows[1]);
+	keep_addr(io, 18, &resume->alternate);
 	if (keep_reads(io) || (has_secrets && at->sdes))
 		keep_sdes_fields(io, 20, &at->sdes);
 	if (keep_reads(io) || (has_secrets && at->peering))

@@ -72,6 +72,8 @@ int peering_prepare(struct stream *stream, int side, bool wants_ice, bool wants_
 	peering->told_ice = wants_ice;
 	peering->told_dtls = wants_dtls;
 	bool is_reset = options->peering.bits & PEERING_ICE_RESET;
+	if (wants_ice && !peering_newest(peering))
+		alternate_open(stream, side, now_ms, NULL);
 	if (wants_ice && (is_reset || !peering_newest(peering))) {
 		peering->is_lite = options->peering.bits & PEERING_LITE_FORWARD;
 		err = peering_ice_create(peering, !peering->is_lite, now_ms);
@@ -109,6 +111,8 @@ void peering_apply(struct stream *stream, int side, bool is_offerer, const struc
 	}
 	if (side_is_carried(stream, side)) {
 		rest(peering, is_offerer);
+		if (!peering->told_ice)
+			alternate_close(stream, side, now_ms);
 		return;
 	}
 	if (is_offerer) {

@@ -66,6 +66,8 @@ void peering_rule(const struct peering *peering, unsigned component, struct flow
 /* The flows follow what ICE has selected; after their rules are published. */
 void peering_lock(const struct peering *peering);
 bool peering_has_ice(const struct peering *peering);
+/* Where ICE has found it, of RTP; false: not yet, or no ICE. */
+bool peering_selected(const struct peering *peering, struct addr *out);
 bool peering_said_ice(const struct peering *peering); /* its SDP, the newest */
 bool peering_said_dtls(const struct peering *peering);
 bool peering_told_dtls(const struct peering *peering); /* what we last wrote to it */

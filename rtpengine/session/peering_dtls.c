@@ -7,8 +7,9 @@
 static void on_send(void *owner, const struct addr *to, const uint8_t *data, size_t len)
 {
 	const struct dtls_slot *slot = owner;
-	int err = datapath_flow_send(peering_sessions(slot->peering)->datapath,
-				     peering_flow(slot->peering, slot->component), to, data, len);
+	int err =
+		datapath_flow_send(peering_sessions(slot->peering)->datapath,
+				   peering_flow(slot->peering, slot->component, to), to, data, len);
 	(void)err; /* DTLS sends again by itself */
 }
 
@@ -46,8 +47,8 @@ static void on_done(void *owner, const struct dtls_keys *keys)
 	stream_publish(peering->stream);
 	/* Where the handshake went is where the peer is: also behind a NAT. */
 	if (!peering->uses_ice && dtls_peer(slot->dtls, &to) &&
-	    datapath_flow_lock(sessions->datapath, peering_flow(peering, slot->component), &to) !=
-		    0)
+	    datapath_flow_lock(sessions->datapath, peering_flow(peering, slot->component, &to),
+			       &to) != 0)
 		log_error(sessions->log, "dtls.lock", "call=%s",
 			  peering->stream->dialog->session->call_id);
 }

@@ -13,8 +13,22 @@ static void on_send(void *owner, unsigned component, const struct addr *to, cons
 {
 	const struct peering *peering = peering_of(owner);
 	int err = datapath_flow_send(peering_sessions(peering)->datapath,
-				     peering_flow(peering, component), to, data, len);
+				     peering_flow(peering, component, to), to, data, len);
 	(void)err; /* sent again by itself, or the peer asks again */
+}
+
+bool peering_selected(const struct peering *peering, struct addr *out)
+{
+	return peering && peering->uses_ice && peering_ice_selected(peering, 1, out);
+}
+
+/* Media goes by the pair of ports of the family that ICE has selected. */
+static void follow(struct peering *peering)
+{
+	struct addr to;
+
+	if (peering_selected(peering, &to) && alternate_has(peering_side(peering), to.family))
+		alternate_swap(peering->stream, peering->side);
 }
 
 bool peering_ice_selected(const struct peering *peering, unsigned component, struct addr *out)
@@ -28,9 +42,12 @@ void peering_lock(const struct peering *peering)
 	struct addr to;
 
 	for (unsigned component = 1; component <= ICE_COMPONENTS; component++) {
-		struct flow_id flow = peering_flow(peering, component);
 		if (!peering->uses_ice || (component > 1 && peering->is_mux) ||
-		    !flow_id_is_set(flow) || !peering_ice_selected(peering, component, &to))
+		    !peering_ice_selected(peering, component, &to) ||
+		    alternate_has(peering_side(peering), to.family))
+			continue;
+		struct flow_id flow = peering_flow(peering, component, &to);
+		if (!flow_id_is_set(flow))
 			continue;
 		int err = datapath_flow_lock(peering_sessions(peering)->datapath, flow, &to);
 		if (err)
@@ -71,6 +88,7 @@ static void on_selected(void *owner, unsigned component, const struct addr *remo
 	if (ice_is_completed(slot->ice))
 		sessions->counters.ice_completed++;
 	peering->is_mute = peering->has_failed = false;
+	follow(peering);
 	stream_publish(peering->stream);
 	for (unsigned i = 1; i <= ICE_COMPONENTS; i++) {
 		struct addr to;
@@ -117,6 +135,7 @@ static struct ice_config agent_config(struct peering *peering, struct ice_slot *
 		.is_lite = peering->is_lite,
 		.is_controlling = is_controlling,
 		.components = peering->is_mux ? 1 : 2,
+		.has_both_families = peering_side(peering)->alternate != NULL,
 		.events = &events,
 		.owner = slot,
 	};
@@ -170,7 +189,9 @@ void peering_ice_close(struct peering *peering)
 void peering_ice_candidate(struct peering *peering, struct ice *ice,
 			   const struct ice_candidate *candidate, uint64_t now_ms)
 {
-	struct addr local = *port_range_address(peering_side(peering)->range);
+	const struct side *side = peering_side(peering);
+	bool is_other = alternate_has(side, candidate->addr.family);
+	struct addr local = *port_range_address(is_other ? side->alternate->range : side->range);
 
 	if (candidate->addr.family != local.family ||
 	    (addr_is_private(&candidate->addr) && !addr_is_private(&local)))
@@ -206,9 +227,12 @@ int peering_ice_apply(struct peering *peering, bool is_offerer, uint64_t now_ms)
 	if (!peering->told_ice || !said->has_ice || said->is_mismatched ||
 	    (said->is_lite && peering->is_lite)) {
 		peering_ice_close(peering);
+		alternate_close(peering->stream, peering->side, now_ms);
 		return 0;
 	}
 	struct ice *ice = peering_newest(peering);
+	if (!ice)
+		alternate_open(peering->stream, peering->side, now_ms, NULL);
 	bool is_restart = is_offerer && ice && ice_has_remote(ice) &&
 			  !ice_remote_is(ice, slice_from(said->ufrag), slice_from(said->pwd));
 	peering->uses_ice = true;
@@ -219,5 +243,7 @@ int peering_ice_apply(struct peering *peering, bool is_offerer, uint64_t now_ms)
 		if (is_restart)
 			peering_sessions(peering)->counters.ice_restarts++;
 	}
-	return meet(peering, peering_newest(peering), now_ms);
+	int err = meet(peering, peering_newest(peering), now_ms);
+	follow(peering); /* whatever its c= says */
+	return err;
 }

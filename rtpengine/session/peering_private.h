@@ -69,9 +69,13 @@ static inline struct side *peering_side(const struct peering *peering)
 	return &peering->stream->sides[peering->side];
 }
 
-static inline struct flow_id peering_flow(const struct peering *peering, unsigned component)
+/* The flow of a component that speaks the family of `to`. */
+static inline struct flow_id peering_flow(const struct peering *peering, unsigned component,
+					  const struct addr *to)
 {
-	const struct side *side = &peering->stream->sides[peering->side];
+	const struct side *side = peering_side(peering);
+	if (alternate_has(side, to->family))
+		return component == 1 ? side->alternate->rtp.id : side->alternate->rtcp.id;
 	return component == 1 ? side->rtp.id : side->rtcp.id;
 }
 

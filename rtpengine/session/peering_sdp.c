@@ -185,23 +185,27 @@ static int add(struct sdp_media *media, const char *name, const char *text)
 static int write_candidates(const struct peering *peering, struct sdp_media *media,
 			    unsigned components)
 {
-	struct ice_candidate candidate = {
-		.addr = side_local(peering->stream, peering->side),
-		.type = ICE_HOST,
-	};
+	const struct ice *ice = peering_newest(peering);
+	const struct addr addresses[] = {side_local(peering->stream, peering->side),
+					 side_local_alternate(peering->stream, peering->side)};
 	struct buf text;
 	int err = 0;
 
 	buf_init(&text);
-	for (uint8_t component = 1; component <= components && !err; component++) {
-		candidate.component = component;
-		candidate.priority = ice_priority(ICE_HOST, UINT16_MAX, component);
-		buf_clear(&text);
-		ice_candidate_write(&candidate, &text);
-		err = buf_failed(&text) ? -ERR_NO_MEMORY
-					: sdp_attribute_add(media->sdp, &media->section,
-							    "candidate", buf_slice(&text));
-		candidate.addr.port++;
+	for (unsigned i = 0; i < 2 && addresses[i].family; i++) {
+		struct ice_candidate candidate = {
+			.addr = addresses[i], .type = ICE_HOST, .foundation = (uint8_t)(i + 1)};
+		uint16_t preference = ice_preference(ice, candidate.addr.family);
+		for (uint8_t component = 1; component <= components && !err; component++) {
+			candidate.component = component;
+			candidate.priority = ice_priority(ICE_HOST, preference, component);
+			buf_clear(&text);
+			ice_candidate_write(&candidate, &text);
+			err = buf_failed(&text) ? -ERR_NO_MEMORY
+						: sdp_attribute_add(media->sdp, &media->section,
+								    "candidate", buf_slice(&text));
+			candidate.addr.port++;
+		}
 	}
 	buf_free(&text);
 	return err;

@@ -52,6 +52,8 @@ static int open_side(struct stream *stream, int side, uint64_t now_ms)
 
 	if (resume->local.family)
 		err = side_reopen(stream, side, now_ms, &resume->local);
+	if (!err && resume->alternate.family)
+		alternate_open(stream, side, now_ms, &resume->alternate);
 	if (!err && resume->has_ice && at->peering && at->range)
 		err = peering_ice_restore(at->peering, &resume->ice, now_ms);
 	if (!err && at->peering && at->peering->uses_ice &&

@@ -151,6 +151,7 @@ static void publish_side(struct stream *stream, int side)
 	wipe(&rule);
 	if (at->peering && !is_carried)
 		peering_lock(at->peering);
+	alternate_publish(stream, side);
 }
 
 /* Its m= line is refused, but others go on using its port (RFC 9143 7.5.2). */
@@ -203,6 +204,7 @@ static void publish_early(struct stream *stream, int side)
 		publish(stream, &at->rtp, &rule);
 	if (flow_id_is_set(at->rtcp.id))
 		publish(stream, &at->rtcp, &rule);
+	alternate_publish(stream, side);
 }
 
 void stream_publish_early(struct stream *stream)

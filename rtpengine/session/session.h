@@ -53,11 +53,20 @@ struct side_media {
 
 enum mux_policy { MUX_AS_PEER, MUX_ACCEPT, MUX_REJECT };
 
+/* Of a side with ICE whose interface has both families: the pair of ports of the other one, until
+ * ICE has selected there; then the two change places. */
+struct alternate {
+	struct port_range *range;
+	uint16_t port;
+	struct flow_ref rtp, rtcp;
+};
+
 struct side {
 	struct port_range *range; /* NULL = no ports */
 	uint16_t port;            /* RTP; RTCP is the next one */
 	struct flow_ref rtp, rtcp;
-	struct side_media now; /* in effect */
+	struct alternate *alternate; /* owned; NULL = there is none */
+	struct side_media now;       /* in effect */
 	/* Owned; waits for its answer: NULL, or not is_known = there is none. Most of a call's life
 	 * it takes no memory. */
 	struct side_media *offered;
@@ -266,6 +275,17 @@ MUST_CHECK int side_reopen(struct stream *stream, int side, uint64_t now_ms,
 void side_close(struct stream *stream, int side, uint64_t now_ms);
 /* Its flows anew on the same ports, for another affinity: `resume` is what they had come to. */
 MUST_CHECK int side_move(struct stream *stream, int side);
+/* alternate.c: ports of the other family, too, where there is one and ports are free; `local` as
+ * with side_reopen(), or NULL. Without it the side has one family, no more. */
+void alternate_open(struct stream *stream, int side, uint64_t now_ms, const struct addr *local);
+void alternate_close(struct stream *stream, int side, uint64_t now_ms);
+bool alternate_has(const struct side *side, uint8_t family);
+void alternate_swap(struct stream *stream, int side); /* the rules are the caller's */
+void alternate_move(struct stream *stream, int side); /* as side_move() */
+void alternate_publish(struct stream *stream, int side);
+/* stream.c, for alternate.c: one flow of a side. */
+MUST_CHECK int flow_open(struct stream *stream, struct flow_ref *ref, struct addr local);
+void flow_close(struct stream *stream, struct flow_ref *ref);
 /* Take in what the SDP of `side` says about this stream. */
 MUST_CHECK int side_read(struct stream *stream, int side, const struct sdp_media *media,
 			 const struct options *options, struct side_media *out, const char **why);
@@ -282,6 +302,7 @@ bool stream_is_live(const struct stream *stream); /* both sides known, none refu
 bool side_may_send(const struct stream *stream, int side);
 /* What SDP says of our end towards that party. */
 struct addr side_local(const struct stream *stream, int side);
+struct addr side_local_alternate(const struct stream *stream, int side); /* family 0 = none */
 struct addr party_sdp_address(const struct dialog *dialog, int side);
 
 /* The side of the stream that carries this one: itself, unless it is bundled. */

@@ -88,10 +88,10 @@ static void on_punt(void *owner, const struct datapath_punt *punt)
 	if (!ref)
 		return;
 	struct side *side = &ref->stream->sides[ref->side];
+	bool is_rtp = ref == &side->rtp || (side->alternate && ref == &side->alternate->rtp);
 	if (side->peering)
-		peering_receive(side->peering, ref == &side->rtp ? 1 : 2, &punt->source,
-				punt->is_stun, punt->data, punt->len,
-				wheel_now_ms(sessions->wheel));
+		peering_receive(side->peering, is_rtp ? 1 : 2, &punt->source, punt->is_stun,
+				punt->data, punt->len, wheel_now_ms(sessions->wheel));
 }
 
 int sessions_create(const struct sessions_config *config, uint64_t now_ms, struct sessions **out)

@@ -34,7 +34,8 @@ int stream_create(struct dialog *dialog, const struct sdp_media *media, struct s
 	stream->kind = stream_kind_of(media);
 	for (uint8_t side = 0; side < 2; side++) {
 		stream->sides[side].carrier = (uint8_t)stream->index;
-		struct flow_ref *refs[] = {&stream->sides[side].rtp, &stream->sides[side].rtcp};
+		struct side *at = &stream->sides[side];
+		struct flow_ref *refs[] = {&at->rtp, &at->rtcp};
 		for (size_t i = 0; i < 2; i++) {
 			refs[i]->stream = stream;
 			refs[i]->side = side;
@@ -54,7 +55,7 @@ void stream_destroy(struct stream *stream, uint64_t now_ms)
 	free(stream);
 }
 
-static int flow_open(struct stream *stream, struct flow_ref *ref, struct addr local)
+int flow_open(struct stream *stream, struct flow_ref *ref, struct addr local)
 {
 	struct sessions *sessions = stream->dialog->session->all;
 	int err = datapath_flow_open(sessions->datapath, &local, stream->dialog->session->affinity,
@@ -64,7 +65,7 @@ static int flow_open(struct stream *stream, struct flow_ref *ref, struct addr lo
 	return err;
 }
 
-static void flow_close(struct stream *stream, struct flow_ref *ref)
+void flow_close(struct stream *stream, struct flow_ref *ref)
 {
 	struct sessions *sessions = stream->dialog->session->all;
 	struct flow_stats stats;
@@ -89,6 +90,7 @@ static void ports_close(struct stream *stream, int side, uint64_t now_ms)
 	at->dtmf = NULL;
 	(void)player_stop(stream, side);
 	forwarding_stop(stream, side);
+	alternate_close(stream, side, now_ms);
 	flow_close(stream, &at->rtp);
 	flow_close(stream, &at->rtcp);
 	if (at->range)
@@ -128,9 +130,10 @@ int side_open(struct stream *stream, int side, uint64_t now_ms, struct port_rang
 	*failed = range;
 	if (!range)
 		return -ERR_NOT_FOUND;
-	if (at->range && port_range_address(at->range)->family == party->family &&
-	    slice_equal(slice_from(port_range_interface(at->range)),
-			slice_from(port_range_interface(range))))
+	bool has_family = at->range && (port_range_address(at->range)->family == party->family ||
+					alternate_has(at, party->family));
+	if (has_family && slice_equal(slice_from(port_range_interface(at->range)),
+				      slice_from(port_range_interface(range))))
 		return 0;
 	uint16_t port;
 	int err = port_range_take(range, now_ms, stream, &port);
@@ -161,7 +164,10 @@ int side_move(struct stream *stream, int side)
 	flow_close(stream, &at->rtcp);
 	int err = flow_open(stream, &at->rtp, local);
 	local.port++;
-	return err ? err : flow_open(stream, &at->rtcp, local);
+	if (!err)
+		err = flow_open(stream, &at->rtcp, local);
+	alternate_move(stream, side);
+	return err;
 }
 
 void side_close(struct stream *stream, int side, uint64_t now_ms)
@@ -174,37 +180,52 @@ void side_close(struct stream *stream, int side, uint64_t now_ms)
 	ports_close(stream, side, now_ms);
 }
 
-struct addr party_sdp_address(const struct dialog *dialog, int side)
+/* The address of a range, as others see it. */
+static struct addr told_address(const struct dialog *dialog, int side,
+				const struct port_range *range)
 {
 	const struct party *party = &dialog->parties[side];
 	const struct local_interface *local = &dialog->session->all->interfaces[party->interface];
+	const struct addr *address = port_range_address(range);
 
 	if (party->media_address.family)
 		return party->media_address;
-	if (local->advertise.family == party->family)
-		return local->advertise;
-	/* The ranges of one family share an interface; the side's own range says which address. */
-	for (unsigned i = 0; i < dialog->stream_count; i++) {
-		if (dialog->streams[i]->sides[side].range)
-			return *port_range_address(dialog->streams[i]->sides[side].range);
-	}
-	struct port_range *range =
-		interface_range(dialog->session->all, party->interface, party->family, 0);
-	return range ? *port_range_address(range) : (struct addr){.family = party->family};
+	return local->advertise.family == address->family ? local->advertise : *address;
+}
+
+struct addr party_sdp_address(const struct dialog *dialog, int side)
+{
+	const struct party *party = &dialog->parties[side];
+	const struct port_range *range = NULL;
+
+	/* Ranges of one family share an interface; the side's own says which address. */
+	for (unsigned i = 0; i < dialog->stream_count && !range; i++)
+		range = dialog->streams[i]->sides[side].range;
+	if (!range)
+		range = interface_range(dialog->session->all, party->interface, party->family, 0);
+	return range ? told_address(dialog, side, range) : (struct addr){.family = party->family};
 }
 
 struct addr side_local(const struct stream *stream, int side)
 {
-	const struct party *party = &stream->dialog->parties[side];
 	const struct side *at = side_transport(stream, side);
-	struct addr addr = party_sdp_address(stream->dialog, side);
-
 	/* Several addresses of one family: each stream says its own. */
-	if (at->range && !party->media_address.family &&
-	    stream->dialog->session->all->interfaces[party->interface].advertise.family !=
-		    party->family)
-		addr = *port_range_address(at->range);
+	struct addr addr = at->range ? told_address(stream->dialog, side, at->range)
+				     : party_sdp_address(stream->dialog, side);
+
 	addr.port = at->port;
+	return addr;
+}
+
+struct addr side_local_alternate(const struct stream *stream, int side)
+{
+	const struct alternate *alternate = side_transport(stream, side)->alternate;
+	struct addr addr = {.family = 0};
+
+	if (alternate) {
+		addr = told_address(stream->dialog, side, alternate->range);
+		addr.port = alternate->port;
+	}
 	return addr;
 }
 
@@ -224,6 +245,20 @@ static void read_natted(struct side_media *out, const struct options *options, b
 	/* Told by the client; or plain to see: private in the SDP, public outside. */
 	out->is_natted = option(options, OPTION_SIP_SOURCE) ||
 			 (addr_is_private(&out->rtp) && !addr_is_private(&out->received));
+}
+
+/* Of both families the one of its c=, unless ICE has found the way; false: we have it not. */
+static bool choose_family(struct stream *stream, int side, uint8_t family, bool has_ice)
+{
+	const struct side *at = &stream->sides[side];
+	struct addr selected;
+
+	if (!alternate_has(at, family))
+		return family == stream->dialog->parties[side].family ||
+		       (at->range && port_range_address(at->range)->family == family);
+	if (!has_ice || !peering_selected(at->peering, &selected))
+		alternate_swap(stream, side);
+	return true;
 }
 
 int side_read(struct stream *stream, int side, const struct sdp_media *media,
@@ -282,7 +317,7 @@ int side_read(struct stream *stream, int side, const struct sdp_media *media,
 	if (kind.is_rtp && sdp_media_rtcp_addr(media, &read.rtcp) != 0)
 		return -ERR_MALFORMED;
 	*why = "its address is not of the family spoken on that side";
-	if (read.rtp.family != stream->dialog->parties[side].family ||
+	if (!choose_family(stream, side, read.rtp.family, has_ice) ||
 	    (kind.is_rtp && read.rtcp.family != read.rtp.family))
 		return -ERR_UNSUPPORTED;
 	*why = "unusable address in a=rtcp";

@@ -408,6 +408,7 @@ static void candidates_are_read_and_written(void **state)
 				 cases[i].err);
 	assert_int_equal(ice_candidate_read(slice_from(cases[0].text), &candidate), 0);
 	buf_init(&out);
+	candidate.foundation = 1;
 	ice_candidate_write(&candidate, &out);
 	assert_string_equal(out.data, cases[0].text);
 	buf_free(&out);

@@ -200,6 +200,10 @@ static struct sdp *take(struct browser *b, const struct ng_value *reply, bool is
 	for (; line; line = sdp_attribute_next(line)) {
 		struct ice_candidate candidate;
 		assert_int_equal(ice_candidate_read(line->argument, &candidate), 0);
+		if (candidate.addr.family != b->at.family)
+			continue; /* of both families we have one */
+		if (candidate.component == 1 && b->relay.family != b->at.family)
+			b->relay = candidate.addr; /* not the one of c= */
 		if (candidate.component == 1)
 			assert_true(addr_equal(&candidate.addr, &b->relay));
 		ice_add_candidate(b->ice, &candidate, b->bench->now_ms);
@@ -296,6 +300,63 @@ static void a_browser_calls_a_phone(void **state)
 	open_dtls(b, sdp, DTLS_SERVER);
 	run(b, 1500);
 	assert_secured(b);
+}
+
+/* c= is of IPv4, and IPv6 is what works. */
+static void the_other_family_is_taken_where_it_works(void **state)
+{
+	struct browser *b = *state;
+	char *phone = bench_sdp(b->bench, PHONE, 4000, "");
+
+	b->at = address("[2001:db8::7]:5000");
+	struct sdp *sdp = call_phone(b, DIRECTION "RTP/AVP ICE=remove rtcp-mux-demux", "", false);
+	assert_int_equal(sdp_media_connection(&sdp->media[0])->addr.family, AF_INET);
+	assert_int_equal(b->relay.family, AF_INET6);
+	assert_int_equal(bench_ports_in_use(b->bench), 6);
+	open_dtls(b, sdp, DTLS_SERVER);
+	run(b, 1500);
+	assert_secured(b);
+	/* a re-INVITE leaves it there, whatever its c= says; ours tells where media is */
+	bench_offer(b->bench, "c", "a b", browser_sdp(b, "actpass", ""),
+		    DIRECTION "RTP/AVP ICE=remove rtcp-mux-demux");
+	sdp = take(b, bench_answer(b->bench, "c", "a b", phone, ""), false);
+	assert_int_equal(sdp_media_connection(&sdp->media[0])->addr.family, AF_INET6);
+	run(b, 100);
+	assert_secured(b);
+	assert_int_equal(bench_ports_in_use(b->bench), 6);
+}
+
+/* Its answer is of the family that our c= was not; and without ICE the ports are given back. */
+static void an_answer_may_choose_the_family(void **state)
+{
+	struct browser *b = *state;
+	const char *flags = "direction=lan direction=wan RTP/AVP ICE=force";
+	const struct ng_value *reply =
+		bench_offer(b->bench, "c", "a", bench_sdp(b->bench, PHONE, 4000, ""), flags);
+
+	open_ice(b, false);
+	b->at = address("[2001:db8::7]:5000");
+	(void)take(b, reply, false);
+	char *lines = arena_printf(b->bench->arena,
+				   "a=ice-ufrag:%s\r\na=ice-pwd:%s\r\n"
+				   "a=candidate:1 1 UDP 2130706431 2001:db8::7 5000 typ host\r\n",
+				   ice_ufrag(b->ice), ice_pwd(b->ice));
+	reply = bench_answer(b->bench, "c", "a b", bench_sdp(b->bench, "2001:db8::7", 5000, lines),
+			     "");
+	assert_string_equal(bench_text(reply, "error-reason"), "");
+	run(b, 1500);
+	assert_int_equal(b->selected, 1);
+	assert_true(addr_equal(&wan_flow(b)->locked, &b->at));
+	assert_int_equal(wan_flow(b)->rule.source.mode, FLOW_SOURCE_ICE);
+	assert_true(flow_id_is_set(wan_flow(b)->rule.rtp_to));
+
+	reply = bench_offer(b->bench, "d", "a", bench_sdp(b->bench, PHONE, 4002, ""), flags);
+	assert_non_null(strstr(bench_text(reply, "sdp"), "2001:db8::10"));
+	assert_int_equal(bench_ports_in_use(b->bench), 12);
+	reply = bench_answer(b->bench, "d", "a b", bench_sdp(b->bench, "198.51.100.7", 5000, ""),
+			     "");
+	assert_string_equal(bench_text(reply, "result"), "ok");
+	assert_int_equal(bench_ports_in_use(b->bench), 10);
 }
 
 static void lite_and_passive_where_it_is_asked(void **state)
@@ -594,6 +655,8 @@ int main(void)
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 	const struct CMUnitTest tests[] = {
 		TEST(a_browser_calls_a_phone),
+		TEST(the_other_family_is_taken_where_it_works),
+		TEST(an_answer_may_choose_the_family),
 		TEST(lite_and_passive_where_it_is_asked),
 		TEST(a_phone_calls_a_browser),
 		TEST(without_ice_the_handshake_goes_by_the_sdp),
