@@ -7,6 +7,8 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "tests/unit/free_port.h"
+
 static void on_message(void *owner, struct transport_message *message)
 {
 	struct bench *bench = owner;
@@ -31,18 +33,6 @@ static void on_error(void *owner, const struct transport_path *path, uint64_t to
 	bench->errors++;
 	bench->error = err;
 	bench->error_token = token;
-}
-
-/* A port that is free now for both. */
-static uint16_t free_port(void)
-{
-	struct sockaddr_in sa = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
-	socklen_t len = sizeof(sa);
-	int fd = socket(AF_INET, SOCK_STREAM, 0);
-	assert_int_equal(bind(fd, (struct sockaddr *)&sa, len), 0);
-	assert_int_equal(getsockname(fd, (struct sockaddr *)&sa, &len), 0);
-	close(fd);
-	return ntohs(sa.sin_port);
 }
 
 static void on_closed(void *owner, uint64_t connection, uint64_t followers)

@@ -1,5 +1,6 @@
 /* Real sockets on loopback: bursts, partial writes, slow and silent peers.
  * SPDX-License-Identifier: Apache-2.0 */
+#include "tests/unit/free_port.h"
 #include "tests/unit/sbc/transport/bench.h"
 
 #include <arpa/inet.h>
@@ -235,11 +236,9 @@ static void alias_finds_the_connection_of_a_peer(void **state)
 static void refused_connection_is_told(void **state)
 {
 	static struct bench b;
-	uint16_t port;
 	(void)state;
 	bench_open(&b, NULL, 0);
-	close(listen_on(&port, 1));
-	struct transport_path path = bench_to(SIP_TCP, port);
+	struct transport_path path = bench_to(SIP_TCP, free_port());
 	assert_int_equal(transport_send(b.transport, &path, slice_from(options), 7), 0);
 	bench_run(&b, 50);
 	assert_int_equal(b.errors, 1);

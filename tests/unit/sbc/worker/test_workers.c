@@ -15,6 +15,7 @@
 #include <unistd.h>
 
 #include "sbc/worker/worker.h"
+#include "tests/unit/free_port.h"
 
 enum { CALLS = 120, SOCKETS = 24 };
 
@@ -149,17 +150,6 @@ struct bench {
 	struct addr addr;
 	int fds[SOCKETS];
 };
-
-static uint16_t free_port(void)
-{
-	struct sockaddr_in sa = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
-	socklen_t len = sizeof(sa);
-	int fd = socket(AF_INET, SOCK_STREAM, 0);
-	assert_int_equal(bind(fd, (struct sockaddr *)&sa, len), 0);
-	assert_int_equal(getsockname(fd, (struct sockaddr *)&sa, &len), 0);
-	close(fd);
-	return ntohs(sa.sin_port);
-}
 
 static int connect_to(const struct bench *b, int type)
 {
