@@ -41,6 +41,24 @@ static void coalesce(struct datapath *datapath, bool on)
 		coalesce_set(&datapath->devices[i], on);
 }
 
+/* An lcore that finds a queue crowded says so at once: when many calls begin, a device's ring would
+ * overflow long before the next tick. */
+static bool is_crowded(const struct datapath *datapath)
+{
+	bool any = false;
+	for (uint16_t i = 0; i < datapath->lcore_count; i++)
+		any = any ||
+		      atomic_load_explicit(&datapath->pollers[i]->is_crowded, memory_order_relaxed);
+	return any;
+}
+
+static void forget_crowd(struct datapath *datapath)
+{
+	for (uint16_t i = 0; i < datapath->lcore_count; i++)
+		atomic_store_explicit(&datapath->pollers[i]->is_crowded, false,
+				      memory_order_relaxed);
+}
+
 /* While there are calls, up to the rate at which packets come by batches anyway. */
 static void adapt_coalescing(struct datapath *datapath)
 {
@@ -53,7 +71,9 @@ static void adapt_coalescing(struct datapath *datapath)
 	uint64_t rate = (packets - datapath->counted_packets) * 1000 / elapsed_ms;
 	datapath->counted_ns = now_ns;
 	datapath->counted_packets = packets;
-	coalesce(datapath, datapath->flows.count > 0 && rate < COALESCE_RATE_MAX);
+	coalesce(datapath,
+		 datapath->flows.count > 0 && rate < COALESCE_RATE_MAX && !is_crowded(datapath));
+	forget_crowd(datapath);
 }
 
 static bool was_ready(int fd)
@@ -78,6 +98,8 @@ void datapath_poll(struct datapath *datapath)
 	retire_run(&datapath->retired);
 	if (!was_ready(datapath->event_fd))
 		return;
+	if (is_crowded(datapath))
+		coalesce(datapath, false);
 	if (datapath->on_event)
 		datapath->on_event(datapath->on_event_owner);
 	inject_serve_punts(datapath);

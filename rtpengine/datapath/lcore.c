@@ -203,6 +203,12 @@ static uint16_t serve_queue(struct poller *poller, const struct rx_queue *queue)
 	return taken;
 }
 
+static void note_crowd(struct poller *poller)
+{
+	if (!atomic_exchange_explicit(&poller->is_crowded, true, memory_order_relaxed))
+		poller->event_added = true;
+}
+
 /* Everything that is there now. Returns how many packets; *more: there may be others at once. */
 static uint32_t iterate(struct poller *poller, bool *more)
 {
@@ -211,10 +217,14 @@ static uint32_t iterate(struct poller *poller, bool *more)
 	poller->lcore.now_ns = clock_now_ns();
 	for (uint16_t q = 0; q < poller->rx_count; q++) {
 		uint16_t n = BURST;
+		uint32_t found = 0;
 		for (unsigned round = 0; n == BURST && round < ROUNDS; round++) {
 			n = serve_queue(poller, &poller->rx[q]);
-			total += n;
+			found += n;
 		}
+		if (found >= CROWD)
+			note_crowd(poller);
+		total += found;
 		*more = *more || n == BURST;
 	}
 	uint16_t n = serve_inbox(poller);

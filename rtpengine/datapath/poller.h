@@ -14,6 +14,9 @@
 #define EVENT_RING_SIZE 1024
 #define HANDOVER_SIZE   4096
 #define GARBAGE_MAX     256
+/* Packets found in a queue at once above which its device had better not be coalesced: a veth's
+ * ring has 256, and its sender is told of no overflow. */
+#define CROWD 100
 
 /* In the private area of every mbuf: the packet, while it goes from one lcore to another. */
 struct carried {
@@ -76,6 +79,8 @@ struct poller {
 	_Atomic bool asleep;
 	bool can_wait; /* all our queues have sockets */
 	bool has_sent; /* since the drivers last gave everything back */
+	/* A queue held CROWD packets at once: the control thread is told, and takes it back. */
+	_Atomic bool is_crowded;
 	nfds_t fd_count;
 	struct pollfd fds[QUEUES_MAX + 1]; /* the drivers' sockets and wake_fd */
 

@@ -193,6 +193,23 @@ def test_coalesces_while_there_are_calls(r):
     pair(r, "10.91.1.1:30000", "10.91.1.2:4000", "10.91.2.1:30000", "10.91.2.2:5000")  # stop must put it back
 
 
+def test_stops_coalescing_at_once_when_crowded(r):
+    """A rate that comes from nothing must not wait for the next look at the rates: the device's ring is small."""
+    pair(r, "10.91.1.1:30000", "10.91.1.2:4000", "10.91.2.1:30000", "10.91.2.2:5000")
+    s = udp("L", "10.91.1.2", 4000)
+    for state in (["0", "0"], ["1000000", "1"]):  # and coalesces again when it is over
+        if state[0] == "0":
+            os.kill(r.p.pid, signal.SIGSTOP)
+            for i in range(150):
+                s.sendto(rtp(i), ("10.91.1.1", 30000))
+                time.sleep(0.0001)
+            os.kill(r.p.pid, signal.SIGCONT)
+        until = time.time() + (0.5 if state[0] == "0" else 4) * SLOW
+        while coalescing("rlan0") != state and time.time() < until:
+            time.sleep(0.02)
+        eq(coalescing("rlan0"), state)
+
+
 def test_idle_costs_nothing(r):
     pair(r, "10.91.1.1:30000", "10.91.1.2:4000", "10.91.2.1:30000", "10.91.2.2:5000")
     tasks = ["/proc/%d/task/%s/schedstat" % (r.p.pid, t) for t in os.listdir("/proc/%d/task" % r.p.pid)]
