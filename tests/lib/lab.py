@@ -129,6 +129,12 @@ class Lab:
         if told and not self.shows_inside:
             raise LabError("the inside shows outside: %s" % "; ".join(told[:5]))
 
+    def no_longer_alone(self):
+        """Of an ALONE scenario: what is left to do bears others beside it."""
+        marker = os.environ.get("POSTERN_ALONE")
+        if marker and os.path.exists(marker):
+            os.unlink(marker)
+
     def save_logs(self):
         """After a failure: the logs go where the runner shows them (POSTERN_LAB_LOGS)."""
         target = os.environ.get("POSTERN_LAB_LOGS")

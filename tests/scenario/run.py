@@ -3,7 +3,9 @@
 """Run scenarios: each folder NN_name holds test.py with run(lab). One process each, a few at a time.
 
 A scenario is run once per entry of its WORKERS (default 1, 2 and 4 signalling workers); within a
-folder's test.py, `WORKERS = [2]` narrows that where the worker count is not what is tested."""
+folder's test.py, `WORKERS = [2]` narrows that where the worker count is not what is tested. `ALONE = True`: nothing
+else runs beside it, until it calls `lab.no_longer_alone()`; `LONG = True`: it is begun early, because it waits for
+long."""
 import argparse
 import ast
 import concurrent.futures
@@ -12,6 +14,7 @@ import re
 import signal
 import subprocess
 import sys
+import tempfile
 import time
 
 sys.dont_write_bytecode = True
@@ -39,14 +42,15 @@ def discover(folders, names):
                 continue
             for workers in declared(path, "WORKERS", [1, 2, 4]):
                 found.append(("%s/%s" % (os.path.basename(folder), entry), path, workers,
-                              declared(path, "TIMEOUT", 120), declared(path, "ALONE", False)))
+                              declared(path, "TIMEOUT", 120), declared(path, "ALONE", False),
+                              declared(path, "LONG", False)))
     return found
 
 
-def run_one(case, build, logs):
-    name, path, workers, timeout, _ = case
+def run_one(case, build, logs, alone=""):
+    name, path, workers, timeout = case[:4]
     env = {**os.environ, "POSTERN_BUILD": build, "POSTERN_WORKERS": str(workers), "PYTHONPATH": TESTS,
-           "POSTERN_LAB_LOGS": logs or "", "PYTHONDONTWRITEBYTECODE": "1"}
+           "POSTERN_LAB_LOGS": logs or "", "POSTERN_ALONE": alone, "PYTHONDONTWRITEBYTECODE": "1"}
     code = ("import sys, importlib.util as u\n"
             "s = u.spec_from_file_location('test', %r); m = u.module_from_spec(s); s.loader.exec_module(m)\n"
             "from lib.lab import Lab\n"
@@ -79,7 +83,6 @@ def main():
     parser.add_argument("--workers", type=int, help="only this worker count")
     options = parser.parse_args()
     options.build = os.path.abspath(options.build)
-    # the longest first
     folders = [os.path.abspath(f) for f in options.folder or [os.path.join(TESTS, "interop"), HERE]]
     cases = discover(folders, options.names)
     if options.workers:
@@ -100,13 +103,20 @@ def main():
             print("FAIL %-52s %5.1f s (exit %s)\n%s" % (label, seconds, status,
                   "\n".join("     " + l for l in output.splitlines()[-120:])), flush=True)
 
-    together = [c for c in cases if not c[4]]
     with concurrent.futures.ThreadPoolExecutor(options.jobs) as pool:
-        futures = {pool.submit(run_one, c, options.build, options.logs): c for c in together}
+        futures = {}
+        for case in [c for c in cases if c[4]]:
+            with tempfile.NamedTemporaryFile(prefix="postern-alone-", delete=False) as alone:
+                future = pool.submit(run_one, case, options.build, options.logs, alone.name)
+            while os.path.exists(alone.name) and not future.done():
+                time.sleep(0.05)
+            if os.path.exists(alone.name):
+                os.unlink(alone.name)
+            futures[future] = case
+        for case in sorted([c for c in cases if not c[4]], key=lambda c: not c[5]):
+            futures[pool.submit(run_one, case, options.build, options.logs)] = case
         for future in concurrent.futures.as_completed(futures):
             report(futures[future], future.result())
-    for case in [c for c in cases if c[4]]:
-        report(case, run_one(case, options.build, options.logs))
     print("scenarios: %d passed, %d failed" % (passed, failed))
     return 1 if failed or not passed else 0
 

@@ -11,6 +11,8 @@ from lib.lab import LabError, wait_until
 from lib.relay import Bench, Party
 
 WORKERS = [1]
+LONG = True
+
 
 def both_ways(a, b, count=10):
     a.rtp(count)

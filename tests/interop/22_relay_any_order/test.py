@@ -13,6 +13,7 @@ from lib.ng import NG
 from lib.postern import Postern, SHORTEST, binaries
 
 WORKERS = [1]
+LONG = True
 SECONDS = 12
 MEDIA = ["audio %d RTP/AVP 8"] * 6 + ["audio 0 RTP/AVP 8", "video %d RTP/AVP 99", "image %d udptl t38",
                                      "application %d TCP/BFCP *", "audio %d RTP/SAVP 8"]

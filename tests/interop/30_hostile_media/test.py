@@ -14,6 +14,7 @@ from lib.lab import LabError, wait_until
 from lib.ng import NG
 
 WORKERS = [1]
+LONG = True
 TIMEOUT = 170
 HERE = os.path.dirname(os.path.abspath(__file__))
 spec = importlib.util.spec_from_file_location("alone", os.path.join(HERE, "../21_relay_alone/test.py"))

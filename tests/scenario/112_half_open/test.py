@@ -102,6 +102,7 @@ def run(lab):
     took = served(lab, authority, "home")
     print("a phone registers in %.0f ms, alone in %.0f ms" % (took * 1000, alone * 1000))
     expect(took < max(10 * alone, 1.0), "a phone is served meanwhile: %.2f s, alone %.2f s" % (took, alone))
+    lab.no_longer_alone()
     wait_until(lambda: next(l for l in edge.postern.ask("show interfaces") if l["name"] == "wan")["connections"] == 0, 20,
                "they are gone when their time is over")
     for s in sockets:

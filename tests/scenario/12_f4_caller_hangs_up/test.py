@@ -4,6 +4,8 @@ import os
 
 from lib.edge import Edge, LAN, WAN, expect, replies, requests
 
+LONG = True
+
 
 def run(lab):
     edge = Edge(lab)

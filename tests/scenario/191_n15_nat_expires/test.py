@@ -10,6 +10,7 @@ from lib.own import Registration, subscriber, config
 from lib.phone import Phone
 
 WORKERS = [2]
+LONG = True
 SILENCE = 17
 NAT = "nat: {keepalive: adaptive, minimum: 5s, maximum: 40s}"
 

@@ -10,6 +10,7 @@ from lib.edge import expect
 from lib.postern import Postern
 
 WORKERS = [2]
+LONG = True
 TORTURE = os.path.join(os.path.dirname(os.path.abspath(__file__)), "../../unit/sbc/message/torture")
 CONFIG = """interfaces:
   lan: {role: trusted, address: 10.0.0.1}

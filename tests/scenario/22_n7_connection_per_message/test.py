@@ -9,6 +9,8 @@ from lib.baresip import Baresip
 from lib.edge import Edge, WAN, expect
 from lib.phone import Phone
 
+LONG = True
+
 
 def run(lab):
     edge = Edge(lab, phones=False)

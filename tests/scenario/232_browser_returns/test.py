@@ -9,6 +9,7 @@ from lib.edge import Edge, LAN, WAN, expect, replies
 from lib.lab import wait_until
 
 WORKERS = [2]
+LONG = True
 CONFIG = """interfaces:
   lan: {role: trusted, address: 10.0.0.1, send: udp}
   wan:

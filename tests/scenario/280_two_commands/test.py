@@ -14,6 +14,7 @@ from lib.redis import Redis
 from lib.sipp import Sipp
 
 WORKERS = [2]
+LONG = True
 HERE = os.path.dirname(os.path.abspath(__file__))
 CALLS, HELD = 40, 10
 CONFIG = """interfaces:

@@ -7,6 +7,7 @@ from lib.capture import Capture
 from lib.edge import Edge, HOME_TONE, DESK_TONE, LAN, WAN, expect, requests
 from lib.tone import heard_on_wire
 
+LONG = True
 ADDRESS = {"home": "192.168.0.18", "desk": "10.0.0.30"}
 
 

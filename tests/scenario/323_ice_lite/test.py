@@ -14,6 +14,7 @@ from lib.ng import NG
 from lib.postern import Postern, binaries
 
 WORKERS = [1]
+LONG = True
 CONFIG = """interfaces:
   lan: {role: trusted, address: 10.0.0.1, media: {ports: 20000-20039}}
   wan: {address: 203.0.113.10, media: {ports: 30000-30039}}

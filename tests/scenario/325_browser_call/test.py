@@ -11,6 +11,7 @@ from lib.edge import Edge, WAN, expect
 from lib.tone import heard_on_wire
 
 WORKERS = [2]
+LONG = True
 CONFIG = """interfaces:
   lan: {role: trusted, address: 10.0.0.1, send: udp}  # a browser's INVITE is large: no TCP that stays open
   wan:

@@ -13,6 +13,7 @@ from lib.lab import wait_until
 from lib.phone import Phone
 
 WORKERS = [2]
+LONG = True
 CONFIG = """interfaces:
   lan: {role: trusted, address: 10.0.0.1, send: udp}
   wan:

@@ -10,6 +10,7 @@ from lib.postern import Postern, SHORTEST
 from lib.redis import Redis
 
 WORKERS = [2]
+LONG = True
 TIMEOUT = 120
 
 

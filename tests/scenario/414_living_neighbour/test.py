@@ -13,6 +13,7 @@ from lib.postern import Postern
 from lib.redis import Redis
 
 WORKERS = [2]
+LONG = True
 TIMEOUT = 120
 CONFIG = """interfaces:
   lan: {role: trusted, address: 10.0.0.1}

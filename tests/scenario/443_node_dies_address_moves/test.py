@@ -7,6 +7,7 @@ from lib.edge import expect
 from lib.lab import wait_until
 
 WORKERS = [2]
+LONG = True
 TIMEOUT = 150
 
 

@@ -8,6 +8,7 @@ from lib.lab import sh, wait_until
 from lib.postern import binaries
 
 WORKERS = [2]
+LONG = True
 
 
 def postern(edge, *words):

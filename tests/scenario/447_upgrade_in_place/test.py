@@ -14,6 +14,7 @@ from lib.postern import SHORTEST, binaries
 from lib.redis import Redis
 
 WORKERS = [2]
+LONG = True
 TIMEOUT = 120
 OPTIONS = ("OPTIONS sip:10.0.0.1 SIP/2.0\r\nVia: SIP/2.0/UDP 10.0.0.20:5999;branch=z9hG4bKask%d\r\nMax-Forwards: 70\r\n"
            "From: <sip:ask@10.0.0.20>;tag=a%d\r\nTo: <sip:10.0.0.1>\r\nCall-ID: ask%d@10.0.0.20\r\nCSeq: 1 OPTIONS\r\n"

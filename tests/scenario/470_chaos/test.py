@@ -4,6 +4,7 @@ both, Redis away, NG lossy. After each: no call lost, audio back, node and store
 from chaos.chaos import Chaos
 
 WORKERS = [2]
+LONG = True
 TIMEOUT = 200
 STEPS = ("sbc_killed", "ng_lossy", "relay_killed", "redis_restarted_empty", "redis_full", "sbc_killed_in_the_middle",
          "both_killed")

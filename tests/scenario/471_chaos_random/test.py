@@ -6,6 +6,7 @@ import os
 from chaos.chaos import Chaos
 
 WORKERS = [2]
+LONG = True
 TIMEOUT = 200
 
 

@@ -12,6 +12,7 @@ from lib.postern import Postern
 from lib.redis import Redis
 
 WORKERS = [2]
+LONG = True
 TIMEOUT = 120
 SECRETS = {"MISTAKEN": "a password that is none", "FIRST": "the first of two keys, 32 characters",
            "OTHER": "the other of two keys, 32 characters"}

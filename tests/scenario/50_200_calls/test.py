@@ -56,6 +56,7 @@ state: {store: redis, servers: ["unix:%s"]}
         expect(lcore["rx_packets"] == lcore["tx_packets"] + sum(lcore["drops"].values()),
                "what came in went out: %s" % lcore)
     print("packets relayed %s, lost before they reached us %s" % (relay["totals"]["packets"], relay["totals"]["lost"]))
+    lab.no_longer_alone()
     edge.finish(linger=True)
     # what says that the node lives, and the keys of identifiers
     left = [k for k in redis.keys() if not k.startswith("node:") and k != "postern:cluster"]

@@ -4,6 +4,8 @@ from lib.edge import Edge, LAN, WAN, expect, requests
 from lib.lab import wait_until
 from lib.postern import Postern
 
+LONG = True
+
 
 def run(lab):
     edge = Edge(lab)

@@ -11,6 +11,7 @@ from lib.lab import wait_until
 from lib.tone import heard_on_wire
 
 WORKERS = [2]
+LONG = True
 CONFIG = """interfaces:
   lan: {role: trusted, address: 10.0.0.1, media: {idle-timeout: 6s}}
   wan: {address: 203.0.113.10, media: {idle-timeout: 6s}}
