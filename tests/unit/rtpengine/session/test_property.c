@@ -112,7 +112,7 @@ static void any_sequence_leaves_nothing_behind(void **state)
 			check(&b);
 		}
 		for (int i = 1; i <= 3; i++) {
-			char name[8];
+			char name[16];
 			snprintf(name, sizeof(name), "c%d", i);
 			bench_ask(&b, "delete", "call-id", name, NULL);
 		}
