@@ -139,8 +139,10 @@ static void account(struct call *call)
 	limits_leave(call->calls->limits, call->legs[CALLER].interface, call->legs[CALLER].peer,
 		     call->is_emergency);
 	count_end(call);
+	if (call->is_told)
+		return;
 	cdr_log(call);
-	cdr_write(call);
+	call->cdr_ticket = cdr_write(call);
 	if (!call->answered_ms || (call->cause != CALL_HUNG_UP && call->cause != CALL_STOPPED))
 		recent_keep(call);
 }
@@ -177,9 +179,9 @@ void call_end(struct call *call, enum call_cause cause, unsigned int status, int
 	if (!call->media_pending || call->media.relay >= 0)
 		media_delete(calls->media, &call->media);
 	call->media_pending = false;
-	record_drop(call);
 	if (!call->is_branch)
 		account(call);
+	record_drop_told(call);
 	call_release_if_done(call);
 }
 
@@ -188,8 +190,10 @@ void call_lose(struct call *call)
 	struct calls *calls = call->calls;
 	struct transactions *transactions = calls->worker->transactions;
 
-	if (call->state == CALL_ENDING)
+	if (call->state == CALL_ENDING) {
+		call->is_stored = false;
 		return;
+	}
 	log_info(calls->worker->log, "call.lost", "call=%.*s effect=\"another node has it\"",
 		 TOKEN_LENGTH, call->id);
 	counter_add(&calls->counters.lost, 1);

@@ -164,6 +164,8 @@ struct call {
 	bool is_stored;                       /* a record was given to the store */
 	bool was_stored;                      /* before that */
 	bool is_protected;
+	bool is_told;                 /* it ended before, and has its CDR */
+	uint64_t cdr_ticket;          /* ended: its record goes when this line is in the file */
 	uint64_t rung_client;         /* of which INVITE the record of ringing tells, */
 	uint8_t rung_early;           /* and of how many early dialogs */
 	uint32_t reserved_cseq[LEGS]; /* what the record allows a successor to assume */

@@ -127,15 +127,16 @@ static void add_json_side(struct buf *out, const struct call *call, uint8_t inde
 	buf_add_char(out, '}');
 }
 
-void cdr_write(const struct call *call)
+uint64_t cdr_write(const struct call *call)
 {
 	const struct worker *worker = call->calls->worker;
 	const struct shared *shared = worker->shared;
 	uint64_t setup_end = call->answered_ms ? call->answered_ms : call->ended_ms;
+	uint64_t ticket = 0;
 	struct buf line;
 
 	if (!shared || !shared->cdr)
-		return;
+		return 0;
 	buf_init(&line);
 	buf_printf(&line, "{\"call\":\"%.*s\"", TOKEN_LENGTH, call->id);
 	add_json_text(&line, "node", slice_from(worker->config->node));
@@ -160,8 +161,9 @@ void cdr_write(const struct call *call)
 	if (buf_failed(&line))
 		log_error(worker->log, "cdr.no_memory", "call=%.*s", TOKEN_LENGTH, call->id);
 	else
-		cdr_file_write(shared->cdr, buf_slice(&line));
+		ticket = cdr_file_write(shared->cdr, buf_slice(&line));
 	buf_free(&line);
+	return ticket;
 }
 
 void recent_keep(struct call *call)

@@ -1,6 +1,8 @@
 /* revive.c - a live call out of its record. SPDX-License-Identifier: Apache-2.0 */
 #include <stdio.h>
+#include "sbc/cdr/cdr_file.h"
 #include "sbc/route/place.h"
+#include "sbc/route/shared.h"
 #include "sbc/call/takeover.h"
 #include "sbc/call/verbs.h"
 #include "sbc/dialog/kept.h"
@@ -245,6 +247,14 @@ int call_revive(struct calls *calls, const struct call_record *record, struct ca
 	return 0;
 }
 
+static bool has_cdr(const struct call *call)
+{
+	const struct shared *shared = call->calls->worker->shared;
+
+	return shared && shared->cdr &&
+	       cdr_file_told(shared->cdr, (struct slice){call->id, TOKEN_LENGTH});
+}
+
 int record_take_up(struct calls *calls, struct slice value)
 {
 	struct call_record *record;
@@ -263,6 +273,11 @@ int record_take_up(struct calls *calls, struct slice value)
 	call->epoch = head.epoch;
 	log_debug(calls->worker->log, "call.taken_up", "call=%.*s epoch=%llu", TOKEN_LENGTH,
 		  call->id, (unsigned long long)head.epoch);
+	/* Only the record had no time to go. Whether both sides were told of the end, nobody
+	 * knows. */
+	call->is_told = has_cdr(call);
+	if (call->is_told)
+		call_end(call, CALL_HUNG_UP, 487, -1, SLICE_NONE);
 	return 0;
 }
 

@@ -3,7 +3,9 @@
  * SPDX-License-Identifier: Apache-2.0 */
 #include "control/sdp/media.h"
 #include "control/state/record.h"
+#include "sbc/cdr/cdr_file.h"
 #include "sbc/route/place.h"
+#include "sbc/route/shared.h"
 #include "sbc/call/verbs.h"
 #include "sbc/dialog/kept.h"
 
@@ -16,6 +18,9 @@ enum { CHECK_MS = 20000, UPKEEP_MS = 600000 };
 enum { CSEQ_BLOCK = 100, CSEQ_MARGIN = 10 };
 /* As the relay does: a call on hold has no media, and is not ended for that so soon. */
 enum { HELD_MS = 3600000 };
+/* A call whose record is there and whose line is in the file of CDRs has ended; one with neither is
+ * nowhere. So the record goes second: looked at so often, and no longer than a disk may take. */
+enum { TOLD_MS = 1, TOLD_LIMIT_MS = 2000 };
 
 static void fill_offer(const struct call *call, uint8_t index, struct record_leg *out)
 {
@@ -282,6 +287,36 @@ void record_drop(struct call *call)
 	if (record_key((struct slice){call->id, TOKEN_LENGTH}, &key) == 0 && !buf_failed(&key))
 		store_delete(call->calls->store, buf_slice(&key));
 	buf_free(&key);
+}
+
+static bool is_written(const struct call *call)
+{
+	const struct shared *shared = call->calls->worker->shared;
+
+	return !call->cdr_ticket || cdr_file_is_done(shared->cdr, call->cdr_ticket);
+}
+
+static void on_told_due(struct timer *timer, uint64_t now_ms)
+{
+	struct call *call = container_of(timer, struct call, reaper);
+
+	if (!is_written(call) && now_ms - call->ended_ms < TOLD_LIMIT_MS) {
+		wheel_arm(call->calls->worker->wheel, timer, now_ms + TOLD_MS, on_told_due);
+		return;
+	}
+	record_drop(call);
+	call->pending--;
+	call_release_if_done(call);
+}
+
+void record_drop_told(struct call *call)
+{
+	if (!call->is_stored || is_written(call)) {
+		record_drop(call);
+		return;
+	}
+	call->pending++;
+	wheel_arm(call->calls->worker->wheel, &call->reaper, call_now(call) + TOLD_MS, on_told_due);
 }
 
 void record_reserve(struct call *call)

@@ -341,6 +341,8 @@ void record_ring(struct call *call, bool has_news);
 /* The record of an answered call. `wait`: reply_stored() follows, soon or by the time-out. */
 void record_keep(struct call *call, bool wait);
 void record_drop(struct call *call);
+/* It has ended, and cdr_write() was asked to say so: the record goes behind its line. */
+void record_drop_told(struct call *call);
 void record_upkeep(struct call *call);
 /* The record, `delay_ms` from now. */
 void record_keep_soon(struct call *call, uint64_t delay_ms);
@@ -352,5 +354,5 @@ void record_doubt(struct call *call); /* it was taken up, and may be over alread
 
 /* --- cdr.c --- */
 void cdr_log(const struct call *call);
-void cdr_write(const struct call *call); /* where cdr.path says */
+uint64_t cdr_write(const struct call *call); /* where cdr.path says; 0, or its ticket */
 void recent_keep(struct call *call);

@@ -13,6 +13,7 @@
 #include <unistd.h>
 
 #include "control/base/ring.h"
+#include "sbc/cdr/told.h"
 
 enum { RING = 8192, BATCH_BYTES = 256 * 1024, MODE = 0640 };
 
@@ -32,6 +33,8 @@ struct cdr_file {
 	_Atomic bool is_ending;
 	_Atomic uint64_t written;
 	_Atomic uint64_t lost;
+	_Atomic uint64_t given; /* written and lost are less: so many are on their way */
+	struct told *told;      /* owned */
 	/* of the thread alone */
 	struct buf batch;
 	uint64_t batch_lines;
@@ -54,6 +57,8 @@ int cdr_file_create(const struct cdr_file_config *config, struct buf *why, struc
 	file->event = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
 	file->path = slice_dup(slice_from(config->path));
 	int err = file->event < 0 ? -ERR_SYSTEM : !file->path ? -ERR_NO_MEMORY : 0;
+	if (!err)
+		err = told_read(config->path, &file->told);
 	if (!err)
 		err = ring_create(RING, &file->ring);
 	if (!err) {
@@ -81,10 +86,11 @@ static void wake(struct cdr_file *file)
 		return; /* a counter that is full has woken it already */
 }
 
-void cdr_file_write(struct cdr_file *file, struct slice text)
+uint64_t cdr_file_write(struct cdr_file *file, struct slice text)
 {
 	struct line *line = malloc(sizeof(*line) + text.len + 1);
 
+	atomic_fetch_add(&file->given, 1);
 	if (line) {
 		line->len = text.len + 1;
 		memcpy(line->text, text.data, text.len);
@@ -93,9 +99,21 @@ void cdr_file_write(struct cdr_file *file, struct slice text)
 	if (!line || !ring_push(file->ring, line)) {
 		free(line);
 		atomic_fetch_add(&file->lost, 1);
-		return;
+		return 0;
 	}
 	wake(file);
+	/* Whoever is in front of it in the ring was given before. */
+	return atomic_load(&file->given);
+}
+
+bool cdr_file_is_done(const struct cdr_file *file, uint64_t ticket)
+{
+	return atomic_load(&file->written) + atomic_load(&file->lost) >= ticket;
+}
+
+bool cdr_file_told(const struct cdr_file *file, struct slice id)
+{
+	return told_has(file->told, id);
 }
 
 void cdr_file_counts(const struct cdr_file *file, struct cdr_file_counts *out)
@@ -266,6 +284,7 @@ void cdr_file_destroy(struct cdr_file *file)
 		free(line);
 	ring_destroy(file->ring);
 	buf_free(&file->batch);
+	told_free(file->told);
 	if (file->event >= 0)
 		close(file->event);
 	if (file->fd >= 0)

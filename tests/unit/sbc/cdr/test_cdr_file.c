@@ -9,6 +9,7 @@
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/resource.h>
 #include <unistd.h>
 #include <cmocka.h>
@@ -123,6 +124,65 @@ static void a_full_disk_costs_whole_lines(void **state)
 	unlink(path);
 }
 
+static void put(const char *path, const char *text)
+{
+	int fd = open(path, O_WRONLY | O_CREAT | O_TRUNC, 0640);
+
+	assert_int_equal(write(fd, text, strlen(text)), strlen(text));
+	close(fd);
+}
+
+/* A process that was killed has told of these; what it had no time to finish is not there. */
+static void what_was_told_is_known(void **state)
+{
+	const char *path = path_of("cdr.json");
+	(void)state;
+
+	put(path, "{\"call\":\"one\",\"a\":1}\n# a note\n{\"call\":\"two\"}\n{\"call\":\"three");
+	struct cdr_file *file = make(path);
+	assert_true(cdr_file_told(file, SLICE("one")));
+	assert_true(cdr_file_told(file, SLICE("two")));
+	assert_false(cdr_file_told(file, SLICE("three")));
+	assert_false(cdr_file_told(file, SLICE("tw")));
+	uint64_t ticket = cdr_file_write(file, SLICE("{\"call\":\"four\"}"));
+	assert_int_equal(ticket, 1);
+	wait_for(file, 1, 0);
+	assert_true(cdr_file_is_done(file, ticket));
+	assert_false(cdr_file_is_done(file, ticket + 1));
+	assert_false(cdr_file_told(file, SLICE("four"))); /* it is our own */
+	cdr_file_destroy(file);
+	assert_content(path, "{\"call\":\"one\",\"a\":1}\n# a note\n{\"call\":\"two\"}\n"
+			     "{\"call\":\"four\"}\n");
+	/* What is nobody's line stays as it is. */
+	put(path, "{\"call\":\"one\"}\nmine");
+	file = make(path);
+	assert_true(cdr_file_told(file, SLICE("one")));
+	cdr_file_destroy(file);
+	assert_content(path, "{\"call\":\"one\"}\nmine");
+	unlink(path);
+}
+
+/* Only the end of a long file is read, and its first line there is not whole. */
+static void the_end_of_a_long_file_is_read(void **state)
+{
+	const char *path = path_of("cdr.json");
+	FILE *out = fopen(path, "w");
+	char id[32];
+	(void)state;
+
+	for (int i = 0; i < 200000; i++)
+		fprintf(out, "{\"call\":\"c%d\",\"x\":\"0123456789\"}\n", i);
+	fclose(out);
+	struct cdr_file *file = make(path);
+	assert_false(cdr_file_told(file, SLICE("c0")));
+	for (int i = 100000; i < 200000; i++) {
+		snprintf(id, sizeof(id), "c%d", i);
+		assert_true(cdr_file_told(file, slice_from(id)));
+	}
+	cdr_file_destroy(file);
+	unlink(path);
+}
+
 static void a_place_that_is_none_is_said(void **state)
 {
 	struct cdr_file_config config = {.path = "/nowhere/cdr.json", .log = &quiet};
@@ -142,6 +202,8 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_file_moved_away_is_opened_anew),
 		cmocka_unit_test(a_full_disk_costs_whole_lines),
+		cmocka_unit_test(what_was_told_is_known),
+		cmocka_unit_test(the_end_of_a_long_file_is_read),
 		cmocka_unit_test(a_place_that_is_none_is_said),
 	};
 
