@@ -51,9 +51,11 @@ struct program {
 	struct show *show;
 	struct timer draining; /* armed while it ends as soon as it is empty */
 	uint64_t drain_until_ms;
+	uint64_t give_up_ms; /* so long another node is waited for that could have the calls */
 	struct inherited inherited;
 	bool is_drained; /* why it ends */
 	bool hands_over;
+	bool has_no_heir;  /* and that was said */
 	bool is_upgrading; /* likewise, to the next process here */
 };
 
@@ -250,12 +252,33 @@ static uint64_t count_calls(const struct program *program)
 	return count;
 }
 
+/* Who hands over to nobody leaves its calls without a word, and nobody ends them. */
+static bool waits_for_heir(struct program *program, uint64_t left, uint64_t now_ms)
+{
+	bool has_none = atomic_load(&program->shared->heirs) == 0;
+
+	if (!program->hands_over || program->is_upgrading || program->is_drained || left == 0)
+		return false;
+	if (has_none && now_ms >= program->give_up_ms) {
+		program->hands_over = false;
+		return false;
+	}
+	if (has_none != program->has_no_heir)
+		log_warn(&program->log, has_none ? "drain.no_heir" : "drain.heir",
+			 "calls=%llu effect=\"%s\"", (unsigned long long)left,
+			 has_none ? "waits for another node, or for the calls to end"
+				  : "it gets the calls");
+	program->has_no_heir = has_none;
+	return has_none;
+}
+
 static void on_drain_due(struct timer *timer, uint64_t now_ms)
 {
 	struct program *program = container_of(timer, struct program, draining);
 	uint64_t left = count_calls(program);
 
-	if (left > 0 && now_ms < program->drain_until_ms) {
+	if (waits_for_heir(program, left, now_ms) ||
+	    (left > 0 && now_ms < program->drain_until_ms)) {
 		wheel_arm(loop_wheel(program->loop), timer, now_ms + DRAIN_LOOK_MS, on_drain_due);
 		return;
 	}
@@ -282,6 +305,8 @@ static void drain(void *owner, const struct drain_order *order)
 		 (unsigned long long)count_calls(program), order->within_s, order->hands_over);
 	wheel_cancel(wheel, &program->draining);
 	program->hands_over = order->hands_over;
+	program->has_no_heir = false;
+	program->give_up_ms = now + order->within_s * 1000ull;
 	program->drain_until_ms =
 		now + (order->hands_over ? HAND_OVER_MS : order->within_s * 1000ull);
 	if (order->ends)

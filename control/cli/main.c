@@ -86,7 +86,8 @@ static const struct cli_command commands[] = {
 	 "as ever.\n"
 	 "When the last call has ended, or SECONDS are over (3600; then they get BYE), both halves "
 	 "end, status 0.\n"
-	 "hand-over   leave the calls to the other nodes of the store, and end at once\n"
+	 "hand-over   leave the calls to the other nodes of the store, and end at once; while no "
+	 "other node lives (heirs 0), wait for one, or for the calls to end\n"
 	 "keep        take no new calls, and do not end\n"
 	 "show version tells how many calls are left. Exit status: 0 begun, 1 refused, 5 nobody "
 	 "answers.\n",

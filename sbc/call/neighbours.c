@@ -33,7 +33,8 @@ struct neighbours {
 	uint32_t arrived;                  /* not looked at yet */
 	struct timer arrival;
 	struct shares *shares;
-	struct news news[NEWS_MAX]; /* a ring */
+	bool leaves[NODE_NUMBER_MAX + 1]; /* it is draining: nobody's heir */
+	struct news news[NEWS_MAX];       /* a ring */
 	uint32_t next;
 };
 
@@ -98,9 +99,21 @@ static void tell_addresses(const struct neighbours *neighbours, struct buf *line
 				   addr_ip_text(floating_at(neighbours->floating, i), text));
 }
 
+static void count_heirs(const struct neighbours *neighbours)
+{
+	struct shared *shared = neighbours->core->worker->shared;
+	uint32_t heirs = 0;
+
+	for (uint16_t number = 1; number <= NODE_NUMBER_MAX; number++)
+		heirs += number != neighbours->core->worker->node && !neighbours->leaves[number] &&
+			 nodes_is_alive(neighbours->nodes, number);
+	atomic_store(&shared->heirs, heirs);
+}
+
 static void on_beat(void *owner, struct buf *lines)
 {
 	struct neighbours *neighbours = owner;
+	const struct shared *shared = neighbours->core->worker->shared;
 	uint64_t now = wheel_now_ms(neighbours->core->worker->wheel);
 
 	for (uint32_t i = 0; i < NEWS_MAX; i++) {
@@ -109,7 +122,10 @@ static void on_beat(void *owner, struct buf *lines)
 			buf_printf(lines, "%c %llu %llu\n", (char)news->kind,
 				   (unsigned long long)news->name, (unsigned long long)news->epoch);
 	}
+	if (atomic_load(&shared->is_draining))
+		buf_add_text(lines, "d\n");
 	tell_addresses(neighbours, lines);
+	count_heirs(neighbours);
 	shares_beat(neighbours->shares, lines);
 }
 
@@ -162,6 +178,7 @@ static void on_told(void *owner, uint16_t number, struct slice lines)
 {
 	struct neighbours *neighbours = owner;
 	struct slice line, kind, name;
+	bool leaves = false;
 	uint32_t had = 0;
 
 	shares_heard(neighbours->shares, number);
@@ -174,11 +191,15 @@ static void on_told(void *owner, uint16_t number, struct slice lines)
 			on_news(neighbours, on_subscription_gone, line);
 		else if (kind.data[0] == 'p')
 			shares_told(neighbours->shares, number, line);
+		else if (kind.data[0] == 'd')
+			leaves = true;
 		else if (kind.data[0] == 'a' && neighbours->floating &&
 			 slice_next_word(&line, &name))
 			had |= floating_find(neighbours->floating, name);
 	}
 	neighbours->had[number] = had;
+	neighbours->leaves[number] = leaves;
+	count_heirs(neighbours);
 }
 
 /* Addresses have come here: whose calls may be at them need not be waited for. Should that node
@@ -208,6 +229,7 @@ static void on_arrival(void *owner, uint8_t index)
 static void on_node_lost(void *owner, uint16_t number)
 {
 	const struct neighbours *neighbours = owner;
+	count_heirs(neighbours);
 	loading_begin(neighbours->core->loading, number);
 	trunks_node_lost(neighbours->core->trunks, number);
 	shares_node_lost(neighbours->shares, number);

@@ -59,6 +59,7 @@ struct registry;
 struct shared {
 	_Atomic bool is_leaving;  /* the next process begins soon: new calls are its */
 	_Atomic bool is_draining; /* no new calls, but emergencies */
+	_Atomic uint32_t heirs;   /* other nodes of the store that live and are to stay */
 	/* Of this node and the others (control/state/keys.h); not owned. NULL = alone. */
 	const struct cluster *cluster;
 	struct registry *registry; /* not owned (sbc/registration/registry.h) */

@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <time.h>
 #include <unistd.h>
+#include "sbc/route/shared.h"
 #include "sbc/show/part.h"
 
 enum { RING_SIZE = 4096, ARGS_MAX = 128 };
@@ -255,6 +256,13 @@ void show_reload(struct show *show, const struct config *config)
 	show->config.config = config;
 }
 
+/* Nodes that may have our calls; without any, it waits (drain.no_heir). */
+static uint64_t count_heirs(const struct show *show)
+{
+	const struct shared *shared = workers_at(show->config.workers, 0)->shared;
+	return shared ? atomic_load(&shared->heirs) : 0;
+}
+
 /* "keep", "SECONDS" or "hand-over" */
 static void drain(void *owner, struct slice args, struct stats_reply *reply)
 {
@@ -274,8 +282,11 @@ static void drain(void *owner, struct slice args, struct stats_reply *reply)
 		return;
 	}
 	show->config.drain(show->config.owner, &order);
-	stats_reply_done(reply, json_pack("{s:b, s:I}", "draining", 1, "calls",
-					  (json_int_t)show->config.draining(show->config.owner)));
+	json_t *answer = json_pack("{s:b, s:I}", "draining", 1, "calls",
+				   (json_int_t)show->config.draining(show->config.owner));
+	if (order.hands_over)
+		json_put_number(answer, "heirs", count_heirs(show));
+	stats_reply_done(reply, answer);
 }
 
 static void undrain(void *owner, struct slice args, struct stats_reply *reply)
