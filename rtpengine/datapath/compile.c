@@ -197,6 +197,10 @@ static int compile_srtp(const struct flows *flows, const struct flow_rule *rule,
 	if (!err)
 		err = context_take(flows, &rule->srtp_out, true, old->srtp_out, before->out_before,
 				   &flow->srtp_out, &extra->out_before);
+	if (!err && rule->bundle && flow->srtp_in) /* several from the beginning */
+		srtp_context_grow(flow->srtp_in);
+	if (!err && rule->bundle && flow->srtp_out)
+		srtp_context_grow(flow->srtp_out);
 	flow->has_srtp = flow->srtp_in != NULL;
 	extra->srtp_before_until_ns = flow->srtp_in == old->srtp_in ? before->srtp_before_until_ns
 								    : now_ns + SRTP_BEFORE_NS;

@@ -119,6 +119,8 @@ MUST_CHECK int flows_lock(struct flows *flows, struct flow_id id, const struct a
 const struct flow *flows_find(const struct flows *flows, struct flow_id id); /* NULL = not open */
 size_t flows_srtp(const struct flows *flows, struct flow_id id, bool is_outgoing,
 		  struct flow_srtp_index *out, size_t max);
+/* Room for more SSRCs under its keys, where there is no more. */
+void flows_grow(struct flows *flows, struct flow_id id);
 void flows_close(struct flows *flows, struct flow_id id);
 MUST_CHECK int flows_stats(const struct flows *flows, struct flow_id id, struct flow_stats *out);
 

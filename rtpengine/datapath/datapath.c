@@ -171,6 +171,10 @@ size_t datapath_events(struct datapath *datapath, struct datapath_event *out, si
 		uint32_t head = atomic_load_explicit(&ring->head, memory_order_acquire);
 		while (tail != head && count < max) {
 			out[count] = ring->events[tail++ % EVENT_RING_SIZE];
+			if (out[count].type == DATAPATH_SRTP_SHORT) {
+				flows_grow(&datapath->flows, out[count].flow);
+				continue;
+			}
 			if (out[count].type == DATAPATH_SOURCE_ROAMED &&
 			    flows_lock(&datapath->flows, out[count].flow, &out[count].source) != 0)
 				continue; /* closed meanwhile */

@@ -99,6 +99,7 @@ enum datapath_event_type {
 	DATAPATH_HIJACK,        /* the first stranger since the lock; more are only counted */
 	DATAPATH_DTMF,          /* the end of a telephone event that arrived (RFC 4733) */
 	DATAPATH_PLAYED,        /* flow_play is over */
+	DATAPATH_SRTP_SHORT,    /* more SSRCs than expected: done with in here, never given out */
 };
 struct datapath_event {
 	enum datapath_event_type type;

@@ -268,6 +268,18 @@ size_t flows_srtp(const struct flows *flows, struct flow_id id, bool is_outgoing
 	return context ? srtp_context_indexes(context, out, max) : 0;
 }
 
+void flows_grow(struct flows *flows, struct flow_id id)
+{
+	const struct flow_control *control = find(flows, id);
+	if (!control)
+		return;
+	const struct flow *flow = &control->entry->flow;
+	struct srtp_context *contexts[] = {flow->srtp_in, flow->srtp_out};
+	for (unsigned i = 0; i < sizeof(contexts) / sizeof(contexts[0]); i++)
+		if (contexts[i] && srtp_context_is_short(contexts[i]))
+			srtp_context_grow(contexts[i]);
+}
+
 int flows_stats(const struct flows *flows, struct flow_id id, struct flow_stats *out)
 {
 	const struct flow_control *control = find(flows, id);

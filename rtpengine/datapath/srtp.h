@@ -11,8 +11,9 @@
 
 /* More in one key's life is no phone: MKI or a new offer brings another key. A stream is never
  * forgotten, for its packets could be replayed, or its key stream used twice. */
-#define SRTP_STREAMS 64
-#define SRTP_WINDOW  128 /* packets; RFC 3711 3.3.2 wants at least 64 */
+#define SRTP_STREAMS       64
+#define SRTP_STREAMS_FIRST 2   /* what most ever have; the control thread makes room for more */
+#define SRTP_WINDOW        128 /* packets; RFC 3711 3.3.2 wants at least 64 */
 
 /* One SSRC. */
 struct srtp_stream {
@@ -29,19 +30,22 @@ struct srtp_stream {
 
 struct srtp_context {
 	const struct flow_srtp_info *suite; /* first cache line: what most packets need */
-	const struct srtp_keys *rtp, *rtcp;
+	const struct srtp_keys *rtp;
+	uint32_t references; /* control thread */
 	uint8_t mki_len;
 	bool is_outgoing;
 	uint16_t recent; /* lcore: the stream found last */
 	_Atomic uint16_t count;
-	struct srtp_stream streams[SRTP_STREAMS]; /* lcore */
-	uint8_t mki[FLOW_SRTP_MKI_MAX];
+	_Atomic uint16_t room;                          /* control thread: for how many */
+	struct srtp_stream streams[SRTP_STREAMS_FIRST]; /* lcore */
+	struct srtp_stream *more;                       /* owned; the rest, of `room` */
+	uint8_t *mki;                                   /* owned */
 	/* the control thread's */
-	unsigned references;
 	uint8_t key[FLOW_SRTP_KEY_MAX];
 	uint8_t salt[FLOW_SRTP_SALT_MAX];
 } __attribute__((aligned(64)));
 _Static_assert(offsetof(struct srtp_context, streams[0].rtcp_index) == 64, "all of the first SSRC");
+_Static_assert(sizeof(struct srtp_context) == 192, "a call with SDES has four");
 
 /* srtp_context.c, control thread */
 bool srtp_is_valid(const struct flow_srtp *srtp);
@@ -50,8 +54,29 @@ MUST_CHECK int srtp_context_create(struct srtp_crypto *crypto, const struct flow
 void srtp_context_put(struct srtp_context *context); /* NULL is fine; wiped with the last */
 struct srtp_context *srtp_context_get(struct srtp_context *context);
 bool srtp_context_is(const struct srtp_context *context, const struct flow_srtp *srtp);
+/* Make room for all the streams a key serves; without memory it stays as it is. */
+void srtp_context_grow(struct srtp_context *context);
 size_t srtp_context_indexes(const struct srtp_context *context, struct flow_srtp_index *out,
 			    size_t max);
+
+static inline struct srtp_stream *srtp_context_stream(struct srtp_context *context, unsigned i)
+{
+	return i < SRTP_STREAMS_FIRST ? &context->streams[i]
+				      : &context->more[i - SRTP_STREAMS_FIRST];
+}
+
+static inline const struct srtp_keys *srtp_context_rtcp(const struct srtp_context *context)
+{
+	return (const void *)((const uint8_t *)context->rtp - srtp_keys_size(context->suite));
+}
+
+/* lcore: the next SSRC would find no room, and there could be some. */
+static inline bool srtp_context_is_short(const struct srtp_context *context)
+{
+	uint16_t room = atomic_load_explicit(&context->room, memory_order_relaxed);
+	return atomic_load_explicit(&context->count, memory_order_relaxed) == room &&
+	       room < SRTP_STREAMS;
+}
 
 /* srtp_stream.c, lcore: the stream of an SSRC, or NULL. */
 struct srtp_stream *srtp_stream_find(struct srtp_context *context, uint32_t ssrc);
@@ -81,17 +106,22 @@ struct srtp_lcore {
 	struct srtp_work work[BURST];
 	struct srtp_op *hash[BURST], *cipher[BURST];
 	uint8_t spare[2048]; /* a packet as it came, when more than one key may fit */
+	uint64_t asked_ns;   /* when the control thread was asked for room */
 };
+struct lcore;
+struct flow;
+/* srtp_stream.c: a context of this flow has room for no other SSRC. */
+void srtp_ask_room(struct lcore *lcore, const struct flow *flow);
 MUST_CHECK int srtp_lcore_create(struct srtp_lcore **out);
 void srtp_lcore_destroy(struct srtp_lcore *srtp); /* NULL is fine */
 
-/* Ask for the memory of a context, and for the keys of RTP in front of it (srtp_context.c; those of
- * an AEAD are longer, and their packets go one by one anyway). */
+/* Ask for the memory of a context, and for the keys of RTP in front of it (srtp_context.c; longer
+ * ones begin before that, and the packets of an AEAD go one by one anyway). */
 static inline void srtp_context_prefetch(const struct srtp_context *context)
 {
 	const char *at = (const char *)context;
 	for (unsigned i = 0; i < SRTP_KEYS_HOT; i += 64)
-		__builtin_prefetch(at - SRTP_KEYS_SIZE + i);
+		__builtin_prefetch(at - SRTP_KEYS_HOT + i);
 	__builtin_prefetch(at, 1);
 }
 

@@ -14,6 +14,15 @@ bool srtp_is_valid(const struct flow_srtp *srtp)
 	       srtp->initial_count <= FLOW_SRTP_INITIAL_MAX;
 }
 
+void srtp_context_grow(struct srtp_context *context)
+{
+	if (context->more)
+		return;
+	context->more = calloc(SRTP_STREAMS - SRTP_STREAMS_FIRST, sizeof(*context->more));
+	if (context->more)
+		atomic_store_explicit(&context->room, SRTP_STREAMS, memory_order_release);
+}
+
 static void restore(struct srtp_context *context, const struct flow_srtp *srtp)
 {
 	for (uint8_t i = 0; i < srtp->initial_count; i++) {
@@ -47,9 +56,14 @@ int srtp_context_create(struct srtp_crypto *crypto, const struct flow_srtp *srtp
 	if (suite->key_len == 0)
 		return -ERR_INVALID;
 	size_t size = context_offset(suite) + sizeof(struct srtp_context);
-	uint8_t *memory = slab_take(srtp_crypto_slab(crypto, suite->is_aead, size));
-	if (!memory)
+	uint8_t *mki = srtp->mki_len ? malloc(srtp->mki_len) : NULL;
+	if (srtp->mki_len && !mki)
 		return -ERR_NO_MEMORY;
+	uint8_t *memory = slab_take(srtp_crypto_slab(crypto, suite, size));
+	if (!memory) {
+		free(mki);
+		return -ERR_NO_MEMORY;
+	}
 	struct srtp_keys *rtcp = (void *)memory;
 	struct srtp_keys *rtp = (void *)(memory + srtp_keys_size(suite));
 	struct srtp_context *context = (void *)(memory + context_offset(suite));
@@ -58,13 +72,21 @@ int srtp_context_create(struct srtp_crypto *crypto, const struct flow_srtp *srtp
 	memset(context, 0, sizeof(*context));
 	context->suite = suite;
 	context->rtp = rtp;
-	context->rtcp = rtcp;
+	context->mki = mki;
 	context->mki_len = srtp->mki_len;
-	memcpy(context->mki, srtp->mki, srtp->mki_len);
+	if (mki)
+		memcpy(mki, srtp->mki, srtp->mki_len);
 	memcpy(context->key, srtp->key, suite->key_len);
 	memcpy(context->salt, srtp->salt, suite->salt_len);
 	context->is_outgoing = is_outgoing;
 	context->references = 1;
+	atomic_store_explicit(&context->room, SRTP_STREAMS_FIRST, memory_order_relaxed);
+	if (srtp->initial_count > SRTP_STREAMS_FIRST)
+		srtp_context_grow(context);
+	if (srtp->initial_count > atomic_load_explicit(&context->room, memory_order_relaxed)) {
+		srtp_context_put(context);
+		return -ERR_NO_MEMORY; /* what is forgotten would be sealed twice */
+	}
 	restore(context, srtp);
 	*out = context;
 	return 0;
@@ -83,6 +105,8 @@ void srtp_context_put(struct srtp_context *context)
 		return;
 	size_t before = context_offset(context->suite);
 	uint8_t *memory = (uint8_t *)context - before;
+	free(context->more);
+	free(context->mki);
 	explicit_bzero(memory, before + sizeof(*context));
 	slab_give(memory);
 }
@@ -91,7 +115,7 @@ bool srtp_context_is(const struct srtp_context *context, const struct flow_srtp 
 {
 	return context && context->suite == flow_srtp_info(srtp->suite) &&
 	       context->mki_len == srtp->mki_len &&
-	       !memcmp(context->mki, srtp->mki, srtp->mki_len) &&
+	       (!srtp->mki_len || !memcmp(context->mki, srtp->mki, srtp->mki_len)) &&
 	       srtp_tag_is_equal(context->key, srtp->key, context->suite->key_len) &&
 	       srtp_tag_is_equal(context->salt, srtp->salt, context->suite->salt_len);
 }
@@ -103,7 +127,8 @@ size_t srtp_context_indexes(const struct srtp_context *context, struct flow_srtp
 	if (count > max)
 		count = max;
 	for (size_t i = 0; i < count; i++) {
-		const struct srtp_stream *stream = &context->streams[i];
+		const struct srtp_stream *stream =
+			srtp_context_stream((struct srtp_context *)(uintptr_t)context, (unsigned)i);
 		out[i] = (struct flow_srtp_index){
 			.ssrc = stream->ssrc,
 			.rtp = counter_get(&stream->index) & 0xffffffffffff,

@@ -18,7 +18,7 @@ struct srtp_crypto {
 	IMB_MGR *mgr;
 	IMB_JOB hash[CRYPTO_BATCH];
 	IMB_JOB cipher[KEY_SIZES][CRYPTO_BATCH];
-	struct slab slabs[2]; /* AEAD, and not */
+	struct slab slabs[3]; /* one for each size of keys: AES_CM_128, other CM, AEAD */
 };
 
 struct srtp_keys {
@@ -30,8 +30,9 @@ struct srtp_keys {
 	struct gcm_key_data gcm[] __attribute__((aligned(64))); /* one, for AEAD */
 };
 
-_Static_assert(offsetof(struct srtp_keys, expanded) + 16 * 11 <= SRTP_KEYS_HOT, "as prefetched");
-_Static_assert(sizeof(struct srtp_keys) == SRTP_KEYS_SIZE, "and where");
+/* The eleven round keys of 128 bits. */
+#define SIZE_128 (offsetof(struct srtp_keys, expanded) + 16 * 11)
+_Static_assert(((SIZE_128 + 63) & ~63ul) == SRTP_KEYS_HOT, "as prefetched");
 
 int srtp_crypto_create(struct srtp_crypto **out)
 {
@@ -69,15 +70,16 @@ void srtp_crypto_destroy(struct srtp_crypto *crypto)
 {
 	if (!crypto)
 		return;
-	slab_release(&crypto->slabs[0]);
-	slab_release(&crypto->slabs[1]);
+	for (unsigned i = 0; i < sizeof(crypto->slabs) / sizeof(crypto->slabs[0]); i++)
+		slab_release(&crypto->slabs[i]);
 	free_mb_mgr(crypto->mgr);
 	free(crypto);
 }
 
-struct slab *srtp_crypto_slab(struct srtp_crypto *crypto, bool is_aead, size_t size)
+struct slab *srtp_crypto_slab(struct srtp_crypto *crypto, const struct flow_srtp_info *suite,
+			      size_t size)
 {
-	struct slab *slab = &crypto->slabs[is_aead];
+	struct slab *slab = &crypto->slabs[suite->is_aead ? 2 : suite->key_len > 16];
 	if (!slab->size)
 		slab_init(slab, size);
 	return slab;
@@ -128,9 +130,10 @@ static void hash_pad(struct srtp_crypto *crypto, const uint8_t key[AUTH_KEY], ui
 
 size_t srtp_keys_size(const struct flow_srtp_info *suite)
 {
-	return (sizeof(struct srtp_keys) + (suite->is_aead ? sizeof(struct gcm_key_data) : 0) +
-		63) &
-	       ~(size_t)63;
+	size_t size = suite->is_aead ? sizeof(struct srtp_keys) + sizeof(struct gcm_key_data)
+		      : suite->key_len == 16 ? SIZE_128
+					     : sizeof(struct srtp_keys);
+	return (size + 63) & ~(size_t)63;
 }
 
 void srtp_keys_init(struct srtp_crypto *crypto, const struct flow_srtp *srtp, bool is_rtcp,

@@ -14,15 +14,15 @@ struct slab;
 struct srtp_crypto;
 MUST_CHECK int srtp_crypto_create(struct srtp_crypto **out);
 void srtp_crypto_destroy(struct srtp_crypto *crypto); /* NULL is fine */
-/* Where its thread keeps pieces of `size`, which is that of contexts (srtp_context.c) of an AEAD or
- * of another suite. */
-struct slab *srtp_crypto_slab(struct srtp_crypto *crypto, bool is_aead, size_t size);
+/* Where its thread keeps pieces of `size`, which is that of contexts of this suite
+ * (srtp_context.c). */
+struct slab *srtp_crypto_slab(struct srtp_crypto *crypto, const struct flow_srtp_info *suite,
+			      size_t size);
 
 /* Session keys of one direction, for RTP or for RTCP, expanded. Immutable. They lie in memory of
  * their user, who wipes it: `size` bytes, aligned to 64. */
 struct srtp_keys;
-#define SRTP_KEYS_SIZE 320 /* bytes, but for an AEAD */
-#define SRTP_KEYS_HOT  256 /* of them, what a packet reads with keys of 128 bits */
+#define SRTP_KEYS_HOT 256 /* bytes: those of AES_CM_128 */
 size_t srtp_keys_size(const struct flow_srtp_info *suite);
 void srtp_keys_init(struct srtp_crypto *crypto, const struct flow_srtp *srtp, bool is_rtcp,
 		    struct srtp_keys *keys);

@@ -28,9 +28,9 @@ static bool mki_is_right(const struct srtp_context *context, const struct packet
 	const struct flow_srtp_info *suite = context->suite;
 	uint8_t tag = packet->kind == PACKET_RTCP ? suite->rtcp_tag : suite->rtp_tag;
 	uint16_t behind = (uint16_t)(context->mki_len + (suite->is_aead ? 0 : tag));
-	return packet->payload_len >= behind &&
-	       !memcmp(payload_of(packet) + packet->payload_len - behind, context->mki,
-		       context->mki_len);
+	return !context->mki_len || (packet->payload_len >= behind &&
+				     !memcmp(payload_of(packet) + packet->payload_len - behind,
+					     context->mki, context->mki_len));
 }
 
 static struct srtp_context *context_before(const struct lcore *lcore, const struct flow *flow)
@@ -148,12 +148,12 @@ static enum drop prepare_rtcp(struct srtp_work *work, struct packet *packet,
 	enum drop why = srtp_stream_rtcp_check(work->stream, (uint32_t)work->index);
 	if (why != DROP_NONE)
 		return why;
-	work->op.keys = context->rtcp;
+	work->op.keys = srtp_context_rtcp(context);
 	work->op.text = rtcp + RTCP_CLEAR;
 	work->op.text_len = is_encrypted ? (uint32_t)(end - RTCP_CLEAR) : 0;
 	work->op.auth = rtcp;
 	work->op.auth_len = end + 4u;
-	srtp_keys_iv(context->rtcp, packet->ssrc, work->index, work->op.iv);
+	srtp_keys_iv(work->op.keys, packet->ssrc, work->index, work->op.iv);
 	if (!suite->is_aead) {
 		memcpy(work->tag, rtcp + packet->payload_len - suite->rtcp_tag, suite->rtcp_tag);
 		memcpy(work->under, rtcp + end, 4); /* the index word itself */
@@ -287,6 +287,8 @@ uint16_t stage_srtp_in(struct lcore *lcore, struct packet *packets, uint16_t n)
 		if (packet->flow->has_srtp) {
 			if (!is_batched(lcore, packet))
 				why[i] = open_alone(lcore, packet);
+			if (srtp_context_is_short(packet->flow->srtp_in))
+				srtp_ask_room(lcore, packet->flow);
 			if (why[i] == DROP_NONE)
 				why[i] = source_authentic(lcore, packet);
 		}

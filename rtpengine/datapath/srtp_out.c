@@ -28,7 +28,8 @@ static void finish(struct srtp_work *work, uint8_t tag_len)
 	const struct srtp_context *context = work->context;
 	uint8_t *end = packet->data + packet->payload + packet->payload_len;
 	bool is_aead = context->suite->is_aead;
-	memcpy(is_aead ? end + tag_len : end, context->mki, context->mki_len);
+	if (context->mki_len)
+		memcpy(is_aead ? end + tag_len : end, context->mki, context->mki_len);
 	memcpy(is_aead ? end : end + context->mki_len, work->op.tag, tag_len);
 	packet->payload_len = (uint16_t)(packet->payload_len + tag_len + context->mki_len);
 	packet->sum_is_stale = true;
@@ -83,10 +84,10 @@ static enum drop prepare_rtcp(struct srtp_work *work, struct packet *packet)
 	uint8_t *rtcp = packet->data + packet->payload;
 	work->packet = packet;
 	work->context = context;
-	work->op.keys = context->rtcp;
+	work->op.keys = srtp_context_rtcp(context);
 	work->op.text = rtcp + RTCP_CLEAR;
 	work->op.text_len = (uint32_t)(packet->payload_len - RTCP_CLEAR);
-	srtp_keys_iv(context->rtcp, packet->ssrc, work->index, work->op.iv);
+	srtp_keys_iv(work->op.keys, packet->ssrc, work->index, work->op.iv);
 	return DROP_NONE;
 }
 
@@ -119,7 +120,8 @@ static enum drop seal_rtcp(struct srtp_lcore *srtp, struct packet *packet)
 	memcpy(rtcp + packet->payload_len, op->tag, suite->rtcp_tag);
 	packet->payload_len = (uint16_t)(packet->payload_len + suite->rtcp_tag);
 	write_be32(rtcp + packet->payload_len, word);
-	memcpy(rtcp + packet->payload_len + 4, work.context->mki, work.context->mki_len);
+	if (work.context->mki_len)
+		memcpy(rtcp + packet->payload_len + 4, work.context->mki, work.context->mki_len);
 	packet->payload_len = (uint16_t)(packet->payload_len + 4 + work.context->mki_len);
 	packet->sum_is_stale = true;
 	return DROP_NONE;
@@ -166,6 +168,8 @@ uint16_t stage_srtp_out(struct lcore *lcore, struct packet *packets, uint16_t n)
 		enum drop why = packet->kind == PACKET_RTCP
 					? seal_rtcp(srtp, packet)
 					: prepare_rtp(&srtp->work[works], packet);
+		if (srtp_context_is_short(packet->leaving->srtp_out))
+			srtp_ask_room(lcore, packet->leaving);
 		if (why != DROP_NONE) {
 			packet_drop(lcore, packet, why);
 			kept--;

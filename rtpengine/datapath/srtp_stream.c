@@ -1,30 +1,38 @@
 /* srtp_stream.c - packet indexes and replay windows (RFC 3711 3.3.1, 3.3.2).
  * SPDX-License-Identifier: Apache-2.0 */
+#include "rtpengine/datapath/lcore.h"
 #include "rtpengine/datapath/srtp.h"
 
 #define SET         (1ull << 63)
 #define HALF        0x8000 /* of a cycle of sequence numbers */
 #define RTCP_WINDOW 64
+/* The control thread is asked for room this often. */
+#define ASK_AGAIN_NS 10000000ull
 
 struct srtp_stream *srtp_stream_find(struct srtp_context *context, uint32_t ssrc)
 {
 	uint16_t count = atomic_load_explicit(&context->count, memory_order_relaxed);
-	if (context->recent < count && context->streams[context->recent].ssrc == ssrc)
-		return &context->streams[context->recent];
-	for (uint16_t i = 0; i < count; i++)
-		if (context->streams[i].ssrc == ssrc) {
-			context->recent = i;
-			return &context->streams[i];
-		}
+	if (context->recent < count) {
+		struct srtp_stream *recent = srtp_context_stream(context, context->recent);
+		if (recent->ssrc == ssrc)
+			return recent;
+	}
+	for (uint16_t i = 0; i < count; i++) {
+		struct srtp_stream *stream = srtp_context_stream(context, i);
+		if (stream->ssrc != ssrc)
+			continue;
+		context->recent = i;
+		return stream;
+	}
 	return NULL;
 }
 
 struct srtp_stream *srtp_stream_add(struct srtp_context *context, uint32_t ssrc)
 {
 	uint16_t count = atomic_load_explicit(&context->count, memory_order_relaxed);
-	if (count == SRTP_STREAMS)
+	if (count == atomic_load_explicit(&context->room, memory_order_acquire))
 		return NULL;
-	struct srtp_stream *stream = &context->streams[count];
+	struct srtp_stream *stream = srtp_context_stream(context, count);
 	*stream = (struct srtp_stream){.ssrc = ssrc};
 	context->recent = count;
 	atomic_store_explicit(&context->count, (uint16_t)(count + 1), memory_order_release);
@@ -120,4 +128,13 @@ void srtp_stream_rtcp_mark(struct srtp_stream *stream, uint32_t index)
 		stream->rtcp_window = UINT64_MAX;
 	stream->rtcp_is_restored = false;
 	store(&stream->rtcp_index, SET | index);
+}
+
+void srtp_ask_room(struct lcore *lcore, const struct flow *flow)
+{
+	if (lcore->srtp->asked_ns && lcore->now_ns - lcore->srtp->asked_ns < ASK_AGAIN_NS)
+		return;
+	lcore->srtp->asked_ns = lcore->now_ns;
+	struct datapath_event event = {.type = DATAPATH_SRTP_SHORT};
+	lcore->ops->report(lcore, flow, &event);
 }

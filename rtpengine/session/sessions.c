@@ -265,6 +265,8 @@ static void log_flow_event(struct sessions *sessions, const struct datapath_even
 	case DATAPATH_PLAYED:
 		dtmf_played(ref->stream, ref->side, event->play);
 		break;
+	case DATAPATH_SRTP_SHORT:
+		break;
 	}
 }
 

@@ -321,6 +321,39 @@ static void keys_go_on_until_another_comes_and_may_come_back(void **state)
 	rig->flows.crypto = NULL;
 }
 
+static void room_for_ssrcs_is_made_where_it_is_short(void **state)
+{
+	struct rig *rig = *state;
+	struct flow_id id = open_port(rig, 30000);
+	struct flow_rule rule = {.srtp_in = {.suite = FLOW_SRTP_AES_CM_128_HMAC_SHA1_80},
+				 .srtp_out = {.suite = FLOW_SRTP_AES_256_CM_HMAC_SHA1_80}};
+	struct flow_bundle bundle = {.count = 1, .members = {{.flow = id}}};
+	assert_int_equal(srtp_crypto_create(&rig->flows.crypto), 0);
+	assert_int_equal(flows_set(&rig->flows, id, &rule, 1), 0);
+	struct srtp_context *in = published(rig, 30000)->srtp_in;
+	struct srtp_context *out = published(rig, 30000)->srtp_out;
+	for (uint32_t ssrc = 0; ssrc < SRTP_STREAMS_FIRST; ssrc++)
+		assert_non_null(srtp_stream_add(out, ssrc));
+	assert_null(srtp_stream_add(out, 100));
+	flows_grow(&rig->flows, (struct flow_id){id.value + 1}); /* another, gone */
+	assert_null(srtp_stream_add(out, 100));
+	flows_grow(&rig->flows, id);
+	for (uint32_t ssrc = SRTP_STREAMS_FIRST; ssrc < SRTP_STREAMS; ssrc++)
+		assert_non_null(srtp_stream_add(out, ssrc));
+	assert_null(srtp_stream_add(out, 100));
+	assert_ptr_equal(srtp_stream_find(out, 0), &out->streams[0]);
+	assert_null(in->more);
+	/* streams that share a port are several from the beginning */
+	rule.bundle = &bundle;
+	assert_int_equal(flows_set(&rig->flows, id, &rule, 2), 0);
+	assert_ptr_equal(published(rig, 30000)->srtp_in, in);
+	assert_non_null(in->more);
+	flows_close(&rig->flows, id);
+	retire_all(&rig->retired);
+	srtp_crypto_destroy(rig->flows.crypto);
+	rig->flows.crypto = NULL;
+}
+
 static void a_new_tenant_finds_clean_numbers(void **state)
 {
 	struct rig *rig = *state;
@@ -348,6 +381,7 @@ int main(void)
 		T(a_locked_source_is_read_back_for_its_epoch_only),
 		T(a_named_source_lasts_as_long_as_its_epoch),
 		T(keys_go_on_until_another_comes_and_may_come_back),
+		T(room_for_ssrcs_is_made_where_it_is_short),
 		T(a_new_tenant_finds_clean_numbers),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -195,6 +195,8 @@ static void rollover_agrees_with_libsrtp(void **state)
 static void ssrcs_have_their_own_indexes_and_are_bounded(void **state)
 {
 	struct rig *rig = *state;
+	srtp_context_grow(rig->in);
+	srtp_context_grow(rig->out);
 	for (unsigned round = 0; round < 3; round++)
 		for (uint32_t ssrc = 0; ssrc < SRTP_STREAMS; ssrc++) {
 			exchange(rig, false, (uint16_t)(round * 30000 + ssrc), ssrc);
@@ -207,6 +209,50 @@ static void ssrcs_have_their_own_indexes_and_are_bounded(void **state)
 	assert_true(oracle_protect(rig->peer_out, false, plain, &len));
 	assert_int_equal(bench_run(rig->b, bench_udp(rig->b, 0, WAN, WAN_TO, plain, len)),
 			 DROP_SRTP_SSRC);
+}
+
+/* The control thread is asked when the last place is taken, so that who has one SSRC after the
+ * other loses nothing; who is faster than it loses what it did not wait for. */
+static void room_for_more_ssrcs_is_asked_for_in_time(void **state)
+{
+	struct rig *rig = *state;
+	uint8_t plain[1024], first[1024];
+	uint16_t len = make_rtp(rig, plain, 1, 0), first_len = len;
+	memcpy(first, plain, len);
+	assert_true(oracle_protect(rig->peer_out, false, first, &first_len));
+	memcpy(plain, first, first_len);
+	assert_int_equal(bench_run(rig->b, bench_udp(rig->b, 0, WAN, WAN_TO, plain, first_len)),
+			 DROP_NONE);
+	exchange(rig, false, 2, 0); /* both sources are known */
+	rig->b->event_count = 0;
+	for (uint32_t ssrc = 1; ssrc < SRTP_STREAMS_FIRST; ssrc++) {
+		assert_int_equal(rig->b->event_count, 0);
+		exchange(rig, false, 1, ssrc);
+	}
+	assert_int_equal(rig->b->event_count, 1);
+	assert_int_equal(rig->b->events[0].type, DATAPATH_SRTP_SHORT);
+	assert_int_equal(rig->b->events[0].flow.value, rig->b->flows[1].id.value);
+	len = make_rtp(rig, plain, 1, 100);
+	assert_true(oracle_protect(rig->peer_out, false, plain, &len));
+	assert_int_equal(bench_run(rig->b, bench_udp(rig->b, 0, WAN, WAN_TO, plain, len)),
+			 DROP_SRTP_SSRC);
+	assert_int_equal(rig->b->event_count, 1); /* not so soon */
+	bench_advance_ms(rig->b, 10);
+	exchange(rig, false, 2, 1);
+	assert_int_equal(rig->b->event_count, 2);
+
+	srtp_context_grow(rig->in);
+	srtp_context_grow(rig->out);
+	bench_advance_ms(rig->b, 10);
+	exchange(rig, false, 2, 100);
+	exchange(rig, true, 2, 101);
+	assert_int_equal(rig->b->event_count, 2);
+	memcpy(plain, first, first_len); /* what was before is known as before */
+	assert_int_equal(bench_run(rig->b, bench_udp(rig->b, 0, WAN, WAN_TO, plain, first_len)),
+			 DROP_SRTP_REPLAY);
+	struct flow_srtp_index index[8];
+	assert_int_equal(srtp_context_indexes(rig->in, index, 8), SRTP_STREAMS_FIRST + 2);
+	assert_int_equal(index[SRTP_STREAMS_FIRST].ssrc, 100);
 }
 
 /* Random sequence numbers, repeated and late ones: the same verdict as libsrtp, both ways. */
@@ -517,6 +563,7 @@ int main(void)
 		T(every_suite_agrees_with_libsrtp),
 		T(rollover_agrees_with_libsrtp),
 		T(ssrcs_have_their_own_indexes_and_are_bounded),
+		T(room_for_more_ssrcs_is_asked_for_in_time),
 		T(replays_and_leaps_get_the_verdict_of_libsrtp),
 		T(a_forged_packet_changes_nothing),
 		T(forged_rtcp_is_refused_whatever_its_e_bit_says),
