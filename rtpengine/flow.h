@@ -270,6 +270,8 @@ const char *drop_text(enum drop why); /* for people */
 #define PUNT_MAX 1472
 
 /* How an arriving stream sounds, sampled every five seconds. */
+#define FLOW_PROGRESS_MAX 8
+#define FLOW_SAMPLE_MS    5000
 struct flow_quality_sample {
 	uint32_t mos; /* 10 to 45: tenths */
 	uint32_t loss_percent;
@@ -285,6 +287,9 @@ struct flow_quality {
 	bool has_report;
 	uint32_t reported_loss_percent;
 	uint32_t reported_jitter; /* in units of the stream's clock */
+	/* Samples over the whole of the stream, oldest first: every `progress_step`th of them. */
+	unsigned progress_count, progress_step;
+	struct flow_quality_sample progress[FLOW_PROGRESS_MAX];
 };
 
 /* A flow's numbers as read at one moment; each is exact, together they may be a packet apart. */
@@ -292,6 +297,7 @@ struct flow_stats {
 	uint64_t packets; /* admitted here: RTP or, for FLOW_OTHER, anything */
 	uint64_t bytes;   /* of UDP payload */
 	uint64_t rtcp_packets;
+	uint64_t rtcp_bytes;   /* of UDP payload, in clear */
 	uint64_t sent_packets; /* left through this flow towards its peer, RTCP too */
 	uint64_t sent_bytes;
 	uint64_t lost; /* RFC 3550 A.3, over all SSRCs; never below 0 */
@@ -303,6 +309,7 @@ struct flow_stats {
 	uint64_t last_rtcp_ms;
 	uint32_t ssrc; /* of the last RTP packet; valid when packets > 0 */
 	uint16_t sequence;
+	uint32_t timestamp;
 	uint8_t payload_type;
 	bool source_is_locked;
 	struct addr source;         /* when locked */

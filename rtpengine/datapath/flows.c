@@ -291,6 +291,7 @@ int flows_stats(const struct flows *flows, struct flow_id id, struct flow_stats 
 		.packets = counter_get(&state->packets),
 		.bytes = counter_get(&state->bytes),
 		.rtcp_packets = counter_get(&state->rtcp_packets),
+		.rtcp_bytes = counter_get(&state->rtcp_bytes),
 		.sent_packets = counter_get(&state->sent_packets),
 		.sent_bytes = counter_get(&state->sent_bytes),
 		.lost = counter_get(&state->lost),
@@ -301,6 +302,7 @@ int flows_stats(const struct flows *flows, struct flow_id id, struct flow_stats 
 		.last_rtcp_ms = counter_get(&state->last_rtcp_ns) / NS_PER_MS,
 		.ssrc = (uint32_t)header,
 		.sequence = (uint16_t)(header >> 32),
+		.timestamp = atomic_load_explicit(&state->rtp.timestamp, memory_order_relaxed),
 		.payload_type = (uint8_t)(header >> 48 & 0x7f),
 		.hijack_attempts = counter_get(&state->hijack_attempts),
 	};

@@ -135,16 +135,16 @@ struct candidate {
 
 /* RFC 3550 A.1, of the SSRC that speaks now. */
 struct sequence_state {
-	bool is_set;
+	bool is_set, transit_is_set;
 	uint16_t highest;
 	uint32_t base;   /* extended: cycles in the upper half */
 	uint32_t cycles; /* as 65536, 131072, ... */
 	uint32_t bad;    /* the sequence number that would confirm a jump; > 65535 = none */
 	uint64_t received;
 	uint64_t lost_before; /* by earlier SSRCs and before jumps */
-	bool transit_is_set;
 	uint32_t transit;
-	struct counter jitter_q4; /* in RTP clock units, times 16 (RFC 3550 A.8) */
+	_Atomic uint32_t timestamp; /* of the last packet; read by the control thread */
+	struct counter jitter_q4;   /* in RTP clock units, times 16 (RFC 3550 A.8) */
 };
 
 /* The telephone event that is being played, and the last one seen. */
@@ -176,7 +176,7 @@ struct flow_state {
 	uint64_t packets_until_ns, bytes_until_ns; /* paid for by the limit (GCRA) */
 	uint64_t quality_due_ns;                   /* the next sample of quality */
 
-	struct counter rtcp_packets, last_rtcp_ns; /* fourth */
+	struct counter rtcp_packets, rtcp_bytes, last_rtcp_ns; /* fourth */
 	struct counter reordered, duplicate, hijack_attempts;
 	/* bit 63 set; epoch << 24 | expected << 16 | port; 0 = none */
 	struct counter locked_source;
@@ -202,7 +202,7 @@ _Static_assert(offsetof(struct flow, local) == 64, "a packet should not miss the
 _Static_assert(offsetof(struct flow_slot, state.rtp) == 64, "nor here");
 _Static_assert(offsetof(struct flow_slot, state.packets) == 128, "nor here");
 _Static_assert(sizeof(struct flow) == 256, "four of these are a call's");
-_Static_assert(sizeof(struct flow_slot) <= 704, "and four of these");
+_Static_assert(sizeof(struct flow_slot) <= 768, "and four of these");
 
 /* The parts of an lcore that touch other lcores and the drivers; a table so that the stages
  * run without either. */

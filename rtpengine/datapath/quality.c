@@ -10,6 +10,7 @@ enum {
 	BLOCK_LEN = 24,
 };
 #define NS_PER_MS 1000000ull
+#define NS_PER_S  1000000000ull
 
 static void store(struct counter *counter, uint64_t value)
 {
@@ -39,6 +40,58 @@ uint32_t quality_mos(uint32_t loss_percent, uint32_t jitter_ms, uint32_t round_t
 	return mos < 1 ? 10 : (uint32_t)(mos * 10 + 0.5);
 }
 
+/* mos (6 bits), loss (7), jitter ms (11), round trip us (20), s since the first (20): a value that
+ * does not fit is the largest that does. */
+static uint64_t pack_progress(uint32_t mos, uint32_t loss, uint32_t jitter_ms,
+			      uint32_t round_trip_us, uint64_t after_s)
+{
+	uint64_t jitter = jitter_ms < 0x7ff ? jitter_ms : 0x7ff;
+	uint64_t round_trip = round_trip_us < 0xfffff ? round_trip_us : 0xfffff;
+	uint64_t after = after_s < 0xfffff ? after_s : 0xfffff;
+
+	return (uint64_t)mos << 58 | (uint64_t)loss << 51 | jitter << 40 | round_trip << 20 | after;
+}
+
+/* The reader may see an entry twice while they move up, and no worse. */
+static void thin_out(struct quality *quality, uint16_t step)
+{
+	for (unsigned i = 1; i < FLOW_PROGRESS_MAX / 2; i++)
+		store(&quality->progress[i], counter_get(&quality->progress[2 * i]));
+	atomic_store_explicit(&quality->count, FLOW_PROGRESS_MAX / 2, memory_order_relaxed);
+	atomic_store_explicit(&quality->step, (uint16_t)(step * 2), memory_order_relaxed);
+}
+
+/* Sample number `n` of the stream. */
+static void add_progress(struct quality *quality, uint64_t n, uint32_t loss, uint32_t jitter_ms,
+			 uint64_t now_ns)
+{
+	uint16_t step = atomic_load_explicit(&quality->step, memory_order_relaxed);
+	uint16_t count = atomic_load_explicit(&quality->count, memory_order_relaxed);
+	uint32_t now_s = (uint32_t)(now_ns / NS_PER_S);
+
+	if (!step) {
+		step = 1;
+		atomic_store_explicit(&quality->step, step, memory_order_relaxed);
+		atomic_store_explicit(&quality->begun_s, now_s, memory_order_relaxed);
+	}
+	if (n % step)
+		return;
+	if (count == FLOW_PROGRESS_MAX) {
+		if (step > UINT16_MAX / 2)
+			return; /* after years */
+		thin_out(quality, step);
+		count = FLOW_PROGRESS_MAX / 2;
+		if (n % (step * 2u))
+			return;
+	}
+	uint32_t round_trip_us = (uint32_t)counter_get(&quality->round_trip_us);
+	uint32_t begun_s = atomic_load_explicit(&quality->begun_s, memory_order_relaxed);
+	store(&quality->progress[count],
+	      pack_progress(quality_mos(loss, jitter_ms, round_trip_us), loss, jitter_ms,
+			    round_trip_us, now_s - begun_s));
+	atomic_store_explicit(&quality->count, (uint16_t)(count + 1), memory_order_release);
+}
+
 static void add_sample(struct quality *quality, uint32_t loss, uint32_t jitter_ms, uint64_t now_ns)
 {
 	uint32_t round_trip_us = (uint32_t)counter_get(&quality->round_trip_us);
@@ -46,6 +99,7 @@ static void add_sample(struct quality *quality, uint32_t loss, uint32_t jitter_m
 	uint64_t sample = pack(mos, loss, jitter_ms, round_trip_us);
 	bool is_first = !counter_get(&quality->samples);
 
+	add_progress(quality, counter_get(&quality->samples), loss, jitter_ms, now_ns);
 	if (is_first || mos < counter_get(&quality->lowest) >> 56) {
 		store(&quality->lowest, sample);
 		store(&quality->lowest_ns, now_ns);
@@ -66,16 +120,21 @@ void quality_restart(struct quality *quality)
 	quality->sampled_ns = 0;
 }
 
-void quality_rtp(struct quality *quality, uint64_t expected, uint64_t received, uint64_t jitter_us,
+static bool is_behind(uint32_t now, uint32_t before)
+{
+	return now - before > INT32_MAX;
+}
+
+void quality_rtp(struct quality *quality, uint32_t expected, uint32_t received, uint64_t jitter_us,
 		 uint64_t now_ns)
 {
-	if (expected < quality->expected || received < quality->received)
+	if (is_behind(expected, quality->expected) || is_behind(received, quality->received))
 		quality_restart(quality); /* the stream jumped */
 	if (quality->sampled_ns && now_ns - quality->sampled_ns < QUALITY_PERIOD_NS)
 		return;
 	if (quality->sampled_ns) {
-		uint64_t due = expected - quality->expected;
-		uint64_t came = received - quality->received;
+		uint32_t due = expected - quality->expected;
+		uint32_t came = received - quality->received;
 		uint64_t lost = due > came ? due - came : 0;
 
 		add_sample(quality, due ? (uint32_t)(lost * 100 / due) : 0,
@@ -147,6 +206,24 @@ static void unpack(uint64_t sample, uint64_t at_ns, struct flow_quality_sample *
 	};
 }
 
+static void read_progress(const struct quality *quality, struct flow_quality *out)
+{
+	uint32_t begun_s = atomic_load_explicit(&quality->begun_s, memory_order_relaxed);
+
+	out->progress_count = atomic_load_explicit(&quality->count, memory_order_acquire);
+	out->progress_step = atomic_load_explicit(&quality->step, memory_order_relaxed);
+	for (unsigned i = 0; i < out->progress_count; i++) {
+		uint64_t sample = counter_get(&quality->progress[i]);
+		out->progress[i] = (struct flow_quality_sample){
+			.mos = (uint32_t)(sample >> 58),
+			.loss_percent = (uint32_t)(sample >> 51 & 0x7f),
+			.jitter_ms = (uint32_t)(sample >> 40 & 0x7ff),
+			.round_trip_us = (uint32_t)(sample >> 20 & 0xfffff),
+			.at_ms = (begun_s + (sample & 0xfffff)) * 1000,
+		};
+	}
+}
+
 void quality_read(const struct quality *quality, struct flow_quality *out)
 {
 	uint64_t reported = counter_get(&quality->reported);
@@ -161,6 +238,7 @@ void quality_read(const struct quality *quality, struct flow_quality *out)
 	};
 	if (!samples)
 		return;
+	read_progress(quality, out);
 	unpack(counter_get(&quality->lowest), counter_get(&quality->lowest_ns), &out->lowest);
 	unpack(counter_get(&quality->highest), counter_get(&quality->highest_ns), &out->highest);
 	out->average = (struct flow_quality_sample){

@@ -8,12 +8,12 @@
 
 struct flow_state;
 
-#define QUALITY_PERIOD_NS 5000000000ull
+#define QUALITY_PERIOD_NS (FLOW_SAMPLE_MS * 1000000ull)
 
 struct quality {
 	/* of the lcore alone */
 	uint64_t sampled_ns;         /* 0 = not begun */
-	uint64_t expected, received; /* at the last sample */
+	uint32_t expected, received; /* at the last sample */
 	uint32_t sent_report;        /* middle of the NTP time of the last SR sent to this peer */
 	uint64_t sent_report_ns;     /* when; 0 = none */
 	/* for both; a sample is packed into one word (quality_pack) */
@@ -21,10 +21,16 @@ struct quality {
 	struct counter lowest, lowest_ns, highest, highest_ns;
 	struct counter round_trip_us; /* to this peer and back, by RTCP; 0 = not known */
 	struct counter reported; /* bit 63 set; fraction lost << 32 | jitter (RTP clock units) */
+	/* How it went: every `step`th sample. When there is room for no more, each second one goes
+	 * and the step doubles. */
+	_Atomic uint32_t begun_s; /* CLOCK_MONOTONIC of the first */
+	_Atomic uint16_t step, count;
+	struct counter progress[FLOW_PROGRESS_MAX];
 };
 
-/* RTP arrived; `expected` and `received` are those of the stream so far (RFC 3550 A.3). */
-void quality_rtp(struct quality *quality, uint64_t expected, uint64_t received, uint64_t jitter_us,
+/* RTP arrived; `expected` and `received` are those of the stream so far (RFC 3550 A.3),
+ * modulo 2^32. */
+void quality_rtp(struct quality *quality, uint32_t expected, uint32_t received, uint64_t jitter_us,
 		 uint64_t now_ns);
 /* A new SSRC: what was expected begins anew. */
 void quality_restart(struct quality *quality);

@@ -45,6 +45,7 @@ uint16_t stage_rtcp(struct lcore *lcore, struct packet *packets, uint16_t n)
 				continue;
 			}
 			counter_add(&state->rtcp_packets, 1);
+			counter_add(&state->rtcp_bytes, packet->payload_len);
 			read_reports(lcore, packet);
 			atomic_store_explicit(&state->last_rtcp_ns.value, lcore->now_ns,
 					      memory_order_relaxed);

@@ -106,8 +106,8 @@ static void sample_quality(const struct flow *flow, uint64_t now_ns)
 {
 	struct flow_state *state = &flow->slot->state;
 	const struct sequence_state *rtp = &state->rtp;
-	quality_rtp(&state->quality, (uint64_t)rtp->cycles + rtp->highest - rtp->base,
-		    rtp->received, flow_jitter_us(state, flow->clock_hz), now_ns);
+	quality_rtp(&state->quality, rtp->cycles + rtp->highest - rtp->base,
+		    (uint32_t)rtp->received, flow_jitter_us(state, flow->clock_hz), now_ns);
 	state->quality_due_ns = now_ns + QUALITY_PERIOD_NS;
 }
 
@@ -131,8 +131,10 @@ static void count(struct lcore *lcore, const struct packet *packet)
 	}
 	update_sequence(state, packet->sequence);
 	store(&state->lost, state->rtp.lost_before + run_lost(&state->rtp));
+	uint32_t timestamp = read_be32(rtp + 4);
 	if (flow->clock_hz)
-		update_jitter(state, arrival_of(lcore, flow->clock_hz), read_be32(rtp + 4));
+		update_jitter(state, arrival_of(lcore, flow->clock_hz), timestamp);
+	atomic_store_explicit(&state->rtp.timestamp, timestamp, memory_order_relaxed);
 	if (lcore->now_ns >= state->quality_due_ns)
 		sample_quality(flow, lcore->now_ns);
 	store(&state->rtp_header, 1ull << 63 | (uint64_t)(rtp[1] & 0x7f) << 48 |

@@ -15,23 +15,26 @@ static void line_fields(struct keep_io *io, struct sdes_line *line)
 	keep_bytes(io, 6, line->mki, line->mki_len);
 }
 
-static void lines_fields(struct keep_io *io, uint16_t number, struct sdes_line *lines,
-			 unsigned *count)
+static void lines_fields(struct keep_io *io, uint16_t number, struct sdes_list *list)
 {
 	struct keep_nest nest;
+	struct sdes_line read[SDES_LINES] = {0};
+	unsigned count = 0;
 
-	for (unsigned i = 0; keep_reads(io) || i < *count; i++) {
+	for (unsigned i = 0; keep_reads(io) || i < list->count; i++) {
 		if (!keep_open(io, number, &nest))
-			return;
+			break;
 		if (i == SDES_LINES) {
 			keep_fail(io, -ERR_TOO_MANY);
-			return;
+			break;
 		}
-		line_fields(io, &lines[i]);
+		line_fields(io, keep_reads(io) ? &read[i] : &list->lines[i]);
 		keep_close(io, number, &nest);
-		if (keep_reads(io))
-			*count = i + 1;
+		count = i + 1;
 	}
+	if (keep_reads(io) && sdes_list_set(list, read, count) != 0)
+		keep_fail(io, -ERR_NO_MEMORY);
+	explicit_bzero(read, sizeof(read));
 }
 
 static void one_line(struct keep_io *io, uint16_t number, struct sdes_line *line)
@@ -60,9 +63,9 @@ void keep_sdes_fields(struct keep_io *io, uint16_t number, struct sdes **at)
 	KEEP(io, 1, sdes->is_offered, 1);
 	KEEP(io, 2, sdes->is_required, 1);
 	KEEP(io, 3, sdes->is_used, 1);
-	lines_fields(io, 4, sdes->offered, &sdes->offered_count);
-	lines_fields(io, 5, sdes->said, &sdes->said_count);
-	lines_fields(io, 6, sdes->told, &sdes->told_count);
+	lines_fields(io, 4, &sdes->offered);
+	lines_fields(io, 5, &sdes->said);
+	lines_fields(io, 6, &sdes->told);
 	one_line(io, 7, &sdes->in);
 	one_line(io, 8, &sdes->out);
 	if (sdes->is_used && (!sdes->in.suite || !sdes->out.suite))

@@ -22,10 +22,36 @@ static int ensure(struct sdes **sdes)
 	return *sdes ? 0 : -ERR_NO_MEMORY;
 }
 
+void sdes_list_clear(struct sdes_list *list)
+{
+	if (list->lines)
+		explicit_bzero(list->lines, list->count * sizeof(*list->lines));
+	free(list->lines);
+	*list = (struct sdes_list){.lines = NULL};
+}
+
+int sdes_list_set(struct sdes_list *list, const struct sdes_line *lines, unsigned count)
+{
+	struct sdes_list set = {.count = count};
+
+	if (count) {
+		set.lines = malloc(count * sizeof(*lines));
+		if (!set.lines)
+			return -ERR_NO_MEMORY;
+		memcpy(set.lines, lines, count * sizeof(*lines));
+	}
+	sdes_list_clear(list);
+	*list = set;
+	return 0;
+}
+
 void sdes_destroy(struct sdes *sdes)
 {
 	if (!sdes)
 		return;
+	sdes_list_clear(&sdes->offered);
+	sdes_list_clear(&sdes->said);
+	sdes_list_clear(&sdes->told);
 	explicit_bzero(sdes, sizeof(*sdes));
 	free(sdes);
 }
@@ -40,14 +66,16 @@ int sdes_read(struct sdes **at, const struct sdp_media *media, bool is_open)
 	int err = ensure(at);
 	if (err)
 		return err;
-	struct sdes *sdes = *at;
-	explicit_bzero(sdes->offered, sizeof(sdes->offered));
-	sdes->offered_count = 0;
-	sdes->is_offered = true;
-	for (; line && counts && sdes->offered_count < SDES_LINES; line = sdp_attribute_next(line))
-		if (sdes_line_read(line->argument, &sdes->offered[sdes->offered_count]) == 0)
-			sdes->offered_count++;
-	return 0;
+	struct sdes_line lines[SDES_LINES];
+	unsigned count = 0;
+	for (; line && counts && count < SDES_LINES; line = sdp_attribute_next(line))
+		if (sdes_line_read(line->argument, &lines[count]) == 0)
+			count++;
+	err = sdes_list_set(&(*at)->offered, lines, count);
+	explicit_bzero(lines, count * sizeof(lines[0]));
+	if (!err)
+		(*at)->is_offered = true;
+	return err;
 }
 
 static bool may_use(const struct options_sdes *options, unsigned suite)
@@ -58,9 +86,9 @@ static bool may_use(const struct options_sdes *options, unsigned suite)
 
 static struct sdes_line *find_told(struct sdes *sdes, unsigned suite)
 {
-	for (unsigned i = 0; i < sdes->told_count; i++)
-		if (sdes->told[i].suite == suite)
-			return &sdes->told[i];
+	for (unsigned i = 0; i < sdes->told.count; i++)
+		if (sdes->told.lines[i].suite == suite)
+			return &sdes->told.lines[i];
 	return NULL;
 }
 
@@ -70,6 +98,12 @@ static void make_key(struct sdes_line *line, struct random *random)
 
 	random_fill(random, line->key, suite->key_len);
 	random_fill(random, line->salt, suite->salt_len);
+}
+
+/* What the side said last, answered or not. */
+static const struct sdes_list *newest(const struct sdes *sdes)
+{
+	return sdes->is_offered ? &sdes->offered : &sdes->said;
 }
 
 struct promise {
@@ -116,9 +150,10 @@ int sdes_promise(struct sdes **at, const struct sdes *like, const struct options
 		promise_suite(&promise, options->order[i]);
 	if (sdes->is_used)
 		promise_suite(&promise, sdes->out.suite);
-	for (unsigned i = 0; like && i < like->offered_count; i++)
-		promise_suite(&promise, like->offered[i].suite);
-	if (!options->has_no_new || !like || !like->offered_count) {
+	const struct sdes_list *liked = like ? newest(like) : NULL;
+	for (unsigned i = 0; liked && i < liked->count; i++)
+		promise_suite(&promise, liked->lines[i].suite);
+	if (!options->has_no_new || !liked || !liked->count) {
 		for (unsigned i = 0; i < sizeof(usual); i++)
 			promise_suite(&promise, usual[i]);
 		for (unsigned i = 1; options->only && i < FLOW_SRTP_SUITES; i++)
@@ -126,31 +161,32 @@ int sdes_promise(struct sdes **at, const struct sdes *like, const struct options
 	}
 	for (unsigned i = 0; i < promise.count; i++)
 		promise.lines[i].tag = i + 1;
-	memcpy(sdes->told, promise.lines, sizeof(sdes->told));
-	sdes->told_count = promise.count;
+	err = sdes_list_set(&sdes->told, promise.lines, promise.count);
 	sdes->is_required = is_required;
 	explicit_bzero(&promise, sizeof(promise));
-	return sdes->told_count || !is_required ? 0 : -ERR_UNSUPPORTED;
+	return err ? err : sdes->told.count || !is_required ? 0 : -ERR_UNSUPPORTED;
 }
 
 void sdes_promise_none(struct sdes *sdes)
 {
 	if (!sdes)
 		return;
-	sdes->told_count = 0;
+	sdes_list_clear(&sdes->told);
 	sdes->is_required = false;
 }
 
 /* The line to take from an offer: the first of the preferred suites, or of its own order. */
-static const struct sdes_line *choose(const struct sdes_line *lines, unsigned count,
+static const struct sdes_line *choose(const struct sdes_list *list,
 				      const struct options_sdes *options)
 {
+	const struct sdes_line *lines = list->lines;
+
 	for (unsigned p = 0; p < options->preferred_count; p++)
-		for (unsigned i = 0; i < count; i++)
+		for (unsigned i = 0; i < list->count; i++)
 			if (lines[i].suite == options->preferred[p] &&
 			    may_use(options, lines[i].suite))
 				return &lines[i];
-	for (unsigned i = 0; i < count; i++)
+	for (unsigned i = 0; i < list->count; i++)
 		if (may_use(options, lines[i].suite))
 			return &lines[i];
 	return NULL;
@@ -162,22 +198,21 @@ bool sdes_is_offered(const struct sdes *sdes, const struct options_sdes *options
 
 	if (!sdes)
 		return false;
-	const struct sdes_line *lines = sdes->is_offered ? sdes->offered : sdes->said;
-	unsigned count = sdes->is_offered ? sdes->offered_count : sdes->said_count;
-	return choose(lines, count, options ? options : &any) != NULL;
+	return choose(newest(sdes), options ? options : &any) != NULL;
 }
 
 /* RFC 4568 7.1.2: the answer names the tag of what it takes, and its suite. */
-static const struct sdes_line *accepted(const struct sdes *sdes, const struct sdes_line *lines,
-					unsigned count, const struct sdes_line **ours)
+static const struct sdes_line *accepted(const struct sdes *sdes, const struct sdes_list *list,
+					const struct sdes_line **ours)
 {
-	for (unsigned i = 0; i < count; i++)
-		for (unsigned k = 0; k < sdes->told_count; k++)
-			if (lines[i].tag == sdes->told[k].tag &&
-			    lines[i].suite == sdes->told[k].suite) {
-				*ours = &sdes->told[k];
-				return &lines[i];
-			}
+	for (unsigned i = 0; i < list->count; i++)
+		for (unsigned k = 0; k < sdes->told.count; k++) {
+			const struct sdes_line *told = &sdes->told.lines[k];
+			if (list->lines[i].tag != told->tag || list->lines[i].suite != told->suite)
+				continue;
+			*ours = told;
+			return &list->lines[i];
+		}
 	return NULL;
 }
 
@@ -185,11 +220,7 @@ bool sdes_is_accepted(const struct sdes *sdes)
 {
 	const struct sdes_line *ours;
 
-	if (!sdes)
-		return false;
-	if (sdes->is_offered)
-		return accepted(sdes, sdes->offered, sdes->offered_count, &ours);
-	return accepted(sdes, sdes->said, sdes->said_count, &ours);
+	return sdes && accepted(sdes, newest(sdes), &ours);
 }
 
 bool sdes_is_required(const struct sdes *sdes)
@@ -224,12 +255,12 @@ void sdes_apply(struct sdes *sdes, bool is_offerer, const struct options_sdes *o
 	if (!sdes)
 		return;
 	if (sdes->is_offered) {
-		memcpy(sdes->said, sdes->offered, sizeof(sdes->said));
-		sdes->said_count = sdes->offered_count;
+		sdes_list_clear(&sdes->said);
+		sdes->said = sdes->offered;
+		sdes->offered = (struct sdes_list){.lines = NULL};
 		sdes->is_offered = false;
 	}
-	theirs = is_offerer ? choose(sdes->said, sdes->said_count, options)
-			    : accepted(sdes, sdes->said, sdes->said_count, &ours);
+	theirs = is_offerer ? choose(&sdes->said, options) : accepted(sdes, &sdes->said, &ours);
 	if (theirs && is_offerer) {
 		apply_choice(sdes, theirs, random);
 	} else if (theirs) {
@@ -266,8 +297,8 @@ int sdes_write(const struct sdes *sdes, struct sdp_media *media, bool is_answer)
 		return 0;
 	if (is_answer)
 		return sdes->is_used ? write_line(&sdes->out, media) : 0;
-	for (unsigned i = 0; i < sdes->told_count && !err; i++)
-		err = write_line(&sdes->told[i], media);
+	for (unsigned i = 0; i < sdes->told.count && !err; i++)
+		err = write_line(&sdes->told.lines[i], media);
 	return err;
 }
 

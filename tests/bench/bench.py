@@ -54,7 +54,7 @@ def main():
     parser.add_argument("--seconds", type=int, default=5)
     parser.add_argument("--calls", type=int, default=1000, help="media, ng: calls at once")
     parser.add_argument("--pps", type=int, default=40000, help="media: packets per second, both directions")
-    parser.add_argument("--sdes", action="store_true", help="media: the WAN side is SRTP (AES_CM_128_HMAC_SHA1_80)")
+    parser.add_argument("--sdes", action="store_true", help="media, ng: the WAN side is SRTP (AES_CM_128_HMAC_SHA1_80)")
     parser.add_argument("--flows", type=int, default=15000, help="datapath: flows")
     parser.add_argument("--rate", type=int, default=100, help="sip: calls per second")
     parser.add_argument("--highest", action="store_true", help="sip, media: the highest clean rate of each stack")

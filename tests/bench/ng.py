@@ -3,6 +3,7 @@
 
 One client, one request at a time over loopback: an offer and an answer for each call, then its delete. Memory is
 what the relay's PSS grows by for the calls it holds."""
+import base64
 import socket
 import time
 
@@ -28,14 +29,19 @@ class Client:
         return reply
 
 
-def messages(first, calls):
+def messages(first, calls, sdes=False):
+    """The answerer takes the first suite it likes, by its own number: ours are numbered from 1."""
     out = []
+    offered = {"transport-protocol": "RTP/SAVP", "DTLS": "off", "SDES": ["only-" + media.SUITE]} if sdes else {}
+    key = "a=crypto:1 %s inline:%s\r\n" % (media.SUITE, base64.b64encode(bytes(30)).decode()) if sdes else ""
     for i in range(first, first + calls):
         common = {"call-id": "bench-%d" % i, "from-tag": "f%d" % i, "ICE": "remove", "replace": ["origin"],
                   "rtcp-mux": ["demux"]}
         port = 20000 + 2 * (i % 20000)
-        offer = {"command": "offer", "sdp": media.sdp("10.81.1.2", port), "direction": ["lan", "wan"], **common}
-        answer = {"command": "answer", "sdp": media.sdp("10.81.2.2", port), "to-tag": "t%d" % i, **common}
+        offer = {"command": "offer", "sdp": media.sdp("10.81.1.2", port), "direction": ["lan", "wan"], **common,
+                 **offered}
+        answer = {"command": "answer", "sdp": media.sdp("10.81.2.2", port, "RTP/SAVP" if sdes else "RTP/AVP", key),
+                  "to-tag": "t%d" % i, **common}
         delete = {"command": "delete", "call-id": "bench-%d" % i, "from-tag": "f%d" % i}
         out.append([encode(m) for m in (offer, answer, delete)])
     return out
@@ -54,11 +60,11 @@ def tear_down(client, made, tag):
         client.ask(b"%sd%d" % (tag, i), delete)
 
 
-def one(lab, name, calls):
+def one(lab, name, calls, sdes):
     relay = media.start_relay(lab, name)
     client = Client(lab)
-    made = messages(0, calls)
-    set_up(client, messages(10 ** 6, 50), b"w")  # what a relay takes with its first calls
+    made = messages(0, calls, sdes)
+    set_up(client, messages(10 ** 6, 50, sdes), b"w")  # what a relay takes with its first calls
     before = measure.pss_kb([relay.pid])
     seconds = set_up(client, made, b"r")
     time.sleep(0.5)
@@ -75,7 +81,7 @@ def run(options, _):
         media.topology(lab)
         for turn in range(options.rounds):
             for name in rows:
-                row = one(lab, name, options.calls)
+                row = one(lab, name, options.calls, options.sdes)
                 rows[name].append(row)
                 print("round %d %-10s %.3f s for %d offers and answers, %.1f kB a call" % (
                     turn + 1, name, row["seconds"], options.calls, row["kb"]), flush=True)

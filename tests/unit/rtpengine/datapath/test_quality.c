@@ -47,6 +47,42 @@ static void a_stream_is_sampled_every_five_seconds(void **state)
 	assert_true(quality.lowest.at_ms > quality.highest.at_ms);
 }
 
+/* The whole of a stream in few entries, at times of its own. */
+static void the_progress_of_a_long_stream_is_kept(void **state)
+{
+	struct bench *b = *state;
+	uint16_t sequence = 0;
+	uint64_t begun_ms = 0;
+
+	b->flows[0].clock_hz = 0;
+	for (unsigned minute = 0; minute < 60; minute++) {
+		for (unsigned i = 0; i < 3000; i++, bench_advance_ms(b, 20)) {
+			(void)bench_send(b, LAN, TO, sequence, 7);
+			bool is_bad = minute >= 30 && i % 10 == 0;
+			sequence = (uint16_t)(sequence + (is_bad ? 2 : 1));
+		}
+		struct flow_quality quality = quality_of(b, 0);
+		if (minute == 0) {
+			assert_int_equal(quality.progress_step, 2); /* 11 samples */
+			assert_in_range(quality.progress_count, 4, FLOW_PROGRESS_MAX);
+			begun_ms = quality.progress[0].at_ms;
+		}
+	}
+	struct flow_quality quality = quality_of(b, 0);
+	unsigned count = quality.progress_count;
+	assert_in_range(quality.samples, 718, 720);
+	assert_in_range(count, FLOW_PROGRESS_MAX / 2, FLOW_PROGRESS_MAX);
+	assert_int_equal(quality.progress_step, 128);
+	assert_int_equal(quality.progress[0].at_ms, begun_ms);
+	for (unsigned i = 0; i < count; i++) {
+		uint64_t after_ms = quality.progress[i].at_ms - begun_ms;
+		assert_in_range(after_ms, i * 128 * 5000, i * 128 * 5020 + 1000);
+		assert_int_equal(quality.progress[i].mos<40, after_ms> 1800000);
+		assert_in_range(quality.progress[i].loss_percent, after_ms > 1800000 ? 8 : 0,
+				after_ms > 1800000 ? 10 : 0);
+	}
+}
+
 static void a_jump_gives_no_sample(void **state)
 {
 	struct bench *b = *state;
@@ -109,6 +145,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(mos_follows_loss_and_delay),
 		TEST(a_stream_is_sampled_every_five_seconds),
+		TEST(the_progress_of_a_long_stream_is_kept),
 		TEST(a_jump_gives_no_sample),
 		cmocka_unit_test(the_round_trip_is_measured_by_reports),
 	};
