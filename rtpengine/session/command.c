@@ -10,51 +10,63 @@ struct command_entry {
 	const char *name;
 	void (*fn)(struct command *command); /* NULL = known to the protocol, not to us */
 	size_t counter;                      /* offset in struct sessions_counters */
+	const char *total; /* "total..count" of `statistics`; NULL = has none there */
 };
 
 #define COUNTER(name) offsetof(struct sessions_counters, name)
 
 /* clang-format off */
 static const struct command_entry commands[] = {
-	{ "offer", command_offer, COUNTER(offers) },
-	{ "answer", command_answer, COUNTER(answers) },
-	{ "delete", command_delete, COUNTER(deletes) },
-	{ "query", command_query, COUNTER(queries) },
-	{ "list", command_list, COUNTER(lists) },
-	{ "ping", command_ping, COUNTER(pings) },
-	{ "statistics", command_statistics, COUNTER(statistics) },
-	{ "start recording", command_start_recording, COUNTER(controls) },
-	{ "stop recording", command_stop_recording, COUNTER(controls) },
-	{ "pause recording", command_stop_recording, COUNTER(controls) },
-	{ "start forwarding", command_start_forwarding, COUNTER(controls) },
-	{ "stop forwarding", command_stop_forwarding, COUNTER(controls) },
-	{ "block DTMF", command_block_dtmf, COUNTER(controls) },
-	{ "unblock DTMF", command_unblock_dtmf, COUNTER(controls) },
-	{ "block media", command_block_media, COUNTER(controls) },
-	{ "unblock media", command_unblock_media, COUNTER(controls) },
-	{ "silence media", command_silence_media, COUNTER(controls) },
-	{ "unsilence media", command_unsilence_media, COUNTER(controls) },
-	{ "play media", command_play_media, COUNTER(controls) },
-	{ "stop media", command_stop_media, COUNTER(controls) },
-	{ "play DTMF", command_play_dtmf, COUNTER(controls) },
-	{ "publish", command_publish, COUNTER(offers) },
-	{ "subscribe request", command_subscribe_request, COUNTER(controls) },
-	{ "subscribe answer", command_subscribe_answer, COUNTER(controls) },
-	{ "unsubscribe", command_unsubscribe, COUNTER(controls) },
-	{ "connect", command_connect, COUNTER(controls) },
-	{ "create", NULL, 0 },
-	{ "create answer", NULL, 0 },
-	{ "mesh", NULL, 0 },
-	{ "inject start", NULL, 0 },
-	{ "inject stop", NULL, 0 },
-	{ "transform", NULL, 0 },
-	{ "cli", NULL, 0 },
+	{ "offer", command_offer, COUNTER(offers), "totaloffercount" },
+	{ "answer", command_answer, COUNTER(answers), "totalanswercount" },
+	{ "delete", command_delete, COUNTER(deletes), "totaldeletecount" },
+	{ "query", command_query, COUNTER(queries), "totalquerycount" },
+	{ "list", command_list, COUNTER(lists), "totallistcount" },
+	{ "ping", command_ping, COUNTER(pings), "totalpingcount" },
+	{ "statistics", command_statistics, COUNTER(statistics), "totalstatscount" },
+	{ "start recording", command_start_recording, COUNTER(controls), "totalstartreccount" },
+	{ "stop recording", command_stop_recording, COUNTER(controls), "totalstopreccount" },
+	{ "pause recording", command_stop_recording, COUNTER(controls), "totalpausereccount" },
+	{ "start forwarding", command_start_forwarding, COUNTER(controls), "totalstartfwdcount" },
+	{ "stop forwarding", command_stop_forwarding, COUNTER(controls), "totalstopfwdcount" },
+	{ "block DTMF", command_block_dtmf, COUNTER(controls), "totalblkdtmfcount" },
+	{ "unblock DTMF", command_unblock_dtmf, COUNTER(controls), "totalunblkdtmfcount" },
+	{ "block media", command_block_media, COUNTER(controls), "totalblkmediacount" },
+	{ "unblock media", command_unblock_media, COUNTER(controls), "totalunblkmediacount" },
+	{ "silence media", command_silence_media, COUNTER(controls), "totalslnmediacount" },
+	{ "unsilence media", command_unsilence_media, COUNTER(controls), "totalunslnmediacount" },
+	{ "play media", command_play_media, COUNTER(controls), "totalplaymediacount" },
+	{ "stop media", command_stop_media, COUNTER(controls), "totalstopmediacount" },
+	{ "play DTMF", command_play_dtmf, COUNTER(controls), "totalplaydtmfcount" },
+	{ "publish", command_publish, COUNTER(offers), "totalpubcount" },
+	{ "subscribe request", command_subscribe_request, COUNTER(controls), "totalsubreqcount" },
+	{ "subscribe answer", command_subscribe_answer, COUNTER(controls), "totalsubanscount" },
+	{ "unsubscribe", command_unsubscribe, COUNTER(controls), "totalunsubcount" },
+	{ "connect", command_connect, COUNTER(controls), "totalconnectcount" },
+	{ "create", NULL, 0, NULL },
+	{ "create answer", NULL, 0, NULL },
+	{ "mesh", NULL, 0, NULL },
+	{ "inject start", NULL, 0, NULL },
+	{ "inject stop", NULL, 0, NULL },
+	{ "transform", NULL, 0, NULL },
+	{ "cli", NULL, 0, NULL },
 };
 /* clang-format on */
 
+#define COMMANDS (sizeof(commands) / sizeof(commands[0]))
+_Static_assert(COMMANDS <= SESSIONS_COMMANDS_MAX, "one counter each");
+
+void commands_each_total(const struct sessions *sessions,
+			 void (*each)(void *owner, const char *key, uint64_t count), void *owner)
+{
+	for (size_t i = 0; i < COMMANDS; i++)
+		if (commands[i].total)
+			each(owner, commands[i].total, sessions->commands[i]);
+}
+
 static const struct command_entry *command_find(struct slice name)
 {
-	for (size_t i = 0; i < sizeof(commands) / sizeof(commands[0]); i++) {
+	for (size_t i = 0; i < COMMANDS; i++) {
 		if (ng_name_is(name, commands[i].name))
 			return &commands[i];
 	}
@@ -191,6 +203,7 @@ void sessions_handle(struct sessions *sessions, uint64_t now_ms, const struct ng
 	}
 	options_read(sessions->log, request, &command.options);
 	(*(uint64_t *)(void *)((char *)&sessions->counters + entry->counter))++;
+	sessions->commands[entry - commands]++;
 	entry->fn(&command);
 	/* what only looks changes nothing */
 	if (entry->counter == COUNTER(offers) || entry->counter == COUNTER(answers) ||

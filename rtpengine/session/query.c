@@ -1,7 +1,7 @@
 /* query.c - the state of a call in the words NG clients know (tags, medias, streams, SSRC, totals),
  * and what they do not ask but a person does: loss, jitter, drops by reason, strangers.
  * SPDX-License-Identifier: Apache-2.0 */
-#include "rtpengine/session/session.h"
+#include "rtpengine/session/connect.h"
 
 #include <inttypes.h>
 #include <stdio.h>
@@ -11,7 +11,7 @@ struct report {
 	struct arena *arena;
 	uint64_t now_ms;
 	struct ng_value *tags, *ssrcs;
-	uint64_t rtp_packets, rtp_bytes, rtp_errors, rtcp_packets, rtcp_errors;
+	uint64_t rtp_packets, rtp_bytes, rtp_errors, rtcp_packets, rtcp_bytes, rtcp_errors;
 };
 
 /* The session may be gone before the reply is encoded, so every text is copied. */
@@ -56,17 +56,39 @@ static void add_drops(const struct report *r, struct ng_value *stream,
 	}
 }
 
-static struct ng_value *add_sample(const struct report *r, struct ng_value *ssrc, const char *name,
-				   const struct flow_quality_sample *sample)
+/* Those that stand for a moment, at_ms, tell it. */
+static void fill_sample(const struct report *r, struct ng_value *mos,
+			const struct flow_quality_sample *sample)
 {
-	struct ng_value *mos = ng_dict_add_dict(r->arena, ssrc, name);
-
 	add_number(r, mos, "MOS", sample->mos);
 	add_number(r, mos, "packet loss", sample->loss_percent);
 	add_number(r, mos, "jitter", sample->jitter_ms);
 	add_number(r, mos, "round-trip time", sample->round_trip_us);
 	add_number(r, mos, "round-trip time leg", sample->round_trip_us);
+	if (sample->at_ms)
+		add_number(r, mos, "reported at",
+			   session_wall_us(r->session->all, sample->at_ms) / 1000000);
+}
+
+static struct ng_value *add_sample(const struct report *r, struct ng_value *ssrc, const char *name,
+				   const struct flow_quality_sample *sample)
+{
+	struct ng_value *mos = ng_dict_add_dict(r->arena, ssrc, name);
+
+	fill_sample(r, mos, sample);
 	return mos;
+}
+
+static void add_progression(const struct report *r, struct ng_value *ssrc,
+			    const struct flow_quality *quality)
+{
+	struct ng_value *progression = ng_dict_add_dict(r->arena, ssrc, "MOS progression");
+
+	add_number(r, progression, "interval", quality->progress_step * (FLOW_SAMPLE_MS / 1000));
+	struct ng_value *entries = ng_dict_add_list(r->arena, progression, "entries");
+	for (unsigned i = 0; i < quality->progress_count; i++)
+		fill_sample(r, ng_list_add(entries, ng_dict_create(r->arena)),
+			    &quality->progress[i]);
 }
 
 static void add_quality(const struct report *r, struct ng_value *ssrc,
@@ -76,12 +98,15 @@ static void add_quality(const struct report *r, struct ng_value *ssrc,
 		return;
 	struct ng_value *mos = add_sample(r, ssrc, "average MOS", &quality->average);
 	add_number(r, mos, "samples", quality->samples);
-	mos = add_sample(r, ssrc, "lowest MOS", &quality->lowest);
-	add_number(r, mos, "reported at",
-		   session_wall_us(r->session->all, quality->lowest.at_ms) / 1000000);
-	mos = add_sample(r, ssrc, "highest MOS", &quality->highest);
-	add_number(r, mos, "reported at",
-		   session_wall_us(r->session->all, quality->highest.at_ms) / 1000000);
+	add_sample(r, ssrc, "lowest MOS", &quality->lowest);
+	add_sample(r, ssrc, "highest MOS", &quality->highest);
+	add_progression(r, ssrc, quality);
+}
+
+static void add_last(const struct report *r, struct ng_value *ssrc, const struct flow_stats *stats)
+{
+	add_number(r, ssrc, "last RTP timestamp", stats->timestamp);
+	add_number(r, ssrc, "last RTP seq", stats->sequence);
 }
 
 static void add_ssrc(struct report *r, struct ng_value *media, const struct flow_stats *stats)
@@ -93,7 +118,7 @@ static void add_ssrc(struct report *r, struct ng_value *media, const struct flow
 	add_number(r, one, "SSRC", stats->ssrc);
 	add_number(r, one, "bytes", stats->bytes);
 	add_number(r, one, "packets", stats->packets);
-	add_number(r, one, "last RTP seq", stats->sequence);
+	add_last(r, one, stats);
 
 	char *key = arena_printf(r->arena, "%" PRIu32, stats->ssrc);
 	struct ng_value *ssrc = ng_dict_create(r->arena);
@@ -102,9 +127,31 @@ static void add_ssrc(struct report *r, struct ng_value *media, const struct flow
 	ng_dict_add(r->ssrcs, slice_from(key), ssrc);
 	add_number(r, ssrc, "bytes", stats->bytes);
 	add_number(r, ssrc, "packets", stats->packets);
-	add_number(r, ssrc, "last RTP seq", stats->sequence);
+	add_last(r, ssrc, stats);
 	add_number(r, ssrc, "cumulative loss", stats->lost);
 	add_quality(r, ssrc, &stats->quality);
+}
+
+/* What leaves towards a side is what arrives from whom it hears, under its SSRC. */
+static void add_egress(struct report *r, struct ng_value *media, const struct stream *stream,
+		       int side, const struct flow_stats *own)
+{
+	struct ng_value *list = ng_dict_add_list(r->arena, media, "egress SSRCs");
+	struct hearer heard = stream_hearer(stream, side); /* they hear each other */
+	struct flow_stats stats;
+
+	if (!heard.stream ||
+	    datapath_flow_stats(r->session->all->datapath, heard.stream->sides[heard.side].rtp.id,
+				&stats) != 0 ||
+	    !stats.packets)
+		return;
+	/* where RTP alone leaves through the flow, it has counted it */
+	bool is_counted = !stream->sides[side].mux && !side_is_carried(stream, side);
+	struct ng_value *one = ng_list_add(list, ng_dict_create(r->arena));
+	add_number(r, one, "SSRC", stats.ssrc);
+	add_number(r, one, "bytes", is_counted ? own->sent_bytes : stats.bytes);
+	add_number(r, one, "packets", is_counted ? own->sent_packets : stats.packets);
+	add_last(r, one, &stats);
 }
 
 static void add_receive(const struct report *r, struct ng_value *stream,
@@ -159,6 +206,8 @@ static void add_stream(struct report *r, struct ng_value *streams, const struct 
 	if (suite)
 		add_text(r, one, "crypto suite", suite);
 	add_number(r, one, "last packet", last_packet_s(r, last_ms));
+	add_number(r, one, "last kernel packet", 0);
+	add_number(r, one, "last user packet", last_packet_s(r, last_ms));
 	add_number(r, one, "SSRC", stats->ssrc);
 	struct ng_value *flags = ng_dict_add_list(r->arena, one, "flags");
 	ng_list_add_string(r->arena, flags, is_rtcp ? SLICE("RTCP") : SLICE("RTP"));
@@ -171,13 +220,14 @@ static void add_stream(struct report *r, struct ng_value *streams, const struct 
 	add_drops(r, one, stats, &errors);
 	struct ng_value *numbers = ng_dict_add_dict(r->arena, one, "stats");
 	add_number(r, numbers, "packets", is_rtcp ? stats->rtcp_packets : stats->packets);
-	add_number(r, numbers, "bytes", is_rtcp ? 0 : stats->bytes);
+	add_number(r, numbers, "bytes", is_rtcp ? stats->rtcp_bytes : stats->bytes);
 	add_number(r, numbers, "errors", errors);
 	add_number(r, numbers, "sent packets", stats->sent_packets);
 	add_receive(r, one, stats);
 	r->rtp_packets += stats->packets;
 	r->rtp_bytes += stats->bytes;
 	r->rtcp_packets += stats->rtcp_packets;
+	r->rtcp_bytes += stats->rtcp_bytes;
 	*(is_rtcp ? &r->rtcp_errors : &r->rtp_errors) += errors;
 }
 
@@ -241,6 +291,7 @@ static void add_media(struct report *r, struct ng_value *medias, const struct st
 	if (stream->kind.is_rtp) {
 		add_stream(r, streams, stream, side, true, &rtcp_stats);
 		add_ssrc(r, media, &stats);
+		add_egress(r, media, stream, side, &stats);
 	}
 }
 
@@ -289,13 +340,12 @@ static void add_party(struct report *r, const struct dialog *dialog, int side)
 		add_media(r, medias, dialog->streams[i], side, said);
 }
 
-static bool is_wanted(const struct party *party, const struct options *options)
+/* A tag means its party and whom it hears: clients look for the labels of both. */
+static bool is_wanted(const struct dialog *dialog, const struct options *options)
 {
-	struct slice tag = slice_from(party->tag);
+	struct slice tag = options->to_tag.len ? options->to_tag : options->from_tag;
 
-	if (slice_is_empty(options->from_tag) && slice_is_empty(options->to_tag))
-		return true;
-	return slice_equal(tag, options->from_tag) || slice_equal(tag, options->to_tag);
+	return slice_is_empty(tag) || dialog_side(dialog, tag) >= 0;
 }
 
 static void add_totals(struct report *r, struct ng_value *out)
@@ -308,7 +358,7 @@ static void add_totals(struct report *r, struct ng_value *out)
 	add_number(r, rtp, "bytes", r->rtp_bytes);
 	add_number(r, rtp, "errors", r->rtp_errors);
 	add_number(r, rtcp, "packets", r->rtcp_packets);
-	add_number(r, rtcp, "bytes", 0);
+	add_number(r, rtcp, "bytes", r->rtcp_bytes);
 	add_number(r, rtcp, "errors", r->rtcp_errors);
 }
 
@@ -318,24 +368,27 @@ void session_report(const struct session *session, struct command *command)
 	struct report r = {
 		.session = session, .arena = command->request->arena, .now_ms = command->now_ms};
 	uint64_t created_us = session_wall_us(session->all, session->created_ms);
-	bool all = slice_is_empty(command->options.from_tag) ||
-		   !slice_equal(command->request->command, SLICE("query"));
+	bool all = !slice_equal(command->request->command, SLICE("query"));
 
 	add_number(&r, out, "created", created_us / 1000000);
 	add_number(&r, out, "created_us", created_us % 1000000);
 	add_number(&r, out, "created_ts", created_us);
 	add_number(&r, out, "last signal",
 		   session_wall_us(session->all, session->signal_ms) / 1000000);
+	add_number(&r, out, "last redis update",
+		   session->kept_ms ? session_wall_us(session->all, session->kept_ms) / 1000000
+				    : 0);
+	if (session->recording) {
+		struct ng_value *recording = ng_dict_add_dict(r.arena, out, "recording");
+		add_number(&r, recording, "call recording", !session->recording_is_paused);
+	}
 	r.tags = ng_dict_add_dict(r.arena, out, "tags");
 	r.ssrcs = ng_dict_add_dict(r.arena, out, "SSRC");
 	for (const struct dialog *dialog = session->dialogs; dialog; dialog = dialog->next) {
-		for (int side = 0; side < 2; side++) {
-			const struct party *party = &dialog->parties[side];
-			if (side && dialog->is_published)
-				break;
-			if (all || is_wanted(party, &command->options))
-				add_party(&r, dialog, side);
-		}
+		if (!all && !is_wanted(dialog, &command->options))
+			continue;
+		for (int side = 0; side < (dialog->is_published ? 1 : 2); side++)
+			add_party(&r, dialog, side);
 	}
 	add_totals(&r, out);
 }

@@ -15,10 +15,11 @@
 #include "rtpengine/session/sessions.h"
 #include "rtpengine/session/sounds.h"
 
-#define SESSION_MAX_DIALOGS 32
-#define SESSION_MAX_ALIASES 8
-#define SESSION_MAX_TEXT    512 /* bytes of a Call-ID, tag or branch */
-#define SESSION_ENDED_KEPT  4096
+#define SESSION_MAX_DIALOGS   32
+#define SESSION_MAX_ALIASES   8
+#define SESSION_MAX_TEXT      512 /* bytes of a Call-ID, tag or branch */
+#define SESSION_ENDED_KEPT    4096
+#define SESSIONS_COMMANDS_MAX 40
 
 /* What commands forbid, of a participant or of the whole call. */
 enum { TYPE_NONE = 255 };
@@ -206,6 +207,7 @@ struct sessions {
 	struct table by_flow;
 	struct session *first, *last;
 	struct sessions_counters counters;
+	uint64_t commands[SESSIONS_COMMANDS_MAX]; /* how often each, in the order of command.c */
 	struct ended_call ended[SESSION_ENDED_KEPT];
 	uint64_t ended_sequence; /* of the newest; 0 = none yet */
 	char instance[SESSIONS_INSTANCE_LEN + 1];
@@ -332,6 +334,10 @@ static inline uint32_t party_idle_ms(const struct dialog *dialog, int side)
 /* rewrite.c */
 MUST_CHECK int rewrite(struct dialog *dialog, int to, struct sdp *sdp,
 		       const struct options *options, bool is_answer, struct buf *out);
+
+/* command.c: how often each command came, as `statistics` calls it. */
+void commands_each_total(const struct sessions *sessions,
+			 void (*each)(void *owner, const char *key, uint64_t count), void *owner);
 
 /* Commands, a file each. */
 void command_offer(struct command *command);

@@ -113,6 +113,24 @@ static json_t *show_drops(const uint64_t drops[DROP_COUNT])
 	return object;
 }
 
+/* Of the stream that arrives, in our own measure; and what its sender reports of the other. */
+static json_t *show_quality(const struct flow_quality *quality)
+{
+	json_t *object = json_object();
+
+	set_number(object, "samples", quality->samples);
+	set_number(object, "mos_tenths", quality->average.mos);
+	set_number(object, "lowest_mos_tenths", quality->lowest.mos);
+	set_number(object, "highest_mos_tenths", quality->highest.mos);
+	set_number(object, "loss_percent", quality->average.loss_percent);
+	set_number(object, "jitter_ms", quality->average.jitter_ms);
+	if (quality->round_trip_us)
+		set_number(object, "round_trip_us", quality->round_trip_us);
+	if (quality->has_report)
+		set_number(object, "reported_loss_percent", quality->reported_loss_percent);
+	return object;
+}
+
 /* One local port: who may send to it, who does, what came and what left. */
 static json_t *show_flow(const struct stream *stream, int side, bool is_rtcp, uint64_t now_ms)
 {
@@ -153,6 +171,10 @@ static json_t *show_flow(const struct stream *stream, int side, bool is_rtcp, ui
 		set_number(flow, "jitter_us", stats.jitter_us);
 		set_number(flow, "ssrc", stats.ssrc);
 		set_number(flow, "payload_type", stats.payload_type);
+		if (stats.quality.samples || stats.quality.has_report)
+			json_object_set_new(flow, "quality", show_quality(&stats.quality));
+	} else {
+		set_number(flow, "received_bytes", stats.rtcp_bytes);
 	}
 	set_number(flow, "sent_packets", stats.sent_packets);
 	set_number(flow, "sent_bytes", stats.sent_bytes);

@@ -73,7 +73,7 @@ static void add_total(const struct command *command, struct ng_value *statistics
 
 	add_text(arena, all, "uptime",
 		 arena_printf(arena, "%" PRIu64, (command->now_ms - sessions->started_ms) / 1000));
-	add(arena, all, "managedsessions", c->created);
+	add(arena, all, "managedsessions", ended); /* those that go on are `current` */
 	add(arena, all, "rejectedsessions", c->refused);
 	add(arena, all, "timeoutsessions", c->timed_out);
 	add(arena, all, "silenttimeoutsessions", c->held_timed_out);
@@ -89,20 +89,24 @@ static void add_total(const struct command *command, struct ng_value *statistics
 	add_seconds(arena, all, "avgcallduration", ended ? c->duration_ms / ended : 0);
 }
 
+struct totals {
+	struct arena *arena;
+	struct ng_value *dict;
+};
+
+static void each_total(void *owner, const char *key, uint64_t count)
+{
+	const struct totals *totals = owner;
+	add(totals->arena, totals->dict, key, count);
+}
+
 static void add_control(const struct command *command, struct ng_value *statistics)
 {
-	const struct sessions_counters *c = &command->sessions->counters;
 	struct arena *arena = command->request->arena;
-	struct ng_value *control = ng_dict_add_dict(arena, statistics, "controlstatistics");
+	struct totals totals = {arena, ng_dict_add_dict(arena, statistics, "controlstatistics")};
 
-	add(arena, control, "totalpingcount", c->pings);
-	add(arena, control, "totaloffercount", c->offers);
-	add(arena, control, "totalanswercount", c->answers);
-	add(arena, control, "totaldeletecount", c->deletes);
-	add(arena, control, "totalquerycount", c->queries);
-	add(arena, control, "totallistcount", c->lists);
-	add(arena, control, "totalstatscount", c->statistics);
-	add(arena, control, "totalerrorcount", c->errors);
+	commands_each_total(command->sessions, each_total, &totals);
+	add(arena, totals.dict, "totalerrorcount", command->sessions->counters.errors);
 }
 
 static void add_interfaces(const struct command *command, struct ng_value *statistics)

@@ -255,9 +255,75 @@ static void query_speaks_the_clients_words(void **state)
 	assert_int_equal(number(rtp->next, "local port"), 30001);
 	assert_int_equal(number(ng_first(ng_get_list(media, "ingress SSRCs")), "SSRC"), 0x1234);
 	assert_int_equal(number(ng_get_dict(ng_get_dict(reply, "totals"), "RTP"), "packets"), 9);
-	/* one tag only */
+	/* a tag means its dialogs, both sides of them */
 	reply = bench_ask(b, "query", "call-id", "c", "from-tag", "a", NULL);
-	assert_int_equal(ng_get_dict(reply, "tags")->count, 1);
+	assert_int_equal(ng_get_dict(reply, "tags")->count, 2);
+	reply = bench_ask(b, "query", "call-id", "c", "from-tag", "a", "to-tag", "b", NULL);
+	assert_int_equal(ng_get_dict(reply, "tags")->count, 2);
+	reply = bench_ask(b, "query", "call-id", "c", "from-tag", "nobody", NULL);
+	assert_int_equal(ng_get_dict(reply, "tags")->count, 0);
+}
+
+/* What arrives from one side is what leaves to the other; RTCP is counted in bytes, too. */
+static void query_tells_both_directions_and_how_it_went(void **state)
+{
+	struct bench *b = *state;
+
+	bench_offer(b, "c", "a", bench_sdp(b, "10.0.0.20", 4000, ""), DIRECTION);
+	bench_answer(b, "c", "a b", bench_sdp(b, "198.51.100.7", 5000, ""), "");
+	fake_flow_at(&b->datapath, WAN, 30000)->stats = (struct flow_stats){
+		.packets = 9,
+		.bytes = 1548,
+		.ssrc = 0x1234,
+		.sequence = 77,
+		.timestamp = 160000,
+		.quality = {.samples = 3,
+			    .average = {.mos = 42},
+			    .lowest = {.mos = 40, .at_ms = b->now_ms},
+			    .highest = {.mos = 44, .at_ms = b->now_ms},
+			    .progress_count = 2,
+			    .progress_step = 2,
+			    .progress = {{.mos = 44, .at_ms = b->now_ms},
+					 {.mos = 40, .loss_percent = 3, .at_ms = b->now_ms}}}};
+	fake_flow_at(&b->datapath, WAN, 30001)->stats =
+		(struct flow_stats){.rtcp_packets = 2, .rtcp_bytes = 104};
+	/* the caller is on the first pair of ports, too */
+	struct fake_flow *lan =
+		fake_flow_of(&b->datapath, fake_flow_at(&b->datapath, WAN, 30000)->rule.rtp_to);
+	lan->stats = (struct flow_stats){.sent_packets = 8, .sent_bytes = 1376};
+	const struct ng_value *reply = bench_ask(b, "query", "call-id", "c", NULL);
+	const struct ng_value *rtcp = ng_get_dict(ng_get_dict(reply, "totals"), "RTCP");
+	assert_int_equal(number(rtcp, "packets"), 2);
+	assert_int_equal(number(rtcp, "bytes"), 104);
+	const struct ng_value *media =
+		ng_first(ng_get_list(ng_get_dict(ng_get_dict(reply, "tags"), "a"), "medias"));
+	const struct ng_value *egress = ng_get_list(media, "egress SSRCs");
+	assert_int_equal(ng_get_list(media, "ingress SSRCs")->count, 0);
+	assert_int_equal(egress->count, 1);
+	assert_int_equal(number(ng_first(egress), "SSRC"), 0x1234);
+	assert_int_equal(number(ng_first(egress), "packets"), 8);
+	assert_int_equal(number(ng_first(egress), "bytes"), 1376);
+	media = ng_first(ng_get_list(ng_get_dict(ng_get_dict(reply, "tags"), "b"), "medias"));
+	assert_int_equal(ng_get_list(media, "egress SSRCs")->count, 0); /* nothing came from a */
+	rtcp = ng_first(ng_get_list(media, "streams"))->next;
+	assert_int_equal(number(ng_get_dict(rtcp, "stats"), "bytes"), 104);
+	const struct ng_value *ssrc = ng_get_dict(ng_get_dict(reply, "SSRC"), "4660");
+	assert_int_equal(number(ssrc, "last RTP timestamp"), 160000);
+	assert_int_equal(number(ssrc, "last RTP seq"), 77);
+	assert_int_equal(number(ng_get_dict(ssrc, "lowest MOS"), "reported at"), 1700000000);
+	const struct ng_value *went = ng_get_dict(ssrc, "MOS progression");
+	assert_int_equal(number(went, "interval"), 10);
+	assert_int_equal(ng_get_list(went, "entries")->count, 2);
+	const struct ng_value *last = ng_first(ng_get_list(went, "entries"))->next;
+	assert_int_equal(number(last, "MOS"), 40);
+	assert_int_equal(number(last, "packet loss"), 3);
+	assert_int_equal(number(last, "reported at"), 1700000000);
+
+	json_t *shown = sessions_show_call(b->sessions, b->now_ms, SLICE("c"));
+	char *text = json_dumps(shown, JSON_COMPACT);
+	assert_non_null(strstr(text, "\"mos_tenths\":42"));
+	free(text);
+	json_decref(shown);
 }
 
 static void statistics_add_up(void **state)
@@ -272,11 +338,14 @@ static void statistics_add_up(void **state)
 	const struct ng_value *all = ng_get_dict(bench_ask(b, "statistics", NULL), "statistics");
 	assert_int_equal(number(ng_get_dict(all, "currentstatistics"), "sessionstotal"), 2);
 	const struct ng_value *total = ng_get_dict(all, "totalstatistics");
-	assert_int_equal(number(total, "managedsessions"), 3);
+	assert_int_equal(number(total, "managedsessions"), 1);
 	assert_int_equal(number(total, "regularterminatedsessions"), 1);
 	assert_int_equal(number(total, "relayedpackets"), 5);
 	assert_string_equal(bench_text(total, "avgcallduration"), "2.000000");
 	assert_int_equal(number(ng_get_dict(all, "controlstatistics"), "totaloffercount"), 3);
+	assert_int_equal(number(ng_get_dict(all, "controlstatistics"), "totaldeletecount"), 1);
+	assert_int_equal(number(ng_get_dict(all, "controlstatistics"), "totalstatscount"), 1);
+	assert_int_equal(number(ng_get_dict(all, "controlstatistics"), "totalplaydtmfcount"), 0);
 	assert_int_equal(number(ng_get_dict(all, "controlstatistics"), "totalerrorcount"), 1);
 	assert_int_equal(ng_get_list(all, "interfaces")->count, 3);
 }
@@ -384,6 +453,7 @@ int main(void)
 		TEST(flows_that_run_out_are_a_limit_too),
 		TEST(list_is_bounded),
 		TEST(query_speaks_the_clients_words),
+		TEST(query_tells_both_directions_and_how_it_went),
 		TEST(statistics_add_up),
 		TEST(the_stats_socket_shows_calls_and_resources),
 		TEST(strangers_are_counted_on_their_call),
