@@ -184,11 +184,11 @@ void command_answer(struct command *command)
 		if (read_media(&answer, &answer.sdp->media[i]) != 0)
 			return;
 	}
-	/* In an answer, too, "from" is who made the offer. */
+	/* In an answer, too, the tags begin with who made the offer; labels, with who sends it. */
 	if (party_set_tag(&dialog->parties[answer.from], command->options.to_tag) != 0 ||
 	    party_set_sdp(&dialog->parties[answer.from], command->options.sdp) != 0 ||
-	    party_set_label(&dialog->parties[answer.from], command->options.to_label) != 0 ||
-	    party_set_label(&dialog->parties[answer.to], command->options.from_label) != 0) {
+	    party_set_label(&dialog->parties[answer.from], command->options.from_label) != 0 ||
+	    party_set_label(&dialog->parties[answer.to], command->options.to_label) != 0) {
 		command_error(command, "out of memory");
 		return;
 	}
