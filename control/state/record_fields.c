@@ -9,7 +9,6 @@
  *
  * Numbers never to be used otherwise, kept for what comes later or written before:
  *   record  24-25  correlation, limits (its legs' peers say those)
- *           62-63  ringing
  *           65-79  REFER and Replaces
  *   leg     57-63  early dialogs
  * Media (ports, SSRCs, keys, indexes) is the relay's own value: media:{id}, or relay_state while
@@ -79,6 +78,8 @@ static const struct field record_fields[] = {
 	{59, FIELD_BOOL, 0, AT(call_record, prack_is_answer)},
 	{60, FIELD_U32, 0, AT(call_record, prack_early)},
 	{61, FIELD_U32, 0, AT(call_record, prack_far_rseq)},
+	{62, FIELD_LINE, URI_LIMIT, AT(call_record, target)},
+	{63, FIELD_LINE, NAME_LIMIT, AT(call_record, hunt)},
 	{64, FIELD_LINES, NAME_LIMIT, AT(call_record, refers),
 	 COUNTED(call_record, refer_count, RECORD_LIST_LIMIT)},
 	{80, FIELD_LINE, URI_LIMIT, AT(call_record, event)},

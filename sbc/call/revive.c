@@ -237,6 +237,9 @@ int call_revive(struct calls *calls, const struct call_record *record, struct ca
 	call->is_stored = call->is_protected = true;
 	call->stored_ms = call_now(call);
 	count(call, record);
+	if (record->state == RECORD_RINGING && ringing_resume_hunt(call, record) != 0)
+		log_warn(calls->worker->log, "call.no_more_targets", "call=%.*s reason=\"%s\"",
+			 TOKEN_LENGTH, call->id, err_text(-ERR_NO_MEMORY));
 	for (uint8_t leg = 0; leg < LEGS; leg++)
 		resume_timer(call, leg, record);
 	if (call->state == CALL_UP) {

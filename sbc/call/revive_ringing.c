@@ -1,12 +1,16 @@
 /* revive_ringing.c - what the record of a call tells while it rings, and the same back: both
- * transactions of its INVITE, early dialogs, reliable replies. Other targets are not kept: what
- * this one says is passed on. SPDX-License-Identifier: Apache-2.0 */
+ * transactions of its INVITE, early dialogs, reliable replies, where else the route leads. Contacts
+ * of a redirection are not kept, nor is what rings beside it. SPDX-License-Identifier: Apache-2.0
+ */
+#include <stdio.h>
 #include <stdlib.h>
 #include "sbc/call/verbs.h"
 #include "sbc/topology/owned.h"
 
 /* CSeq numbers that a successor leaves out. */
 enum { CSEQ_BLOCK = 100 };
+/* A longer INVITE is for the target in hand alone. */
+enum { INVITE_MAX = 16 * 1024 };
 
 bool record_is_ringing(const struct call *call)
 {
@@ -93,6 +97,21 @@ static void fill_prack(const struct provisional *provisional, struct call_record
 	record->prack_far_rseq = provisional->far_rseq;
 }
 
+/* The INVITE for others is whole, and not all the store's. */
+static int fill_hunt(struct arena *arena, const struct call *call, struct call_record *record)
+{
+	struct hunt_kept kept;
+
+	if (call->invite.len > INVITE_MAX || !hunt_has_next(&call->calls->hunter, &call->hunt))
+		return write_head(arena, call->invite, &record->invite);
+	hunt_keep(&call->hunt, &kept);
+	record->invite = call->invite;
+	record->target = call->target;
+	record->hunt = slice_from(arena_printf(arena, "%u %u %llu", kept.steps, kept.tries,
+					       (unsigned long long)kept.servers));
+	return record->hunt.data ? 0 : -ERR_NO_MEMORY;
+}
+
 int ringing_fill(struct arena *arena, const struct call *call, struct call_record *record)
 {
 	const struct exchange *exchange = &call->exchange;
@@ -120,7 +139,7 @@ int ringing_fill(struct arena *arena, const struct call *call, struct call_recor
 	for (const struct early *early = call->early; early && at < record->leg_count;
 	     early = early->next)
 		fill_early(early, &record->legs[at++]);
-	return write_head(arena, call->invite, &record->invite);
+	return fill_hunt(arena, call, record);
 }
 
 uint32_t ringing_legs(const struct call *call)
@@ -148,6 +167,8 @@ static int resume_server(struct call *call, const struct call_record *record)
 			 scan) == SCAN_ACCEPT &&
 	    scan->is_request && scan->method == METHOD_INVITE) {
 		exchange->server_cseq = scan->cseq;
+		if (scan->max_forwards > 0)
+			exchange->max_forwards = scan->max_forwards - 1;
 		err = transaction_resume_server(call->calls->worker->transactions, scan, &leg->path,
 						leg->dialog.local_tag, &exchange->server);
 	}
@@ -228,7 +249,24 @@ int ringing_resume(struct call *call, const struct call_record *record)
 	call->media_early = (uint8_t)record->media_early;
 	call->rung_client = exchange->client.id;
 	call->rung_early = call->early_count;
-	call->has_target = call->has_provisional = true;
+	/* Another target is one on another side: nothing of what crossed was kept. */
+	call->has_provisional = true;
 	call->sent_ms = call_now(call);
+	if (!err)
+		err = owned_set(&call->target, record->target);
 	return err;
+}
+
+int ringing_resume_hunt(struct call *call, const struct call_record *record)
+{
+	unsigned long long servers;
+	struct hunt_kept kept;
+	char text[64];
+
+	slice_copy(record->hunt, text, sizeof(text));
+	if (!call->route || slice_is_empty(record->target) ||
+	    sscanf(text, "%10u %10u %20llu", &kept.steps, &kept.tries, &servers) != 3)
+		return 0;
+	kept.servers = servers;
+	return hunt_resume_rest(&call->hunt, call->route, &kept);
 }

@@ -323,6 +323,8 @@ uint32_t ringing_legs(const struct call *call);  /* of its record */
 MUST_CHECK int ringing_fill(struct arena *arena, const struct call *call,
 			    struct call_record *record);
 MUST_CHECK int ringing_resume(struct call *call, const struct call_record *record);
+/* Once the target in hand is counted: where it goes when that one fails. */
+MUST_CHECK int ringing_resume_hunt(struct call *call, const struct call_record *record);
 
 /* A value of the store that is ours now: the call in it. As call_revive(), and what decoding says.
  */

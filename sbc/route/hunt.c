@@ -357,6 +357,43 @@ void hunt_resume(const struct hunter *hunter, struct hunt *hunt, int peer, uint3
 	peers_resume(hunter->peers, (uint32_t)peer, server, &hunt->attempt);
 }
 
+void hunt_keep(const struct hunt *hunt, struct hunt_kept *out)
+{
+	const struct hunt_list *list = hunt->list;
+
+	*out = (struct hunt_kept){.tries = hunt->tries, .servers = hunt->attempt.tried};
+	/* What came later stands in front of what the route says. */
+	for (uint32_t i = list ? list->step_count : 0;
+	     i > 0 && list->steps[i - 1].depth == 0 && slice_is_empty(list->steps[i - 1].uri); i--)
+		out->steps++;
+}
+
+int hunt_resume_rest(struct hunt *hunt, const struct config_route *route,
+		     const struct hunt_kept *kept)
+{
+	struct hunt_list *list = calloc(1, sizeof(*list));
+	if (!list)
+		return -ERR_NO_MEMORY;
+
+	size_t steps = kept->steps < route->to_count ? kept->steps : route->to_count;
+	for (size_t i = route->to_count - steps; i < route->to_count; i++)
+		if (list->step_count < HUNT_STEPS_MAX)
+			list->steps[list->step_count++] =
+				(struct hunt_step){.end = route->to[i], .peer = -1};
+	hunt->list = list;
+	hunt->tries = (uint8_t)(kept->tries < HUNT_TRIES_MAX ? kept->tries : HUNT_TRIES_MAX);
+	hunt->has_step = hunt->is_used = true;
+	hunt->at = (struct hunt_step){.end = {.type = CONFIG_END_PHONES}, .peer = -1};
+	hunt->code = 480;
+	if (hunt->peer < 0)
+		return 0;
+	hunt->at.end = (struct config_end){.type = CONFIG_END_PEER, .peer = (uint32_t)hunt->peer};
+	hunt->attempt.asked = hunt->tries;
+	hunt->attempt.tried |= kept->servers;
+	hunt->code = 503;
+	return 0;
+}
+
 /* --- the end --- */
 
 void hunt_clear(struct hunt *hunt)

@@ -116,6 +116,17 @@ MUST_CHECK int hunt_redirect(const struct hunter *hunter, struct hunt *hunt,
  * again, whatever the limit. Into a zeroed one. */
 void hunt_resume(const struct hunter *hunter, struct hunt *hunt, int peer, uint32_t server,
 		 bool is_emergency);
+/* What is kept of the hunt of a call that rings: destinations of the route it has not gone to yet.
+ * Contacts of a redirection, and addresses of a name, are not. */
+struct hunt_kept {
+	uint32_t steps;
+	uint32_t tries;
+	uint64_t servers; /* of the peer in hand, tried: bits */
+};
+void hunt_keep(const struct hunt *hunt, struct hunt_kept *out);
+/* After hunt_resume(): it goes on there when the target in hand fails. */
+MUST_CHECK int hunt_resume_rest(struct hunt *hunt, const struct config_route *route,
+				const struct hunt_kept *kept);
 /* The target in hand has answered: the others are forgotten. */
 void hunt_settle(struct hunt *hunt);
 /* The call is over. */
