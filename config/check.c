@@ -103,6 +103,8 @@ static void limits_check(struct loaded *loaded)
 		const struct config_limits *limits = &interface->public.limits;
 		const struct config_media *media = &interface->public.media;
 		unsigned room = 0; /* RTP and RTCP of one audio stream */
+		if (interface->public.retired)
+			continue;
 		for (size_t j = 0; j < media->port_count; j++)
 			room += (media->ports[j].last - media->ports[j].first + 1u) / 2;
 

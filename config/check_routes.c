@@ -171,7 +171,8 @@ void check_unused(struct loaded *loaded)
 				     "peer \"%s\" is not used: no route leads from or to it",
 				     loaded->peers[i].public.name);
 	for (size_t i = 0; i < loaded->interface_count && i < 512; i++)
-		if (!interface_is_used(loaded, (uint32_t)i))
+		if (!loaded->interfaces[i].public.retired &&
+		    !interface_is_used(loaded, (uint32_t)i))
 			finding_warn(&loaded->findings,
 				     value_place(loaded, NULL, loaded->interfaces[i].node),
 				     "interface \"%s\" is not used: no peer is on it and no phones "

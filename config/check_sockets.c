@@ -79,6 +79,8 @@ static void media_check_pair(struct loaded *loaded, const struct raw_interface *
 {
 	const struct config_media *x = &a->public.media, *y = &b->public.media;
 
+	if (a->public.retired || b->public.retired)
+		return;
 	for (size_t i = 0; i < x->port_count; i++)
 		for (size_t j = 0; j < (a == b ? i : y->port_count); j++)
 			media_check_ranges(loaded, a, &x->ports[a == b ? j : i], b,
@@ -93,7 +95,7 @@ static void media_check_port(struct loaded *loaded, const struct raw_interface *
 	const struct config_ports *ports = NULL;
 	bool is_here = addr_is_any(addr);
 
-	for (size_t i = 0; i < media->port_count; i++)
+	for (size_t i = 0; !interface->public.retired && i < media->port_count; i++)
 		if (addr->port >= media->ports[i].first && addr->port <= media->ports[i].last)
 			ports = &media->ports[i];
 	for (size_t i = 0; i < media->address_count; i++)

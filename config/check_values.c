@@ -396,7 +396,8 @@ static void state_check(struct loaded *loaded)
 void check_values(struct loaded *loaded)
 {
 	for (size_t i = 0; i < loaded->interface_count; i++)
-		interface_check(loaded, &loaded->interfaces[i]);
+		if (!loaded->interfaces[i].public.retired)
+			interface_check(loaded, &loaded->interfaces[i]);
 	for (size_t i = 0; i < loaded->peer_count; i++)
 		peer_check(loaded, &loaded->peers[i]);
 	domains_check(loaded);

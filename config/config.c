@@ -93,6 +93,8 @@ void loaded_destroy(struct loaded *loaded)
 	/* The arena's memory goes back to malloc as it is: what must not stay is wiped here. */
 	for (struct secret *secret = loaded->secrets; secret; secret = secret->next)
 		explicit_bzero(secret->text, secret->length);
+	for (size_t i = 0; i < loaded->interface_count; i++)
+		config_release(loaded->interfaces[i].origin);
 	free(loaded->file.public.holders);
 	findings_free(&loaded->findings);
 	arena_destroy(loaded->arena);
@@ -210,7 +212,8 @@ void config_free(struct config *config)
 int config_find_interface(const struct config *config, struct slice name)
 {
 	for (size_t i = 0; i < config->interface_count; i++)
-		if (slice_equal(name, slice_from(config->interfaces[i].name)))
+		if (!config->interfaces[i].retired &&
+		    slice_equal(name, slice_from(config->interfaces[i].name)))
 			return (int)i;
 	return -1;
 }

@@ -191,6 +191,8 @@ struct config_dialog {
 
 struct config_interface {
 	const char *name;
+	bool retired; /* gone from the file: only what began before uses it, by its index; no
+			 listeners */
 	bool trusted;
 	const struct addr *addresses; /* port 0; of a device: those it had when the file was read */
 	size_t address_count;

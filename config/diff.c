@@ -101,7 +101,9 @@ struct elements {
 
 static const char *interface_name(const void *element)
 {
-	return ((const struct raw_interface *)element)->public.name;
+	const struct raw_interface *interface = element;
+
+	return interface->public.retired ? NULL : interface->public.name;
 }
 
 static const char *domain_name(const void *element)
@@ -142,8 +144,6 @@ static void section_diff(struct diff *diff, const struct elements *before,
 			 const struct elements *after)
 {
 	const struct schema_section *section = schema_section(before->id);
-	/* Their indexes are everywhere, and nobody's place can be taken. */
-	bool is_live = before->id != SCHEMA_INTERFACES && before->id != SCHEMA_DOMAINS;
 
 	for (size_t i = 0; i < before->count; i++) {
 		const void *old = element_at(before, i);
@@ -154,12 +154,12 @@ static void section_diff(struct diff *diff, const struct elements *before,
 		if (new)
 			element_diff(diff, before->id, name, old, new);
 		else
-			line_add(diff, is_live, "- %s.%s", section->path, name);
+			line_add(diff, true, "- %s.%s", section->path, name);
 	}
 	for (size_t i = 0; i < after->count; i++) {
 		const char *name = after->name(element_at(after, i));
 		if (name && !element_named(before, name, i))
-			line_add(diff, is_live, "+ %s.%s", section->path, name);
+			line_add(diff, true, "+ %s.%s", section->path, name);
 	}
 }
 
@@ -208,14 +208,14 @@ static void devices_diff(struct diff *diff)
 	for (size_t i = 0; i < diff->before->interface_count; i++) {
 		const struct config_interface *old = &diff->before->interfaces[i].public;
 		int index = config_find_interface(&diff->after->file.public, slice_from(old->name));
-		if (index < 0 || !old->device)
+		if (index < 0 || !old->device || old->retired)
 			continue;
 		const struct config_interface *new = &diff->after->interfaces[index].public;
 		bool same = new->address_count == old->address_count;
 		for (size_t j = 0; same && j < old->address_count; j++)
 			same = addr_equal_ip(&old->addresses[j], &new->addresses[j]);
 		if (!same && new->device)
-			line_add(diff, false, "~ interfaces.%s: %s has other addresses now",
+			line_add(diff, true, "~ interfaces.%s: %s has other addresses now",
 				 old->name, old->device);
 	}
 }

@@ -168,6 +168,8 @@ void effective_show(const struct loaded *loaded, struct buf *out)
 	buf_init(&printer.line);
 	section_title(&printer, SCHEMA_INTERFACES, loaded->interface_count);
 	for (size_t i = 0; i < loaded->interface_count; i++) {
+		if (loaded->interfaces[i].public.retired)
+			continue;
 		name_line(&printer, loaded->interfaces[i].public.name);
 		element_print(&printer, schema_section(SCHEMA_INTERFACES), &loaded->interfaces[i],
 			      2, loaded->interfaces[i].public.trusted, false);

@@ -54,7 +54,7 @@ static void imply_phones(struct loaded *loaded)
 		return;
 	struct raw_phones *phones = finish_take(loaded, loaded->interface_count, sizeof(*phones));
 	for (size_t i = 0; phones && i < loaded->interface_count; i++) {
-		if (loaded->interfaces[i].public.trusted)
+		if (loaded->interfaces[i].public.trusted || loaded->interfaces[i].public.retired)
 			continue;
 		struct raw_phones *entry = &phones[loaded->phones_count++];
 		entry->public.from = (uint32_t)i;

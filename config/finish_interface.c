@@ -135,6 +135,10 @@ void finish_interfaces(struct loaded *loaded)
 
 	for (size_t i = 0; public && i < loaded->interface_count; i++) {
 		struct raw_interface *interface = &loaded->interfaces[i];
+		if (interface->public.retired) {
+			public[i] = interface->public;
+			continue;
+		}
 		addresses_finish(loaded, interface);
 		listeners_finish(loaded, interface);
 		certificates_finish(loaded, interface);

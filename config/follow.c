@@ -1,6 +1,7 @@
 /* A new file for what runs already: interfaces and peers in the order of before, so that what has
- * an index of one has it still. A peer that has gone, or become another (diff_is_same_peer), leaves
- * an entry behind that no name leads to. SPDX-License-Identifier: Apache-2.0 */
+ * an index of one has it still. An interface that has gone, and a peer that has gone or become
+ * another (diff_is_same_peer), leave an entry behind that no name leads to.
+ * SPDX-License-Identifier: Apache-2.0 */
 #include "config/diff.h"
 #include "config/types.h"
 
@@ -18,7 +19,7 @@ static struct yaml_node *take_child(struct yaml_node *map, struct slice name)
 	return NULL;
 }
 
-static struct yaml_node *retired_node(struct loaded *loaded, const struct config_peer *peer,
+static struct yaml_node *retired_node(struct loaded *loaded, const char *name, const void *what,
 				      const struct yaml_node *map)
 {
 	struct yaml_node *node = arena_zalloc(loaded->arena, sizeof(*node));
@@ -28,10 +29,10 @@ static struct yaml_node *retired_node(struct loaded *loaded, const struct config
 		return NULL;
 	}
 	node->type = YAML_SCALAR; /* no check looks into it */
-	node->key = arena_copy(loaded->arena, slice_from(peer->name));
+	node->key = arena_copy(loaded->arena, slice_from(name));
 	node->place = map->place;
 	node->key_place = map->place;
-	node->retired = peer;
+	node->retired = what;
 	return node;
 }
 
@@ -58,7 +59,7 @@ static void order_peers(struct loaded *loaded, struct yaml_node *map)
 	for (size_t i = 0; i < before->peer_count; i++) {
 		struct yaml_node *node = same_peer(loaded, map, &before->peers[i]);
 		if (!node)
-			node = retired_node(loaded, &before->peers[i], map);
+			node = retired_node(loaded, before->peers[i].name, &before->peers[i], map);
 		if (!node)
 			return;
 		*link = node;
@@ -71,30 +72,40 @@ static void order_peers(struct loaded *loaded, struct yaml_node *map)
 	map->count = count;
 }
 
-static const char *interface_name(const struct config *config, size_t i)
+/* One that was gone and is in the file again has its old index: what it had goes on. But whom it
+ * trusts is what calls rely on. */
+static struct yaml_node *same_interface(const struct loaded *loaded, struct yaml_node *map,
+					const struct config_interface *old)
 {
-	return i < config->interface_count ? config->interfaces[i].name : NULL;
+	const struct config *draft = &loaded->follow->draft->file.public;
+	int index = config_find_interface(draft, slice_from(old->name));
+
+	if (index < 0 || draft->interfaces[index].trusted != old->trusted)
+		return NULL;
+	return take_child(map, slice_from(old->name));
 }
 
-static const char *domain_name(const struct config *config, size_t i)
+static void order_interfaces(struct loaded *loaded, struct yaml_node *map)
 {
-	return i < config->domain_count ? config->domains[i].name : NULL;
-}
-
-/* There are the same ones, or it would have been refused. */
-static void order_names(struct loaded *loaded, struct yaml_node *map,
-			const char *(*name)(const struct config *config, size_t i))
-{
-	const struct config *before = &loaded->follow->before->file.public;
+	const struct loaded *before = loaded->follow->before;
 	struct yaml_node *first = NULL, **link = &first;
+	uint32_t count = 0;
 
-	for (size_t i = 0; name(before, i); i++) {
-		*link = take_child(map, slice_from(name(before, i)));
-		if (*link)
-			link = &(*link)->next;
+	for (size_t i = 0; i < before->interface_count; i++) {
+		const struct raw_interface *old = &before->interfaces[i];
+		struct yaml_node *node = same_interface(loaded, map, &old->public);
+		if (!node)
+			node = retired_node(loaded, old->public.name, old, map);
+		if (!node)
+			return;
+		*link = node;
+		link = &node->next;
+		count++;
 	}
-	*link = map->first;
+	for (*link = map->first; *link; link = &(*link)->next)
+		count++;
 	map->first = first;
+	map->count = count;
 }
 
 static struct yaml_node *child_of(struct yaml_node *root, const char *name)
@@ -111,12 +122,8 @@ void follow_order(struct loaded *loaded, struct yaml_node *root)
 	struct yaml_node *interfaces = child_of(root, "interfaces");
 	struct yaml_node *peers = child_of(root, "peers");
 
-	struct yaml_node *domains = child_of(root, "domains");
-
 	if (interfaces)
-		order_names(loaded, interfaces, interface_name);
-	if (domains)
-		order_names(loaded, domains, domain_name);
+		order_interfaces(loaded, interfaces);
 	if (!peers && loaded->follow->before->file.public.peer_count) {
 		peers = arena_zalloc(loaded->arena, sizeof(*peers));
 		if (!peers) {
@@ -133,6 +140,19 @@ void follow_order(struct loaded *loaded, struct yaml_node *root)
 	}
 	if (peers)
 		order_peers(loaded, peers);
+}
+
+void follow_retire_interface(struct loaded *loaded, struct raw_interface *interface)
+{
+	const struct raw_interface *old = interface->node->retired;
+	const struct yaml_node *node = interface->node;
+
+	*interface = *old;
+	interface->node = node;
+	interface->public.retired = true;
+	interface->public.listener_count = 0;
+	interface->origin =
+		config_hold(old->origin ? old->origin : &loaded->follow->before->file.public);
 }
 
 /* Its servers, and how they are spoken to: the rest is nobody's any more. */

@@ -20,9 +20,12 @@ static void *section_array(struct loaded *loaded, const struct schema_section *s
 						 : "list: each entry begins with \"- \"");
 		return NULL;
 	}
-	if (node->count > section->max_entries) {
+	uint32_t written = 0;
+	for (const struct yaml_node *child = node->first; child; child = child->next)
+		written += !child->retired;
+	if (written > section->max_entries) {
 		finding_error(&loaded->findings, node->place, "%s holds at most %u entries, not %u",
-			      section->path, section->max_entries, node->count);
+			      section->path, section->max_entries, written);
 		return NULL;
 	}
 	void *array = arena_zalloc(loaded->arena, (node->count ? node->count : 1) * section->size);
@@ -63,6 +66,10 @@ static void interfaces_load(struct loaded *loaded, const struct yaml_node *root)
 		struct raw_interface *interface = &loaded->interfaces[i];
 		struct element element = {loaded, section, (char *)interface, node, NULL};
 		interface->node = node;
+		if (node->retired) {
+			follow_retire_interface(loaded, interface);
+			continue;
+		}
 		interface->public.name = type_text(loaded, node->key);
 		element.title = arena_printf(loaded->arena, "interface \"%s\"",
 					     interface->public.name ? interface->public.name : "");

@@ -52,6 +52,8 @@ struct raw_interface {
 	size_t key_count;
 	struct raw_headers set_in;
 	struct raw_headers set_out;
+	const struct config
+		*origin; /* of a retired one: held, because what it points to is there */
 };
 
 struct raw_domain {
@@ -161,6 +163,8 @@ struct loaded {
 
 /* follow.c: the elements in the order of before, with what has gone in its place. */
 void follow_order(struct loaded *loaded, struct yaml_node *root);
+/* The whole of an interface that has gone, but its listeners. */
+void follow_retire_interface(struct loaded *loaded, struct raw_interface *interface);
 /* What a peer that has gone leaves to the calls that still use it. */
 void follow_retire(struct loaded *loaded, struct raw_peer *peer);
 /* load.c: the file's values into the raw structs. */

@@ -19,13 +19,12 @@ static char *copy_text(const char *source, size_t length)
 /* The file says the same in the order of before, and what is new comes last. */
 static bool keeps_order(const struct config *before, const struct config *after)
 {
-	if (after->peer_count < before->peer_count)
+	if (after->peer_count < before->peer_count ||
+	    after->interface_count < before->interface_count)
 		return false;
 	for (size_t i = 0; i < before->interface_count; i++)
-		if (strcmp(before->interfaces[i].name, after->interfaces[i].name) != 0)
-			return false;
-	for (size_t i = 0; i < before->domain_count && i < after->domain_count; i++)
-		if (strcmp(before->domains[i].name, after->domains[i].name) != 0)
+		if (before->interfaces[i].retired ||
+		    strcmp(before->interfaces[i].name, after->interfaces[i].name) != 0)
 			return false;
 	for (size_t i = 0; i < before->peer_count; i++)
 		if (!diff_is_same_peer(before, &before->peers[i], after, &after->peers[i]))

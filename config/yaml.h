@@ -21,8 +21,8 @@ struct yaml_node {
 	struct slice text;  /* YAML_SCALAR; in the arena */
 	struct slice key;   /* inside a map */
 	struct place key_place;
-	const struct config_peer *retired; /* follow.c: not in the file, only its index is */
-	struct yaml_node *first;           /* YAML_LIST, YAML_MAP: children in the file's order */
+	const void *retired;     /* follow.c: not in the file, only its index is; what it was */
+	struct yaml_node *first; /* YAML_LIST, YAML_MAP: children in the file's order */
 	struct yaml_node *next;
 	uint32_t count;
 };

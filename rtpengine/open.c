@@ -37,17 +37,16 @@ static void on_stop(void *owner, int signum)
 	loop_stop(relay->loop);
 }
 
-/* One for each range of ports. */
-static struct datapath_interface *datapath_interfaces(const struct config *config, size_t *count)
+struct datapath_interface *relay_media(const struct config *config, size_t *count)
 {
 	size_t n = 0, ranges = 0;
 
 	for (size_t i = 0; i < config->interface_count; i++)
 		ranges += config->interfaces[i].media.port_count;
-	struct datapath_interface *interfaces = calloc(ranges, sizeof(*interfaces));
+	struct datapath_interface *interfaces = calloc(ranges + 1, sizeof(*interfaces));
 	for (size_t i = 0; i < config->interface_count && interfaces; i++) {
 		const struct config_interface *from = &config->interfaces[i];
-		for (size_t j = 0; j < from->media.port_count; j++)
+		for (size_t j = 0; !from->retired && j < from->media.port_count; j++)
 			interfaces[n++] = (struct datapath_interface){
 				.name = from->name,
 				.addresses = from->media.addresses,
@@ -65,7 +64,7 @@ static int open_datapath(struct relay *relay)
 {
 	const struct config *config = relay->config;
 	size_t count;
-	struct datapath_interface *interfaces = datapath_interfaces(config, &count);
+	struct datapath_interface *interfaces = relay_media(config, &count);
 	char why[DATAPATH_WHY_SIZE] = "";
 
 	if (!interfaces)
@@ -272,6 +271,8 @@ int relay_open(struct relay *relay)
 
 void relay_close(struct relay *relay)
 {
+	if (relay->loop)
+		wheel_cancel(loop_wheel(relay->loop), &relay->sweep);
 	ng_server_destroy(relay->ng);
 	stats_server_destroy(relay->stats);
 	sessions_destroy(relay->sessions);

@@ -24,6 +24,10 @@ struct session_interface *settings_interfaces(const struct config *config)
 			.source = sources[from->media.source],
 			.dscp = from->media.dscp,
 		};
+		if (from->retired) { /* nothing new begins there */
+			interfaces[i].address_count = 0;
+			continue;
+		}
 		for (size_t j = 0; j < from->media.port_count && j < SESSION_MAX_RANGES; j++)
 			interfaces[i].ports[interfaces[i].port_count++] = (struct session_ports){
 				from->media.ports[j].first, from->media.ports[j].last};

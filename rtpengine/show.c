@@ -101,6 +101,7 @@ const struct stats_command relay_stats_commands[] = {
 	{"undrain", "take new calls again", on_undrain},
 	{"reload", "reads the configuration again and goes over to it, whole or not at all",
 	 relay_reload},
+	{"reload check", "would it? nothing is changed", relay_reload_check},
 	{"show calls", "one line for each call", show_calls},
 	{"show call", "everything about one call: show call CALL-ID", show_call},
 	{"show interfaces", "addresses, port ranges, devices and drivers", show_interfaces},

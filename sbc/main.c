@@ -11,7 +11,6 @@
 #include <stdlib.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
-#include <sys/socket.h>
 #include <sys/stat.h>
 #include <unistd.h>
 #include "config/reload.h"
@@ -23,11 +22,14 @@
 #include "sbc/route/shared.h"
 #include "sbc/sandbox.h"
 #include "sbc/show/show.h"
+#include "sbc/supervised.h"
 #include "sbc/transport/inherit.h"
 
 enum { EXIT_USAGE = 2 };
 /* BYE to both sides of every call; what is not answered by then is left to the peers. */
 enum { STOP_LIMIT_MS = 3000 };
+/* How often it is looked whether listeners that a reload took away are still used. */
+enum { LISTENERS_LOOK_MS = 1000 };
 /* Draining: how often it is looked whether calls are left; what is being set up is answered, and
  * the store has it, before calls are handed over. */
 enum { DRAIN_LOOK_MS = 200, HAND_OVER_MS = 500, LEAVE_MS = 50, UPGRADE_MS = 300 };
@@ -55,8 +57,10 @@ struct program {
 	struct inherited inherited;
 	bool is_drained; /* why it ends */
 	bool hands_over;
-	bool has_no_heir;  /* and that was said */
-	bool is_upgrading; /* likewise, to the next process here */
+	bool has_no_heir;       /* and that was said */
+	bool is_upgrading;      /* likewise, to the next process here */
+	struct timer listeners; /* that a reload took away: are they still used? */
+	struct supervised supervised;
 };
 
 static int usage(FILE *out, int status)
@@ -198,19 +202,49 @@ static void on_stop_signal(void *owner, int signum)
 	loop_stop(program->loop);
 }
 
+static void on_listeners(struct timer *timer, uint64_t now_ms)
+{
+	struct program *program = container_of(timer, struct program, listeners);
+
+	if (workers_drain(program->workers))
+		wheel_arm(loop_wheel(program->loop), timer, now_ms + LISTENERS_LOOK_MS,
+			  on_listeners);
+}
+
+/* What cannot be taken, although nothing is wrong with it. */
+static int fits(const struct program *program, const struct config *next, struct buf *why)
+{
+	if (!shared_fits(program->shared, next)) {
+		buf_add_text(why, "too many interfaces or peers have come and gone since the start "
+				  "(needs a restart)\n");
+		return -ERR_TOO_MANY;
+	}
+	if (!registry_fits(program->registry, next)) {
+		buf_add_text(why, "the first domain, or the first that keeps locations, needs a "
+				  "store, which is opened at the start (needs a restart)\n");
+		return -ERR_UNSUPPORTED;
+	}
+	return 0;
+}
+
 /* All of it or nothing: until workers_reload() anything may still fail. */
 static int reload_try(struct program *program, struct config **next, struct buf *said)
 {
+	struct buf why;
 	int err = config_reload(program->current, next, said);
 
 	if (err || !*next)
 		return err;
-	if (!shared_fits(program->shared, *next)) {
-		buf_add_text(said, "too many peers have come and gone since the start (needs a "
-				   "restart)\n");
-		return -ERR_TOO_MANY;
+	buf_init(&why);
+	err = fits(program, *next, &why);
+	if (!err)
+		err = workers_reload(program->workers, *next, &why);
+	if (err) { /* the difference does not matter any more */
+		buf_clear(said);
+		buf_add(said, buf_slice(&why));
 	}
-	return workers_reload(program->workers, *next, said);
+	buf_free(&why);
+	return err;
 }
 
 /* `said`: what is different now, or what is wrong with it. */
@@ -236,6 +270,11 @@ static int reload(void *owner, struct buf *said)
 		log_info(&program->log, "reload.changed", "value=\"%.*s\"", SLICE_ARG(line));
 	log_info(&program->log, "reload.done", "file=%s", program->config->path);
 	show_reload(program->show, next);
+	if (supervised_sockets(&program->supervised, program->workers) != 0)
+		log_warn(&program->log, "reload.sockets_not_told", "reason=\"%s\"",
+			 strerror(errno));
+	wheel_arm(loop_wheel(program->loop), &program->listeners,
+		  loop_now_ms(program->loop) + LISTENERS_LOOK_MS, on_listeners);
 	config_release(program->current);
 	program->current = next;
 	return 0;
@@ -520,46 +559,19 @@ static int start(struct program *program)
 	return err;
 }
 
-/* With the listening sockets, for a supervisor that keeps them for the process after this one. */
-static bool tell_ready(const struct program *program, int fd)
-{
-	union {
-		struct cmsghdr header;
-		char bytes[CMSG_SPACE(INHERITED_MAX * sizeof(int))];
-	} control = {0};
-	char word[] = "ready\n";
-	struct iovec vector = {word, 6};
-	int sockets[INHERITED_MAX];
-	uint32_t count = workers_sockets(program->workers, sockets, INHERITED_MAX);
-	struct msghdr message = {.msg_iov = &vector,
-				 .msg_iovlen = 1,
-				 .msg_control = control.bytes,
-				 .msg_controllen = CMSG_SPACE(count * sizeof(int))};
-
-	control.header.cmsg_level = SOL_SOCKET;
-	control.header.cmsg_type = SCM_RIGHTS;
-	control.header.cmsg_len = CMSG_LEN(count * sizeof(int));
-	memcpy(CMSG_DATA(&control.header), sockets, count * sizeof(int));
-	/* A pipe takes the word alone. */
-	return sendmsg(fd, &message, MSG_NOSIGNAL) == 6 ||
-	       (errno == ENOTSOCK && write(fd, word, 6) == 6);
-}
-
-static void say_ready(struct program *program, int ready_fd)
+static void say_ready(struct program *program, int fd)
 {
 	log_info(&program->log, "ready", "version=%s node=%s workers=%u config=%s", POSTERN_VERSION,
 		 program->config->node, program->config->workers, program->config->path);
-	if (ready_fd < 0)
-		return;
-	if (!tell_ready(program, ready_fd))
-		log_warn(&program->log, "ready.not_said", "fd=%d", ready_fd);
-	close(ready_fd);
+	if (supervised_ready(&program->supervised, fd, program->workers) != 0)
+		log_warn(&program->log, "ready.not_said", "fd=%d", fd);
 }
 
 int main(int argc, char **argv)
 {
 	struct arguments arguments;
-	struct program program = {.log = {.level = LOG_INFO, .fd = 2, .program = "sbc"}};
+	struct program program = {.log = {.level = LOG_INFO, .fd = 2, .program = "sbc"},
+				  .supervised = {-1}};
 
 	if (read_arguments(argc, argv, &arguments) != 0)
 		return usage(stderr, EXIT_USAGE);

@@ -291,6 +291,18 @@ static int reload_one(const char *socket, const char *half, const struct questio
 	return CLI_OK;
 }
 
+/* Nothing is changed by asking. */
+static int may_reload(const char *socket, const char *half)
+{
+	const struct question check = {.command = "reload check"};
+	json_t *answer = ask(socket, half, &check);
+
+	if (answer && json_object_get(answer, "error"))
+		return print_answer(answer, &check);
+	json_decref(answer);
+	return answer ? CLI_OK : CLI_NO_ANSWER;
+}
+
 int reload_command(int argc, char **argv)
 {
 	struct question question = {.first = NULL};
@@ -313,8 +325,11 @@ int reload_command(int argc, char **argv)
 		relay = config->stats.relay_socket;
 		has_relay = config->relay.listen_count > 0;
 	}
-	/* The signalling half first: what it refuses, the relay is not asked. */
-	status = reload_one(sbc, "postern-sbc", &question);
+	/* What one half cannot take, the other is not asked to. */
+	if (has_relay)
+		status = may_reload(relay, "postern-rtpengine");
+	if (!status)
+		status = reload_one(sbc, "postern-sbc", &question);
 	if (!status && has_relay)
 		status = reload_one(relay, "postern-rtpengine", &question);
 	config_free(config);

@@ -253,9 +253,9 @@ static void forget_sockets(struct child *child)
 		close(child->sockets[--child->socket_count]);
 }
 
-/* The word, and with it the sockets it listens on. As long as we have them too, what comes while
+/* A word, and with it the sockets it listens on. As long as we have them too, what comes while
  * the program is down waits in them. */
-static ssize_t read_ready(struct child *child)
+static ssize_t read_word(struct child *child)
 {
 	union {
 		struct cmsghdr header;
@@ -278,21 +278,10 @@ static ssize_t read_ready(struct child *child)
 	return got;
 }
 
-static void on_ready(void *owner, int events)
+static void became_ready(struct child *child)
 {
-	struct child *child = owner;
 	struct supervisor *supervisor = child->supervisor;
-	ssize_t got = read_ready(child);
 
-	(void)events;
-	if (got < 0 && (errno == EINTR || errno == EAGAIN))
-		return;
-	loop_io_remove(child->ready_io);
-	child->ready_io = NULL;
-	close(child->ready_fd);
-	child->ready_fd = -1;
-	if (got <= 0 || child->state != CHILD_STARTING)
-		return; /* closed without a word: it is dying, or the time-out will find it */
 	disarm(child);
 	child->state = CHILD_READY;
 	child->ready_at_ms = loop_now_ms(supervisor->config->loop);
@@ -307,6 +296,25 @@ static void on_ready(void *owner, int events)
 		child_start(&supervisor->children[next]);
 }
 
+/* The first word says that it is ready; those after it bring other sockets (a reload). */
+static void on_word(void *owner, int events)
+{
+	struct child *child = owner;
+	ssize_t got;
+
+	(void)events;
+	while ((got = read_word(child)) > 0)
+		if (child->state == CHILD_STARTING)
+			became_ready(child);
+	if (got < 0 && (errno == EINTR || errno == EAGAIN))
+		return;
+	/* Before the first word: it is dying, or the time-out will find it. */
+	loop_io_remove(child->ready_io);
+	child->ready_io = NULL;
+	close(child->ready_fd);
+	child->ready_fd = -1;
+}
+
 static void on_pid(void *owner, int events)
 {
 	struct child *child = owner;
@@ -314,7 +322,7 @@ static void on_pid(void *owner, int events)
 
 	(void)events;
 	if (child->ready_io) /* it may have been ready and be gone already */
-		on_ready(child, LOOP_READ);
+		on_word(child, LOOP_READ);
 	memset(&info, 0, sizeof(info));
 	if (waitid(P_PIDFD, (id_t)child->pid_fd, &info, WEXITED | WNOHANG) || info.si_pid == 0)
 		return;
@@ -438,7 +446,7 @@ static void child_start(struct child *child)
 	if (!err) {
 		err = loop_io_add(loop, child->pid_fd, LOOP_READ, on_pid, child, &child->pid_io);
 		if (!err)
-			err = loop_io_add(loop, child->ready_fd, LOOP_READ, on_ready, child,
+			err = loop_io_add(loop, child->ready_fd, LOOP_READ, on_word, child,
 					  &child->ready_io);
 		if (err) {
 			child_signal(child, SIGKILL);

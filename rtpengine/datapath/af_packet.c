@@ -227,6 +227,18 @@ int af_packet_open(struct device *device, const struct device_config *config, ui
 	return 0;
 }
 
+int af_packet_refill(struct device *device, const struct device_config *config, char *why)
+{
+	int err = filter_sockets(device, config);
+	if (err)
+		return why_set(why, err, "%s: cannot filter what AF_PACKET receives: %s",
+			       device->name, err_text(err));
+	if (device->has_chain && !add_chain(device, config))
+		return why_set(why, -ERR_SYSTEM, "%s: nftables refuses other media ports",
+			       device->name);
+	return 0;
+}
+
 void af_packet_close(struct device *device, const struct log *log)
 {
 	if (!device->has_chain)

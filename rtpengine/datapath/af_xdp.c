@@ -133,8 +133,9 @@ static int fill_filter(struct device *device, const struct device_config *config
 	int map = find_map(maps, count, "media_map");
 	int err = map < 0 ? -ERR_NOT_FOUND
 			  : fill_media_map(map, config->addresses, config->address_count);
-	if (map >= 0)
+	if (err && map >= 0)
 		close(map);
+	device->map_fd = err ? 0 : map; /* kept: later we have no right to find it */
 	if (err)
 		return why_set(why, err, "the XDP program's map on %s cannot be filled: %s",
 			       device->name, strerror(errno));
@@ -172,10 +173,22 @@ int af_xdp_open(struct device *device, const struct device_config *config, uint1
 	return err;
 }
 
+int af_xdp_refill(struct device *device, const struct device_config *config, char *why)
+{
+	if (device->map_fd > 0 &&
+	    fill_media_map(device->map_fd, config->addresses, config->address_count) == 0)
+		return 0;
+	return why_set(why, -ERR_SYSTEM, "the XDP program's map on %s cannot be filled: %s",
+		       device->name, strerror(errno));
+}
+
 void af_xdp_close(struct device *device)
 {
 	uint32_t id = 0;
 	struct bpf_prog_info info;
+	if (device->map_fd > 0)
+		close(device->map_fd);
+	device->map_fd = 0;
 	/* the driver has detached it, unless it failed half-way or may not any more */
 	if (!device->has_program || bpf_xdp_query_id((int)device->ifindex, 0, &id) < 0 || id == 0)
 		return;

@@ -179,7 +179,8 @@ static enum drop demux(struct packet *packet)
 
 const struct endpoint *lcore_endpoint(const struct lcore *lcore, const struct addr *ip)
 {
-	for (uint16_t i = 0; i < lcore->endpoint_count; i++)
+	uint16_t count = atomic_load_explicit(&lcore->endpoint_count, memory_order_acquire);
+	for (uint16_t i = 0; i < count; i++)
 		if (ip_is_equal(&lcore->endpoints[i].addr, ip))
 			return &lcore->endpoints[i];
 	return NULL;
@@ -187,9 +188,9 @@ const struct endpoint *lcore_endpoint(const struct lcore *lcore, const struct ad
 
 static const struct flow *endpoint_flow(const struct endpoint *endpoint, uint16_t port)
 {
-	if (port < endpoint->first || port > endpoint->last)
+	if (!endpoint_has(endpoint, port))
 		return NULL;
-	return atomic_load_explicit(&endpoint->ports[port - endpoint->first], memory_order_acquire);
+	return atomic_load_explicit(&endpoint->ports[port - endpoint->base], memory_order_acquire);
 }
 
 const struct flow *lcore_flow(const struct lcore *lcore, const struct addr *local)
@@ -201,13 +202,13 @@ const struct flow *lcore_flow(const struct lcore *lcore, const struct addr *loca
 bool lcore_endpoint_has(const struct lcore *lcore, const struct addr *local)
 {
 	const struct endpoint *endpoint = lcore_endpoint(lcore, local);
-	return endpoint && local->port >= endpoint->first && local->port <= endpoint->last;
+	return endpoint && endpoint_has(endpoint, local->port);
 }
 
 static enum drop find_flow(struct lcore *lcore, struct packet *packet, const struct addr *local)
 {
 	const struct endpoint *endpoint = lcore_endpoint(lcore, local);
-	if (!endpoint || local->port < endpoint->first || local->port > endpoint->last)
+	if (!endpoint || !endpoint_has(endpoint, local->port))
 		return DROP_NOT_OURS;
 	packet->flow = endpoint_flow(endpoint, local->port);
 	return packet->flow ? DROP_NONE : DROP_NO_FLOW;

@@ -54,6 +54,7 @@ struct device {
 	int guard_fd;     /* holds the name, so that no second relay takes the device */
 	bool has_chain;   /* an nftables chain of ours */
 	bool has_program; /* an XDP program of ours */
+	int map_fd;       /* of its addresses and ports; 0 = none */
 	char tap[32];     /* PCI: the vdev of the exception path; "" = none */
 	uint16_t tap_port;
 	int fds[DEVICE_FDS]; /* the driver's sockets (its, not ours to close) */
@@ -124,6 +125,10 @@ void flows_grow(struct flows *flows, struct flow_id id);
 void flows_close(struct flows *flows, struct flow_id id);
 MUST_CHECK int flows_stats(const struct flows *flows, struct flow_id id, struct flow_stats *out);
 
+/* follow.c */
+MUST_CHECK int endpoint_make(struct endpoint *endpoint, const struct media_address *address,
+			     char *why);
+
 /* device.c and one file per driver */
 struct device_config {
 	enum datapath_driver driver;
@@ -139,6 +144,11 @@ struct device_config {
 MUST_CHECK int devices_find(struct media_address *addresses, uint16_t address_count,
 			    enum datapath_driver driver, struct device *devices, uint16_t *count,
 			    char *why);
+/* The device of a new address, which must be one of those that are open. */
+MUST_CHECK int devices_have(const struct device *devices, uint16_t count,
+			    struct media_address *address, char *why);
+/* What the device gives us, and keeps from the kernel, from now on. */
+MUST_CHECK int device_refill(struct device *device, const struct device_config *config, char *why);
 /* MAC addresses and MTUs may have changed. */
 void devices_refresh(struct device *devices, uint16_t count);
 MUST_CHECK int device_open(struct device *device, const struct device_config *config,
@@ -153,6 +163,7 @@ int why_set(char *why, int err, const char *format, ...) __attribute__((format(p
 
 MUST_CHECK int af_xdp_open(struct device *device, const struct device_config *config,
 			   uint16_t index, char *why);
+MUST_CHECK int af_xdp_refill(struct device *device, const struct device_config *config, char *why);
 void af_xdp_close(struct device *device);
 /* coalesce.c: take packets in by batches while there are calls. */
 void coalesce_open(struct device *device, uint32_t batch_us);
@@ -160,6 +171,8 @@ void coalesce_set(struct device *device, bool on);
 void coalesce_close(struct device *device);
 MUST_CHECK int af_packet_open(struct device *device, const struct device_config *config,
 			      uint16_t index, char *why);
+MUST_CHECK int af_packet_refill(struct device *device, const struct device_config *config,
+				char *why);
 void af_packet_close(struct device *device, const struct log *log);
 MUST_CHECK int pci_open(struct device *device, const struct device_config *config, char *why);
 void pci_close(struct device *device); /* the tap */

@@ -50,6 +50,15 @@ struct datapath_config {
 MUST_CHECK int datapath_create(const struct datapath_config *config, char why[DATAPATH_WHY_SIZE],
 			       struct datapath **out);
 void datapath_destroy(struct datapath *datapath); /* stops the lcores, closes the devices */
+/* Could it go over to these? `why` says why not. */
+MUST_CHECK int datapath_check(const struct datapath *datapath,
+			      const struct datapath_interface *interfaces, size_t count,
+			      char why[DATAPATH_WHY_SIZE]);
+/* These addresses and ports from now on, on the devices of the start; flows on others must be
+ * closed. On failure nothing has changed, and `why` says why. */
+MUST_CHECK int datapath_follow(struct datapath *datapath,
+			       const struct datapath_interface *interfaces, size_t count,
+			       char why[DATAPATH_WHY_SIZE]);
 
 /* One pollable descriptor: readable when datapath_poll() has something to do (netlink, events,
  * a timer of its own). Put it into the control loop with LOOP_READ. */

@@ -165,6 +165,13 @@ static int add_device(struct device *devices, uint16_t *count, struct media_addr
 	return err;
 }
 
+/* Of one that may be on another machine just now, its network tells the device. */
+static bool find_device(const struct ifaddrs *list, struct media_address *address)
+{
+	return find_ifindex(list, &address->addr, &address->ifindex) ||
+	       (address->is_floating && find_network(list, &address->addr, &address->ifindex));
+}
+
 int devices_find(struct media_address *addresses, uint16_t address_count,
 		 enum datapath_driver driver, struct device *devices, uint16_t *count, char *why)
 {
@@ -181,9 +188,7 @@ int devices_find(struct media_address *addresses, uint16_t address_count,
 	int err = 0;
 	for (uint16_t i = 0; i < address_count && !err; i++) {
 		char text[ADDR_TEXT_SIZE];
-		if (find_ifindex(list, &addresses[i].addr, &addresses[i].ifindex) ||
-		    (addresses[i].is_floating &&
-		     find_network(list, &addresses[i].addr, &addresses[i].ifindex)))
+		if (find_device(list, &addresses[i]))
 			err = add_device(devices, count, &addresses[i], why);
 		else
 			err = why_set(why, -ERR_NOT_FOUND,
@@ -195,6 +200,42 @@ int devices_find(struct media_address *addresses, uint16_t address_count,
 	}
 	freeifaddrs(list);
 	return err;
+}
+
+int devices_have(const struct device *devices, uint16_t count, struct media_address *address,
+		 char *why)
+{
+	struct ifaddrs *list = NULL;
+	char text[ADDR_TEXT_SIZE];
+	bool is_found;
+	if (count && devices[0].driver == DATAPATH_PCI)
+		return 0;
+	if (getifaddrs(&list) != 0)
+		return why_set(why, -ERR_SYSTEM, "cannot list addresses: %s", strerror(errno));
+	is_found = find_device(list, address);
+	freeifaddrs(list);
+	for (uint16_t i = 0; is_found && i < count; i++)
+		if (devices[i].ifindex == address->ifindex)
+			return 0;
+	return why_set(why, -ERR_NOT_FOUND,
+		       is_found ? "interface %s: the device of %s carries no media yet, and is "
+				  "opened at the start (needs a restart)"
+				: "interface %s: no device has the address %s; see 'ip address'",
+		       address->interface, addr_ip_text(&address->addr, text));
+}
+
+int device_refill(struct device *device, const struct device_config *config, char *why)
+{
+	switch (device->driver) {
+	case DATAPATH_AF_XDP:
+		return af_xdp_refill(device, config, why);
+	case DATAPATH_AF_PACKET:
+		return af_packet_refill(device, config, why);
+	case DATAPATH_AUTO:
+	case DATAPATH_PCI:
+		break;
+	}
+	return 0;
 }
 
 /* The kernel frees the name when we end, however we end. */

@@ -108,7 +108,7 @@ static void publish(struct flows *flows, struct flow_control *control, struct fl
 	uint16_t port = (entry ? entry : old)->flow.local.port;
 	control->entry = entry;
 	atomic_store_explicit(&slot->current, flow, memory_order_release);
-	atomic_store_explicit(&control->endpoint->ports[port - control->endpoint->first], flow,
+	atomic_store_explicit(&control->endpoint->ports[port - control->endpoint->base], flow,
 			      memory_order_release);
 	if (old)
 		retire(flows->retired, &old->retired, release_entry, flows);
@@ -140,7 +140,7 @@ int flows_open(struct flows *flows, const struct addr *local, uint32_t affinity,
 	struct endpoint *endpoint = find_endpoint(flows, local);
 	if (!endpoint)
 		return -ERR_NOT_FOUND;
-	if (atomic_load(&endpoint->ports[local->port - endpoint->first]))
+	if (atomic_load(&endpoint->ports[local->port - endpoint->base]))
 		return -ERR_EXISTS;
 	if (flows->free_count == 0)
 		return -ERR_TOO_MANY;

@@ -52,9 +52,8 @@ static const struct flow *own_flow(const struct datapath *datapath, const struct
 {
 	for (uint16_t i = 0; i < datapath->address_count; i++) {
 		const struct endpoint *endpoint = &datapath->endpoints[i];
-		if (addr_equal_ip(&endpoint->addr, to) && to->port >= endpoint->first &&
-		    to->port <= endpoint->last)
-			return atomic_load(&endpoint->ports[to->port - endpoint->first]);
+		if (addr_equal_ip(&endpoint->addr, to) && endpoint_has(endpoint, to->port))
+			return atomic_load(&endpoint->ports[to->port - endpoint->base]);
 	}
 	return NULL;
 }

@@ -26,12 +26,21 @@ struct hop {
 	_Atomic bool is_ours; /* a media address of ours: packets to our ports turn around */
 };
 
-/* A media address and the flows on its ports. */
+/* A media address and the flows on its ports. Those that are media ports may become others while
+ * the lcores run; the table has room for all there are, and what is not used of it costs no memory.
+ */
 struct endpoint {
-	struct addr addr;     /* port 0 */
-	uint16_t first, last; /* ports[0] is port `first` */
+	struct addr addr;             /* port 0 */
+	_Atomic uint16_t first, last; /* between these; first > last: none */
+	uint16_t base;                /* ports[0] is this port */
 	_Atomic(const struct flow *) *ports;
 };
+
+static inline bool endpoint_has(const struct endpoint *endpoint, uint16_t port)
+{
+	return port >= atomic_load_explicit(&endpoint->first, memory_order_relaxed) &&
+	       port <= atomic_load_explicit(&endpoint->last, memory_order_relaxed);
+}
 
 struct flow_slot;
 struct srtp_context;
@@ -234,7 +243,7 @@ struct lcore {
 	uint16_t index;
 	uint64_t now_ns; /* CLOCK_MONOTONIC at the start of this iteration */
 	const struct endpoint *endpoints;
-	uint16_t endpoint_count;
+	_Atomic uint16_t endpoint_count; /* some may be added while it runs */
 	const struct lcore_ops *ops;
 	struct srtp_lcore *srtp;
 	uint16_t ip_id;

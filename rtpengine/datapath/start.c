@@ -87,20 +87,9 @@ static int collect_addresses(struct datapath *datapath, const struct datapath_co
 static int make_endpoints(struct datapath *datapath, char *why)
 {
 	for (uint16_t i = 0; i < datapath->address_count; i++) {
-		const struct media_address *address = &datapath->addresses[i];
-		struct endpoint *endpoint = &datapath->endpoints[i];
-		endpoint->addr = address->addr;
-		endpoint->first = UINT16_MAX;
-		for (uint16_t r = 0; r < address->range_count; r++) {
-			if (address->ranges[r].first < endpoint->first)
-				endpoint->first = address->ranges[r].first;
-			if (address->ranges[r].last > endpoint->last)
-				endpoint->last = address->ranges[r].last;
-		}
-		endpoint->ports = calloc((size_t)(endpoint->last - endpoint->first) + 1,
-					 sizeof(*endpoint->ports));
-		if (!endpoint->ports)
-			return why_set(why, -ERR_NO_MEMORY, "out of memory");
+		int err = endpoint_make(&datapath->endpoints[i], &datapath->addresses[i], why);
+		if (err)
+			return err;
 	}
 	return 0;
 }

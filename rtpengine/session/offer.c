@@ -29,10 +29,25 @@ static int choose_interface(struct offer *offer, int side, struct slice name)
 	return -ERR_NOT_FOUND;
 }
 
+/* Where it is it may stay, even if nobody new is given ports there. */
+static bool is_there(const struct dialog *dialog, int side, uint8_t family)
+{
+	const char *name = dialog->session->all->interfaces[dialog->parties[side].interface].name;
+
+	for (unsigned i = 0; i < dialog->stream_count; i++) {
+		const struct port_range *range = dialog->streams[i]->sides[side].range;
+		if (range && port_range_address(range)->family == family &&
+		    strcmp(port_range_interface(range), name) == 0)
+			return true;
+	}
+	return false;
+}
+
 static bool has_family(struct offer *offer, int side, uint8_t family)
 {
-	return interface_range(offer->command->sessions, offer->dialog->parties[side].interface,
-			       family, offer->command->now_ms) != NULL;
+	return is_there(offer->dialog, side, family) ||
+	       interface_range(offer->command->sessions, offer->dialog->parties[side].interface,
+			       family, offer->command->now_ms);
 }
 
 static const char *family_text(uint8_t family)

@@ -171,7 +171,7 @@ struct session {
 
 struct local_interface {
 	char *name;
-	struct port_range **ranges; /* of each address, all of them */
+	struct port_range **ranges; /* of each address, all of them; for new streams */
 	size_t range_count;
 	struct addr advertise;
 	uint32_t idle_timeout_ms;
@@ -195,7 +195,9 @@ struct sessions {
 	struct sounds kept_sounds;
 	struct local_interface *interfaces;
 	size_t interface_count;
-	struct port_range **ranges; /* of all interfaces, not owned twice: these own */
+	/* Of all interfaces, and those that a new configuration took away while they are in use;
+	 * not owned twice: these own. */
+	struct port_range **ranges;
 	size_t range_count;
 	struct limits limits;
 	uint32_t offer_timeout_ms;
@@ -224,6 +226,9 @@ struct command {
 	struct options options;
 };
 
+/* ranges.c */
+void interface_set_policy(struct local_interface *interface,
+			  const struct session_interface *config);
 /* sessions.c */
 struct session *session_find(const struct sessions *sessions, struct slice call_id);
 uint64_t session_wall_us(const struct sessions *sessions, uint64_t at_ms);

@@ -31,13 +31,6 @@ static void sessions_free(struct sessions *sessions)
 	free(sessions);
 }
 
-static void set_policy(struct local_interface *interface, const struct session_interface *config)
-{
-	interface->idle_timeout_ms = config->idle_timeout_ms;
-	interface->source = config->source;
-	interface->dscp = config->dscp;
-}
-
 static int add_interface(struct sessions *sessions, const struct session_interface *config)
 {
 	struct local_interface *interface = &sessions->interfaces[sessions->interface_count++];
@@ -45,8 +38,7 @@ static int add_interface(struct sessions *sessions, const struct session_interfa
 	interface->name = slice_dup(slice_from(config->name));
 	interface->ranges =
 		calloc(config->address_count * config->port_count, sizeof(*interface->ranges));
-	interface->advertise = config->advertise;
-	set_policy(interface, config);
+	interface_set_policy(interface, config);
 	if (!interface->name || !interface->ranges)
 		return -ERR_NO_MEMORY;
 	for (size_t i = 0; i < config->address_count * config->port_count; i++) {
@@ -66,12 +58,6 @@ static int add_interface(struct sessions *sessions, const struct session_interfa
 		sessions->ranges[sessions->range_count++] = interface->ranges[i];
 	}
 	return 0;
-}
-
-void sessions_set_policies(struct sessions *sessions, const struct session_interface *interfaces)
-{
-	for (size_t i = 0; i < sessions->interface_count; i++)
-		set_policy(&sessions->interfaces[i], &interfaces[i]);
 }
 
 static struct flow_ref *flow_find(const struct sessions *sessions, struct flow_id id)

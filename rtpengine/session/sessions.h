@@ -92,9 +92,13 @@ struct sessions_counters {
 
 MUST_CHECK int sessions_create(const struct sessions_config *config, uint64_t now_ms,
 			       struct sessions **out);
-/* New policies of the same interfaces in the same order, for streams that are offered from now on;
- * addresses and ports stay. */
-void sessions_set_policies(struct sessions *sessions, const struct session_interface *interfaces);
+/* New policies, addresses and ports for streams that are offered from now on; the same interfaces
+ * in the same order, and new ones behind them. Ranges that are gone stay as long as somebody is on
+ * them. -ERR_NO_MEMORY and others of port_range_create(): nothing has changed. */
+MUST_CHECK int sessions_follow(struct sessions *sessions,
+			       const struct session_interface *interfaces, size_t count);
+/* Forget the ranges of before that nobody is on any more: how many. `left`: that somebody is. */
+size_t sessions_sweep_ranges(struct sessions *sessions, uint64_t now_ms, size_t *left);
 void sessions_destroy(struct sessions *sessions); /* closes every flow; NULL is fine */
 
 /* Answer one NG request: fills `reply`. `now_ms` is the clock of the wheel. */

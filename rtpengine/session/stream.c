@@ -8,6 +8,8 @@
 
 #include <stdlib.h>
 
+enum { TRIES_MAX = 32 }; /* to find a port that nobody is on */
+
 /* TCP, and the data channels of WebRTC, which would need our DTLS for themselves. */
 static bool is_refused(struct slice protocol)
 {
@@ -124,20 +126,27 @@ int side_open(struct stream *stream, int side, uint64_t now_ms, struct port_rang
 	struct side *at = &stream->sides[side];
 	const struct party *party = &stream->dialog->parties[side];
 	struct sessions *sessions = stream->dialog->session->all;
+	/* Where it is it stays, also on a range that nobody new is given. */
+	if (at->range &&
+	    (port_range_address(at->range)->family == party->family ||
+	     alternate_has(at, party->family)) &&
+	    strcmp(port_range_interface(at->range), sessions->interfaces[party->interface].name) ==
+		    0)
+		return 0;
 	struct port_range *range =
 		interface_range(sessions, party->interface, party->family, now_ms);
-
 	*failed = range;
 	if (!range)
 		return -ERR_NOT_FOUND;
-	bool has_family = at->range && (port_range_address(at->range)->family == party->family ||
-					alternate_has(at, party->family));
-	if (has_family && slice_equal(slice_from(port_range_interface(at->range)),
-				      slice_from(port_range_interface(range))))
-		return 0;
-	uint16_t port;
-	int err = port_range_take(range, now_ms, stream, &port);
-	return err ? err : open_at(stream, side, now_ms, range, port);
+	/* A port may be one of a range that was taken away, and in use until its session ends. */
+	int err = -ERR_EXISTS;
+	for (int i = 0; i < TRIES_MAX && err == -ERR_EXISTS; i++) {
+		uint16_t port;
+		err = port_range_take(range, now_ms, stream, &port);
+		if (!err)
+			err = open_at(stream, side, now_ms, range, port);
+	}
+	return err;
 }
 
 int side_reopen(struct stream *stream, int side, uint64_t now_ms, const struct addr *local)

@@ -56,18 +56,25 @@ static bool takes_method(const struct core *core, const struct message *request,
 	return false;
 }
 
-/* Who is not known gets no answer here either, but to what strangers may ask. */
+/* Who is not known gets no answer, but to what strangers may ask. */
+static bool is_stranger(const struct core *core, const struct message *request,
+			const struct transport_path *path)
+{
+	enum method method = message_method(request);
+
+	return !core->worker->config->interfaces[path->interface].trusted &&
+	       method != METHOD_REGISTER && method != METHOD_OPTIONS &&
+	       worker_peer_of(core->worker, path) < 0 &&
+	       !registrar_caller(core->registrar, message_from(request)->uri, path);
+}
+
 static void refuse_method(struct core *core, struct transaction_handle handle,
 			  const struct message *request, const struct transport_path *path)
 {
 	const struct config_security *rules = rules_of_side(core, path);
-	enum method method = message_method(request);
 	struct buf allow;
 
-	if (!core->worker->config->interfaces[path->interface].trusted &&
-	    method != METHOD_REGISTER && method != METHOD_OPTIONS &&
-	    worker_peer_of(core->worker, path) < 0 &&
-	    !registrar_caller(core->registrar, message_from(request)->uri, path)) {
+	if (is_stranger(core, request, path)) {
 		refuse_silently(core->worker, handle);
 		return;
 	}
@@ -80,6 +87,32 @@ static void refuse_method(struct core *core, struct transaction_handle handle,
 	buf_free(&allow);
 }
 
+/* Before the reload that took its interface away. */
+static bool was_peer(const struct core *core, const struct transport_path *path)
+{
+	const struct config *config = core->worker->config;
+
+	for (size_t i = 0; i < config->peer_count; i++) {
+		const struct config_peer *peer = &config->peers[i];
+		for (size_t k = 0;
+		     peer->retired && peer->interface == path->interface && k < peer->server_count;
+		     k++)
+			if (addr_equal_ip(&peer->servers[k].addr, &path->remote))
+				return true;
+	}
+	return false;
+}
+
+/* A reload took its listener away: what is there goes on, nothing begins. */
+static void refuse_new(struct core *core, struct transaction_handle handle,
+		       const struct message *request, const struct transport_path *path)
+{
+	if (is_stranger(core, request, path) && !was_peer(core, path))
+		refuse_silently(core->worker, handle);
+	else
+		refuse(core->worker, handle, request, path, 503, SLICE("Retry-After: 10\r\n"));
+}
+
 static void on_request(void *owner, struct transaction_handle handle, const struct message *request,
 		       const struct transport_path *path)
 {
@@ -88,6 +121,11 @@ static void on_request(void *owner, struct transaction_handle handle, const stru
 	/* An ACK has no transaction, and no answer. */
 	if (handle.id && !takes_method(core, request, path)) {
 		refuse_method(core, handle, request, path);
+		return;
+	}
+	if (handle.id && message_to_tag(request).len == 0 &&
+	    transport_is_draining(core->worker->transport, path->listener)) {
+		refuse_new(core, handle, request, path);
 		return;
 	}
 	/* Of an INVITE calls_receive() asks. */
@@ -329,9 +367,24 @@ static void on_reload(void *owner)
 
 	peers_reload(core->peers);
 	trunks_reload(core->trunks);
+	registrar_reload(core->registrar);
+	neighbours_reload(core->neighbours);
 	if (leaks_reload(core->leaks, core->worker->config) != 0)
 		log_warn(core->worker->log, "reload.leaks",
 			 "effect=\"the leak guard looks for what it looked for before\"");
+}
+
+static bool uses_listener(void *owner, uint16_t listener)
+{
+	const struct core *core = owner;
+
+	for (const struct call *call = calls_next(core->calls, NULL); call;
+	     call = calls_next(core->calls, call))
+		for (uint8_t leg = 0; leg < LEGS; leg++)
+			if (call->legs[leg].path.remote.family &&
+			    call->legs[leg].path.listener == listener)
+				return true;
+	return false;
 }
 
 static bool may_leave(void *owner, const struct transport_path *path, struct slice bytes)
@@ -366,6 +419,7 @@ struct worker_handlers core_handlers(void)
 		.on_stop = on_stop,
 		.on_command = on_command,
 		.on_reload = on_reload,
+		.uses_listener = uses_listener,
 		.on_flow_closed = on_flow_closed,
 		.may_leave = may_leave,
 		.locate = locate,

@@ -19,24 +19,23 @@ struct floating {
 	struct loop_io *io;
 };
 
-static void collect(struct floating *floating)
-{
-	const struct config *config = floating->config.config;
-
-	for (size_t i = 0; i < config->interface_count; i++) {
-		const struct config_interface *interface = &config->interfaces[i];
-		for (size_t j = 0; interface->is_floating && j < interface->address_count; j++)
-			if (floating->count < FLOATING_MAX)
-				floating->addresses[floating->count++] = interface->addresses[j];
-	}
-}
-
 static uint32_t find(const struct floating *floating, const struct addr *addr)
 {
 	for (uint8_t i = 0; i < floating->count; i++)
 		if (addr_equal_ip(&floating->addresses[i], addr))
 			return 1u << i;
 	return 0;
+}
+
+static void collect(struct floating *floating, const struct config *config)
+{
+	for (size_t i = 0; i < config->interface_count; i++) {
+		const struct config_interface *interface = &config->interfaces[i];
+		for (size_t j = 0; interface->is_floating && j < interface->address_count; j++)
+			if (floating->count < FLOATING_MAX &&
+			    !find(floating, &interface->addresses[j]))
+				floating->addresses[floating->count++] = interface->addresses[j];
+	}
 }
 
 static void came(struct floating *floating, uint32_t bit)
@@ -149,7 +148,7 @@ static void look(struct floating *floating)
 		addr_from_sockaddr(at->ifa_addr, &addr);
 		floating->here |= find(floating, &addr);
 	}
-	floating->had = floating->here;
+	floating->had |= floating->here;
 	freeifaddrs(list);
 }
 
@@ -173,20 +172,22 @@ int floating_create(const struct floating_config *config, struct floating **out)
 
 	floating->config = *config;
 	floating->fd = -1;
-	collect(floating);
-	if (floating->count == 0) {
-		free(floating);
-		*out = NULL;
-		return 0;
-	}
 	int err = listen_to_kernel(floating);
 	if (err) {
 		floating_destroy(floating);
 		return err;
 	}
-	look(floating);
 	*out = floating;
 	return 0;
+}
+
+void floating_follow(struct floating *floating, const struct config *config)
+{
+	uint8_t known = floating->count;
+
+	collect(floating, config);
+	if (floating->count > known)
+		look(floating);
 }
 
 void floating_destroy(struct floating *floating)

@@ -13,14 +13,16 @@ struct floating;
 struct floating_config {
 	struct loop *loop;
 	const struct log *log;
-	const struct config *config;
 	void (*on_arrival)(void *owner, uint8_t index);
 	void *owner;
 };
 
-/* NULL in *out: no interface says `floating`. */
+/* Knows none yet. */
 MUST_CHECK int floating_create(const struct floating_config *config, struct floating **out);
 void floating_destroy(struct floating *floating); /* NULL is fine */
+/* The addresses that interfaces of `config` call floating, from now on; those it knows keep their
+ * indexes, and are never forgotten: calls may be at them. */
+void floating_follow(struct floating *floating, const struct config *config);
 /* Those that are here, or were since the start: calls of ours may be at them. */
 uint32_t floating_had(const struct floating *floating);
 const struct addr *floating_at(const struct floating *floating, uint8_t index);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "sbc/call/limits.h"
 #include <stdlib.h>
+#include "config/reload.h"
 #include "control/base/table.h"
 #include "sbc/route/shared.h"
 
@@ -29,7 +30,8 @@ int limits_create(const struct worker *worker, struct limits **out)
 		return -ERR_NO_MEMORY;
 	limits->worker = worker;
 	random_fill(worker->random, limits->key, sizeof(limits->key));
-	limits->calls = calloc(worker->config->interface_count + 1, sizeof(*limits->calls));
+	size_t room = worker->config->interface_count + RELOAD_INTERFACES_MORE;
+	limits->calls = calloc(room, sizeof(*limits->calls));
 	int err = limits->calls ? 0 : -ERR_NO_MEMORY;
 	if (!err && !worker->shared)
 		err = shared_create(worker->config, worker->random, &limits->own);

@@ -28,7 +28,7 @@ struct news {
 struct neighbours {
 	struct core *core;
 	struct nodes *nodes;
-	struct floating *floating;         /* NULL = no address of ours floats */
+	struct floating *floating;
 	uint32_t had[NODE_NUMBER_MAX + 1]; /* of these, the ones that calls of a node may be at */
 	uint32_t arrived;                  /* not looked at yet */
 	struct timer arrival;
@@ -90,7 +90,7 @@ void neighbours_took_subscription(void *owner, uint64_t name, uint64_t epoch)
 /* "a 203.0.113.10" for each address that calls of ours may be at. */
 static void tell_addresses(const struct neighbours *neighbours, struct buf *lines)
 {
-	uint32_t had = neighbours->floating ? floating_had(neighbours->floating) : 0;
+	uint32_t had = floating_had(neighbours->floating);
 	char text[ADDR_TEXT_SIZE];
 
 	for (uint8_t i = 0; i < FLOATING_MAX; i++)
@@ -193,8 +193,7 @@ static void on_told(void *owner, uint16_t number, struct slice lines)
 			shares_told(neighbours->shares, number, line);
 		else if (kind.data[0] == 'd')
 			leaves = true;
-		else if (kind.data[0] == 'a' && neighbours->floating &&
-			 slice_next_word(&line, &name))
+		else if (kind.data[0] == 'a' && slice_next_word(&line, &name))
 			had |= floating_find(neighbours->floating, name);
 	}
 	neighbours->had[number] = had;
@@ -265,7 +264,6 @@ int neighbours_create(struct core *core, struct neighbours **out)
 	neighbours->core = core;
 	struct floating_config floating = {.loop = worker->loop,
 					   .log = worker->log,
-					   .config = worker->config,
 					   .on_arrival = on_arrival,
 					   .owner = neighbours};
 	int err = shares_create(worker, worker->shared, shared->cluster, &neighbours->shares);
@@ -277,8 +275,15 @@ int neighbours_create(struct core *core, struct neighbours **out)
 		neighbours_destroy(neighbours);
 		return err;
 	}
+	floating_follow(neighbours->floating, worker->config);
 	*out = neighbours;
 	return 0;
+}
+
+void neighbours_reload(struct neighbours *neighbours)
+{
+	if (neighbours)
+		floating_follow(neighbours->floating, neighbours->core->worker->config);
 }
 
 void neighbours_leave(struct neighbours *neighbours)

@@ -9,6 +9,8 @@
 struct neighbours;
 
 MUST_CHECK int neighbours_create(struct core *core, struct neighbours **out);
+/* The worker's configuration is another: addresses may float that did not. */
+void neighbours_reload(struct neighbours *neighbours); /* NULL is fine */
 /* We end, and what is ours in the store is the others' at once. */
 void neighbours_leave(struct neighbours *neighbours);
 void neighbours_destroy(struct neighbours *neighbours); /* NULL is fine */

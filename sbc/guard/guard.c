@@ -33,7 +33,6 @@ struct host { /* of a peer, by its name */
 
 struct guard {
 	struct interface *interfaces;
-	size_t interface_count;
 	struct guard_peer *peers;
 	size_t peer_count;
 	uint32_t *peer_rates; /* a second, by peer; 0 = no limit */
@@ -78,7 +77,6 @@ int guard_create(const struct guard_config *config, struct guard **out)
 
 	if (!guard)
 		return -ERR_NO_MEMORY;
-	guard->interface_count = config->interface_count;
 	guard->peer_count = config->peer_count;
 	guard->meters = config->meters;
 	memcpy(guard->hash_key, config->hash_key, sizeof(guard->hash_key));
@@ -111,19 +109,25 @@ void guard_destroy(struct guard *guard)
 }
 
 int guard_set_rules(struct guard *guard, const struct guard_interface *interfaces,
-		    const struct guard_peer *peers, size_t peer_count)
+		    size_t interface_count, const struct guard_peer *peers, size_t peer_count)
 {
 	struct guard_peer *list = calloc(peer_count + 1, sizeof(*list));
+	struct interface *rules = calloc(interface_count + 1, sizeof(*rules));
 
-	if (!list)
+	if (!list || !rules) {
+		free(list);
+		free(rules);
 		return -ERR_NO_MEMORY;
+	}
 	for (size_t i = 0; i < peer_count; i++)
 		list[i] = peers[i];
 	free(guard->peers);
 	guard->peers = list;
 	guard->peer_count = peer_count;
-	for (size_t i = 0; i < guard->interface_count; i++)
-		guard->interfaces[i].rules = interfaces[i];
+	for (size_t i = 0; i < interface_count; i++)
+		rules[i].rules = interfaces[i];
+	free(guard->interfaces);
+	guard->interfaces = rules;
 	return 0;
 }
 

@@ -78,10 +78,11 @@ struct guard;
 
 MUST_CHECK int guard_create(const struct guard_config *config, struct guard **out);
 void guard_destroy(struct guard *guard); /* NULL is fine */
-/* From now on these, as many interfaces as before; bans and what is known of sources stay.
- * -ERR_NO_MEMORY: nothing has changed. */
+/* From now on these; bans and what is known of sources stay. -ERR_NO_MEMORY: nothing has changed.
+ */
 MUST_CHECK int guard_set_rules(struct guard *guard, const struct guard_interface *interfaces,
-			       const struct guard_peer *peers, size_t peer_count);
+			       size_t interface_count, const struct guard_peer *peers,
+			       size_t peer_count);
 /* Peers are never banned, and rated only where they have a rate; strangers always. */
 enum guard_verdict guard_admit(struct guard *guard, uint16_t interface, const struct addr *source,
 			       uint64_t now_ms);

@@ -135,6 +135,19 @@ void binding_flow_closed(struct binding_table *table, uint64_t connection)
 	}
 }
 
+void binding_listener_gone(struct binding_table *table, uint16_t listener)
+{
+	for (struct binding *binding = binding_next(table, NULL); binding;
+	     binding = binding_next(table, binding)) {
+		if (binding->path.listener != listener || binding->is_lost)
+			continue;
+		leave_flow(binding);
+		binding->is_lost = true;
+		if (table->on_change)
+			table->on_change(table->owner, binding, false);
+	}
+}
+
 static void on_expiry(struct timer *timer, uint64_t now_ms)
 {
 	struct binding *binding = container_of(timer, struct binding, expiry);

@@ -92,5 +92,7 @@ MUST_CHECK int binding_put(struct binding_table *table, struct slice aor, uint64
 void binding_refresh(struct binding *binding, uint32_t cseq, uint32_t expires_s);
 /* Those that registered over this connection are lost (RFC 5626 5.3: 430). */
 void binding_flow_closed(struct binding_table *table, uint64_t connection);
+/* The same of a listener where nothing begins any more. */
+void binding_listener_gone(struct binding_table *table, uint16_t listener);
 void binding_remove(struct binding *binding);
 uint32_t binding_left_s(const struct binding *binding); /* until it expires */

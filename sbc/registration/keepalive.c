@@ -44,6 +44,12 @@ void keepalives_stop(struct keepalives *keepalives)
 	natprobes_stop(keepalives->probes);
 }
 
+void keepalives_reload(struct keepalives *keepalives)
+{
+	if (!keepalives->is_stopped)
+		natprobes_reload(keepalives->probes);
+}
+
 void keepalives_destroy(struct keepalives *keepalives)
 {
 	if (!keepalives)

@@ -11,6 +11,7 @@ struct registrar_counters;
 
 MUST_CHECK int keepalives_create(struct worker *worker, struct registrar_counters *counters,
 				 struct keepalives **out);
+void keepalives_reload(struct keepalives *keepalives); /* worker->config is another one */
 void keepalives_stop(struct keepalives *keepalives);
 void keepalives_destroy(struct keepalives *keepalives); /* after the bindings; NULL is fine */
 /* A binding was made or refreshed, or is going. */

@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <unistd.h>
+#include "config/reload.h"
 #include "sbc/registration/keepalive.h"
 
 enum { NATS = 4096, STEPS = 4, STEP_MIN_MS = 5000, WAIT_MS = 2000, TRIES = 2, TEXT_MAX = 2048 };
@@ -59,10 +60,11 @@ static void open_sides(struct natprobes *probes)
 {
 	static const uint8_t families[] = {AF_INET, AF_INET6};
 
-	for (uint16_t i = 0; i < probes->side_count; i++) {
+	for (uint16_t i = 0; i < probes->worker->config->interface_count; i++) {
 		struct transport_path path = {.interface = i};
 
-		if (rules_of(probes, i)->keepalive.mode != CONFIG_KEEPALIVE_ADAPTIVE)
+		if (probes->worker->config->interfaces[i].retired ||
+		    rules_of(probes, i)->keepalive.mode != CONFIG_KEEPALIVE_ADAPTIVE)
 			continue;
 		for (size_t f = 0; f < 2 && probes->sides[i].fd < 0; f++)
 			if (transport_listener_for(probes->worker->transport, i, SIP_UDP,
@@ -76,10 +78,11 @@ int natprobes_create(struct worker *worker, struct natprobes **out)
 	struct natprobes *probes = calloc(1, sizeof(*probes));
 	if (!probes)
 		return -ERR_NO_MEMORY;
-	size_t count = probes->side_count = worker->config->interface_count;
+	size_t count = probes->side_count =
+		worker->config->interface_count + RELOAD_INTERFACES_MORE;
 
 	probes->worker = worker;
-	probes->sides = calloc(count + 1, sizeof(*probes->sides));
+	probes->sides = calloc(count, sizeof(*probes->sides));
 	probes->nats = calloc(NATS, sizeof(*probes->nats));
 	random_fill(worker->random, probes->key, sizeof(probes->key));
 	for (size_t i = 0; probes->sides && i < count; i++)
@@ -93,6 +96,34 @@ int natprobes_create(struct worker *worker, struct natprobes **out)
 	return 0;
 }
 
+static void close_side(struct side *side)
+{
+	loop_io_remove(side->io);
+	side->io = NULL;
+	if (side->fd >= 0)
+		close(side->fd);
+	side->fd = -1;
+}
+
+static bool is_of_side(const struct config_interface *interface, const struct addr *own)
+{
+	for (size_t i = 0; !interface->retired && i < interface->address_count; i++)
+		if (addr_equal_ip(&interface->addresses[i], own))
+			return true;
+	return false;
+}
+
+void natprobes_reload(struct natprobes *probes)
+{
+	const struct config *config = probes->worker->config;
+
+	for (size_t i = 0; i < config->interface_count; i++)
+		if (probes->sides[i].fd >= 0 &&
+		    !is_of_side(&config->interfaces[i], &probes->sides[i].own))
+			close_side(&probes->sides[i]);
+	open_sides(probes);
+}
+
 static void forget(struct natprobes *probes, struct nat *nat)
 {
 	wheel_cancel(probes->worker->wheel, &nat->timer);
@@ -104,14 +135,8 @@ void natprobes_stop(struct natprobes *probes)
 {
 	for (size_t i = 0; i < NATS; i++)
 		forget(probes, &probes->nats[i]);
-	for (size_t i = 0; i < probes->side_count; i++) {
-		struct side *side = &probes->sides[i];
-		loop_io_remove(side->io);
-		side->io = NULL;
-		if (side->fd >= 0)
-			close(side->fd);
-		side->fd = -1;
-	}
+	for (size_t i = 0; i < probes->side_count; i++)
+		close_side(&probes->sides[i]);
 }
 
 void natprobes_destroy(struct natprobes *probes)

@@ -7,6 +7,7 @@
 struct natprobes;
 
 MUST_CHECK int natprobes_create(struct worker *worker, struct natprobes **out);
+void natprobes_reload(struct natprobes *probes); /* sides have come and gone */
 void natprobes_stop(struct natprobes *probes);
 void natprobes_destroy(struct natprobes *probes); /* NULL is fine */
 /* Between nat.minimum and nat.maximum. */

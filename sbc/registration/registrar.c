@@ -256,6 +256,16 @@ void registrar_login_failed(struct registrar *registrar, const struct transport_
 		worker_ban(worker, path->interface, &banned, until_ms, GUARD_AUTH_FAILURES);
 }
 
+void registrar_reload(struct registrar *registrar)
+{
+	const struct transport *transport = registrar->worker->transport;
+
+	keepalives_reload(registrar->keepalives);
+	for (uint16_t i = 0; i < transport_listener_count(transport); i++)
+		if (transport_is_draining(transport, i))
+			binding_listener_gone(&registrar->bindings, i);
+}
+
 void registrar_flow_closed(struct registrar *registrar, uint64_t connection)
 {
 	binding_flow_closed(&registrar->bindings, connection);

@@ -58,6 +58,8 @@ void registrar_receive(struct registrar *registrar, struct transaction_handle ha
  * returns in order. */
 void registrar_refuse_limited(struct registrar *registrar, struct transaction_handle handle,
 			      const struct message *request, const struct transport_path *path);
+/* worker->config is another one: phones behind listeners that are gone are not reached any more. */
+void registrar_reload(struct registrar *registrar);
 /* A connection has ended: who registered over it is not reached until they do again. */
 void registrar_flow_closed(struct registrar *registrar, uint64_t connection);
 /* The binding a masked contact stands for, from the user part of a Request-URI; NULL = none that

@@ -97,6 +97,12 @@ int registry_create(const struct registry_config *config, struct buf *why, struc
 	return 0;
 }
 
+bool registry_fits(const struct registry *registry, const struct config *config)
+{
+	return (config->domain_count == 0 || registry->directory) &&
+	       (!keeper_is_wanted(config) || registry->keeper);
+}
+
 int registry_run(struct registry *registry)
 {
 	int err = registry->directory ? directory_run(registry->directory) : 0;

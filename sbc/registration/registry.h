@@ -22,8 +22,10 @@ struct registry_config {
 MUST_CHECK int registry_create(const struct registry_config *config, struct buf *why,
 			       struct registry **out);
 MUST_CHECK int registry_run(struct registry *registry); /* starts its threads */
-void registry_stop(struct registry *registry);          /* they write what is left, and end */
-void registry_destroy(struct registry *registry);       /* after the workers; NULL is fine */
+/* Are there the stores that its domains need? */
+bool registry_fits(const struct registry *registry, const struct config *config);
+void registry_stop(struct registry *registry);    /* they write what is left, and end */
+void registry_destroy(struct registry *registry); /* after the workers; NULL is fine */
 struct directory *registry_directory(struct registry *registry); /* NULL without domains */
 struct keeper *registry_keeper(struct registry *registry);       /* NULL: nothing is kept */
 

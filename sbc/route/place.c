@@ -55,13 +55,12 @@ void place_write(const struct worker *worker, const struct transport_path *path,
 
 static int find_interface(const struct config *config, struct slice name, uint16_t *out)
 {
-	for (size_t i = 0; i < config->interface_count; i++) {
-		if (!slice_equal(slice_from(config->interfaces[i].name), name))
-			continue;
-		*out = (uint16_t)i;
-		return 0;
-	}
-	return -ERR_NOT_FOUND;
+	int index = config_find_interface(config, name);
+
+	if (index < 0)
+		return -ERR_NOT_FOUND;
+	*out = (uint16_t)index;
+	return 0;
 }
 
 /* By its name; else any that can reach the same. */
@@ -74,7 +73,8 @@ static int find_listener(const struct worker *worker, const struct transport_pat
 
 	for (uint16_t i = 0; (at = transport_listener(worker->transport, i)); i++) {
 		if (at->interface != path->interface || at->transport != path->transport ||
-		    at->purpose != TRANSPORT_SIP || addr_is_set(&at->group))
+		    at->purpose != TRANSPORT_SIP || addr_is_set(&at->group) ||
+		    transport_is_draining(worker->transport, i))
 			continue;
 		const char *text = name_of(interface, at);
 		bool is_named = text && slice_equal(slice_from(text), name);

@@ -77,6 +77,8 @@ void part_interfaces(struct part *part, struct core *core)
 			transport_counters(core->worker->transport, i);
 		json_t *line = json_object();
 		json_put_text(line, "name", config->interfaces[i].name);
+		if (config->interfaces[i].retired)
+			json_put_bool(line, "removed", true);
 		json_put_text(line, "role",
 			      config->interfaces[i].trusted ? "trusted" : "untrusted");
 		json_put(line, "listeners", listener_array(&config->interfaces[i]));

@@ -243,7 +243,7 @@ int connection_create(struct transport *transport, uint16_t listener, int fd,
 		      const struct addr *remote, bool accepted, struct connection **out)
 {
 	struct connection *connection = calloc(1, sizeof(*connection));
-	const struct transport_listener *info = &transport->listeners[listener].info;
+	const struct transport_listener *info = &transport->listeners[listener]->info;
 
 	if (!connection)
 		return -ERR_NO_MEMORY;

@@ -38,7 +38,8 @@ struct listener {
 	struct transport_listener info;
 	struct transport *transport;
 	uint16_t index;
-	int fd;
+	bool is_draining;
+	int fd; /* -1 = closed, or another worker's */
 	struct loop_io *io;
 };
 
@@ -167,8 +168,11 @@ struct connection {
 
 struct transport {
 	struct transport_config config;
-	struct listener *listeners;
-	struct interface *interfaces;
+	struct listener *
+		*listeners; /* TRANSPORT_LISTENERS_MAX; never moved, closed ones stay as they are */
+	uint16_t listener_count;
+	struct interface *interfaces; /* room for config.interface_room */
+	size_t interface_count;
 
 	char *datagrams; /* BURST buffers */
 	size_t datagram_size;
@@ -235,8 +239,9 @@ bool alias_is_for(const struct connection *connection, const struct transport_pa
 uint64_t alias_elsewhere(const struct transport *transport, const struct transport_path *path);
 
 /* --- listen.c --- */
-MUST_CHECK int listener_open(struct transport *transport, uint16_t index,
-			     const struct transport_listener *info, struct buf *why);
+MUST_CHECK int listener_open(struct transport *transport, const struct transport_listener *info,
+			     struct buf *why);
+void listeners_free(struct transport *transport);
 
 /* --- udp.c --- */
 enum { UDP_QUEUE = 256 };

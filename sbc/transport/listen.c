@@ -6,6 +6,7 @@
 #include <errno.h>
 #include <ifaddrs.h>
 #include <net/if.h>
+#include <stdlib.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -132,36 +133,146 @@ static void explain(const struct transport_listener *listener, struct buf *why)
 			   strerror(errno), cure);
 }
 
-int listener_open(struct transport *transport, uint16_t index,
-		  const struct transport_listener *info, struct buf *why)
+int transport_bind(const struct transport_listener *info, bool shared, bool is_first,
+		   struct buf *why, int *fd)
 {
-	struct listener *listener = &transport->listeners[index];
-	const struct transport_config *config = &transport->config;
 	int err = 0;
 
-	listener->info = *info;
-	listener->transport = transport;
-	listener->index = index;
-	/* Each socket in a group gets every datagram: one receiver, or there would be as many
-	 * answers as workers. */
-	if (addr_is_set(&info->group) && config->worker)
-		return 0;
-	listener->fd = config->inherited ? inherited_take(config->inherited, info) : -1;
-	/* SO_REUSEPORT would share the port with a stranger too: the first worker looks first. */
-	bool is_kept = listener->fd >= 0;
-	if (!is_kept && config->shared && config->worker == 0 && !addr_is_set(&info->group)) {
-		err = bind_socket(info, false, &listener->fd);
+	/* SO_REUSEPORT would share the port with a stranger too: who comes first looks. */
+	if (shared && is_first && !addr_is_set(&info->group)) {
+		err = bind_socket(info, false, fd);
 		if (!err)
-			close(listener->fd);
-		listener->fd = -1;
+			close(*fd);
 	}
-	if (!err && !is_kept)
-		err = bind_socket(info, config->shared, &listener->fd);
-	if (err) {
+	if (!err)
+		err = bind_socket(info, shared, fd);
+	if (err)
 		explain(info, why);
+	return err;
+}
+
+static int make_listener(struct transport *transport, const struct transport_listener *info,
+			 struct listener **out)
+{
+	struct listener *listener;
+
+	if (transport->listener_count == TRANSPORT_LISTENERS_MAX)
+		return -ERR_TOO_MANY;
+	listener = calloc(1, sizeof(*listener));
+	if (!listener)
+		return -ERR_NO_MEMORY;
+	listener->info = *info;
+	listener->info.sent_by = slice_dup(slice_from(info->sent_by));
+	listener->transport = transport;
+	listener->index = transport->listener_count;
+	listener->fd = -1;
+	if (!listener->info.sent_by) {
+		free(listener);
+		return -ERR_NO_MEMORY;
+	}
+	*out = listener;
+	return 0;
+}
+
+static void free_listener(struct listener *listener)
+{
+	free((char *)(uintptr_t)listener->info.sent_by);
+	free(listener);
+}
+
+int transport_add_listener(struct transport *transport, const struct transport_listener *info,
+			   int fd)
+{
+	struct listener *listener = NULL;
+	int err = make_listener(transport, info, &listener);
+
+	if (!err && fd >= 0)
+		err = loop_io_add(transport->config.loop, fd, LOOP_READ,
+				  info->transport == SIP_UDP ? udp_on_readable : accept_on_readable,
+				  listener, &listener->io);
+	if (err) {
+		if (listener)
+			free_listener(listener);
 		return err;
 	}
-	return loop_io_add(config->loop, listener->fd, LOOP_READ,
-			   info->transport == SIP_UDP ? udp_on_readable : accept_on_readable,
-			   listener, &listener->io);
+	listener->fd = fd;
+	transport->listeners[transport->listener_count++] = listener;
+	return 0;
+}
+
+int listener_open(struct transport *transport, const struct transport_listener *info,
+		  struct buf *why)
+{
+	const struct transport_config *config = &transport->config;
+	int fd = -1, err = 0;
+
+	/* Each socket in a group gets every datagram: one receiver, or there would be as many
+	 * answers as workers. */
+	bool hears = !addr_is_set(&info->group) || config->worker == 0;
+	if (hears && config->inherited)
+		fd = inherited_take(config->inherited, info);
+	if (hears && fd < 0)
+		err = transport_bind(info, config->shared, config->worker == 0, why, &fd);
+	if (err)
+		return err;
+	err = transport_add_listener(transport, info, fd);
+	if (err && fd >= 0)
+		close(fd);
+	return err;
+}
+
+void transport_set_draining(struct transport *transport, uint16_t index, bool is_draining)
+{
+	transport->listeners[index]->is_draining = is_draining;
+}
+
+bool transport_is_draining(const struct transport *transport, uint16_t index)
+{
+	return index < transport->listener_count && transport->listeners[index]->is_draining;
+}
+
+void transport_set_sent_by(struct transport *transport, uint16_t index, const char *sent_by)
+{
+	struct transport_listener *info = &transport->listeners[index]->info;
+	char *copy;
+
+	if (strcmp(info->sent_by, sent_by) == 0)
+		return;
+	copy = slice_dup(slice_from(sent_by));
+	if (!copy)
+		return;
+	free((char *)(uintptr_t)info->sent_by);
+	info->sent_by = copy;
+}
+
+static void close_socket(struct listener *listener)
+{
+	loop_io_remove(listener->io);
+	listener->io = NULL;
+	if (listener->fd >= 0)
+		close(listener->fd);
+	listener->fd = -1;
+}
+
+void transport_close_listener(struct transport *transport, uint16_t index)
+{
+	struct order_link *link, *next;
+
+	udp_flush(transport);
+	close_socket(transport->listeners[index]);
+	for (link = order_first(&transport->all); link; link = next) {
+		struct connection *connection = container_of(link, struct connection, in_all);
+		next = order_next(&transport->all, link);
+		if (connection->listener == index)
+			connection_close(connection, -ERR_CLOSED);
+	}
+}
+
+void listeners_free(struct transport *transport)
+{
+	for (uint16_t i = 0; i < transport->listener_count; i++) {
+		close_socket(transport->listeners[i]);
+		free_listener(transport->listeners[i]);
+	}
+	free(transport->listeners);
 }

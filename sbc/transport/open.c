@@ -33,7 +33,7 @@ static int open_socket(const struct transport *transport, uint16_t listener,
 		       const struct addr *remote, int *out)
 {
 	struct sockaddr_storage sa;
-	struct addr local = transport->listeners[listener].info.address;
+	struct addr local = transport->listeners[listener]->info.address;
 	int fd = socket(remote->family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
 
 	if (fd < 0)

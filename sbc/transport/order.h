@@ -33,6 +33,13 @@ static inline void order_remove(struct order_link *link) /* in no list is fine *
 	link->prev = link->next = NULL;
 }
 
+/* Behind this one; NULL = it is the last. */
+static inline struct order_link *order_next(const struct order *order,
+					    const struct order_link *link)
+{
+	return link->next == &order->ends ? NULL : link->next;
+}
+
 static inline struct order_link *order_first(const struct order *order) /* NULL = empty */
 {
 	return order->ends.next == &order->ends ? NULL : order->ends.next;

@@ -44,27 +44,28 @@ static int make_tables(struct transport *transport)
 static int make_buffers(struct transport *transport)
 {
 	const struct transport_config *config = &transport->config;
+	size_t room = config->interface_room > config->interface_count ? config->interface_room
+								       : config->interface_count;
 
 	transport->datagram_size = config->datagram_max;
 	transport->datagrams = malloc(BURST * transport->datagram_size);
 	transport->udp_queue = calloc(UDP_QUEUE, sizeof(*transport->udp_queue));
 	transport->read_buffer = malloc(READ_SIZE);
 	transport->write_buffer = malloc(RECORD_SIZE);
-	transport->listeners = calloc(config->listener_count, sizeof(*transport->listeners));
-	transport->interfaces = calloc(config->interface_count, sizeof(*transport->interfaces));
+	transport->listeners = calloc(TRANSPORT_LISTENERS_MAX, sizeof(*transport->listeners));
+	transport->config.interface_room = room;
+	transport->interfaces = calloc(room + 1, sizeof(*transport->interfaces));
 	transport->spare_fd = open("/dev/null", O_RDONLY | O_CLOEXEC);
 	buf_init(&transport->udp_bytes);
 	if (!transport->datagrams || !transport->udp_queue || !transport->read_buffer ||
 	    !transport->write_buffer || !transport->listeners || !transport->interfaces ||
 	    transport->spare_fd < 0)
 		return -ERR_NO_MEMORY;
-	for (size_t i = 0; i < config->listener_count; i++)
-		transport->listeners[i].fd = -1;
-	for (size_t i = 0; i < config->interface_count; i++) {
-		transport->interfaces[i].info = config->interfaces[i];
+	for (size_t i = 0; i < room; i++) {
 		order_init(&transport->interfaces[i].fresh);
 		order_init(&transport->interfaces[i].used);
 	}
+	transport_set_interfaces(transport, config->interfaces, config->interface_count);
 	return 0;
 }
 
@@ -94,7 +95,7 @@ int transport_create(const struct transport_config *config, struct buf *why, str
 	if (!err)
 		err = make_tls(transport);
 	for (size_t i = 0; !err && i < config->listener_count; i++)
-		err = listener_open(transport, (uint16_t)i, &config->listeners[i], why);
+		err = listener_open(transport, &config->listeners[i], why);
 	if (!err)
 		err = loop_on_burst_end(config->loop, on_burst_end, transport);
 	if (err) {
@@ -106,10 +107,11 @@ int transport_create(const struct transport_config *config, struct buf *why, str
 }
 
 void transport_set_interfaces(struct transport *transport,
-			      const struct transport_interface *interfaces)
+			      const struct transport_interface *interfaces, size_t count)
 {
-	for (size_t i = 0; i < transport->config.interface_count; i++)
+	for (size_t i = 0; i < count && i < transport->config.interface_room; i++)
 		transport->interfaces[i].info = interfaces[i];
+	transport->interface_count = count;
 }
 
 void transport_destroy(struct transport *transport)
@@ -127,11 +129,7 @@ void transport_destroy(struct transport *transport)
 	names_free(transport);
 	transport_forget_elsewhere(transport, 0);
 	table_free(&transport->elsewhere);
-	for (size_t i = 0; transport->listeners && i < transport->config.listener_count; i++) {
-		loop_io_remove(transport->listeners[i].io);
-		if (transport->listeners[i].fd >= 0)
-			close(transport->listeners[i].fd);
-	}
+	listeners_free(transport);
 	if (transport->spare_fd >= 0)
 		close(transport->spare_fd);
 	table_free(&transport->by_id);
@@ -143,7 +141,6 @@ void transport_destroy(struct transport *transport)
 	free(transport->datagrams);
 	free(transport->read_buffer);
 	free(transport->write_buffer);
-	free(transport->listeners);
 	free(transport->interfaces);
 	free(transport->failures);
 	free(transport);
@@ -211,6 +208,8 @@ static int send_on_connection(struct transport *transport, const struct transpor
 		there.flow = true;
 		return config->relay(config->owner, &there, bytes, token) ? 0 : -ERR_AGAIN;
 	}
+	if (!connection && transport->listeners[path->listener]->fd < 0)
+		return -ERR_UNREACHABLE; /* it was removed */
 	if (!connection) {
 		int err = connection_open(transport, path, &connection);
 		if (err)
@@ -225,14 +224,15 @@ int transport_send(struct transport *transport, const struct transport_path *to,
 	const struct transport_config *config = &transport->config;
 	struct transport_path path = *to;
 
-	if (path.interface >= config->interface_count || path.listener >= config->listener_count)
+	if (path.interface >= transport->interface_count ||
+	    path.listener >= transport->listener_count)
 		return -ERR_INVALID;
 	if (path.transport == SIP_UDP && slice_starts(bytes, SLICE("SIP/2.0")) &&
 	    transport->interfaces[path.interface].info.replies_by_tcp)
 		reply_by_tcp(transport, &path);
 	if (!can_be_reached(&path.remote))
 		return -ERR_UNREACHABLE;
-	if (transport->listeners[path.listener].info.address.family != path.remote.family)
+	if (transport->listeners[path.listener]->info.address.family != path.remote.family)
 		return -ERR_UNREACHABLE;
 	if (path.transport == SIP_UDP)
 		return udp_send(transport, &path, bytes, token);
@@ -291,34 +291,43 @@ void transport_flush(struct transport *transport)
 int transport_listener_for(const struct transport *transport, uint16_t interface,
 			   enum sip_transport kind, uint8_t family, uint16_t *listener)
 {
-	for (size_t i = 0; i < transport->config.listener_count; i++) {
-		const struct transport_listener *info = &transport->listeners[i].info;
-		if (info->interface == interface && info->transport == kind &&
-		    info->purpose == TRANSPORT_SIP && !addr_is_set(&info->group) &&
-		    info->address.family == family) {
-			*listener = (uint16_t)i;
-			return 0;
-		}
+	int err = -ERR_NOT_FOUND;
+
+	for (uint16_t i = 0; i < transport->listener_count; i++) {
+		const struct listener *at = transport->listeners[i];
+		const struct transport_listener *info = &at->info;
+		if (info->interface != interface || info->transport != kind ||
+		    info->purpose != TRANSPORT_SIP || addr_is_set(&info->group) ||
+		    info->address.family != family || at->fd < 0)
+			continue;
+		*listener = i;
+		err = 0;
+		if (!at->is_draining)
+			break;
 	}
-	return -ERR_NOT_FOUND;
+	return err;
 }
 
 const struct transport_listener *transport_listener(const struct transport *transport,
 						    uint16_t index)
 {
-	return index < transport->config.listener_count ? &transport->listeners[index].info : NULL;
+	return index < transport->listener_count ? &transport->listeners[index]->info : NULL;
+}
+
+uint16_t transport_listener_count(const struct transport *transport)
+{
+	return transport->listener_count;
 }
 
 int transport_listener_fd(const struct transport *transport, uint16_t index)
 {
-	return index < transport->config.listener_count ? transport->listeners[index].fd : -1;
+	return index < transport->listener_count ? transport->listeners[index]->fd : -1;
 }
 
 const struct transport_interface *transport_interface(const struct transport *transport,
 						      uint16_t index)
 {
-	return index < transport->config.interface_count ? &transport->interfaces[index].info
-							 : NULL;
+	return index < transport->interface_count ? &transport->interfaces[index].info : NULL;
 }
 
 const struct transport_counters *transport_counters(const struct transport *transport,
@@ -329,9 +338,10 @@ const struct transport_counters *transport_counters(const struct transport *tran
 
 void transport_stop_accepting(struct transport *transport)
 {
-	for (size_t i = 0; i < transport->config.listener_count; i++) {
-		if (transport->listeners[i].info.transport != SIP_UDP && transport->listeners[i].io)
-			loop_io_set(transport->listeners[i].io, 0);
+	for (size_t i = 0; i < transport->listener_count; i++) {
+		if (transport->listeners[i]->info.transport != SIP_UDP &&
+		    transport->listeners[i]->io)
+			loop_io_set(transport->listeners[i]->io, 0);
 	}
 }
 

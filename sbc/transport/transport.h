@@ -10,11 +10,14 @@
 #include "sbc/transport/sip_transport.h"
 #include "sbc/transport/tls.h"
 
+/* Of one worker until a restart: a reload adds some, and indexes are not used again. */
+enum { TRANSPORT_LISTENERS_MAX = 4096 };
+
 /* Where a message came from, or shall go. As a destination: `connection` is tried first when it is
  * set and alive; then any connection to `remote`; else one is opened. */
 struct transport_path {
 	uint16_t interface; /* index into the configuration's interfaces */
-	uint16_t listener;  /* index into transport_config.listeners: our own address */
+	uint16_t listener;  /* index of a listener: our own address */
 	uint8_t transport;  /* enum sip_transport */
 	uint8_t worker;     /* whose connection it is */
 	bool flow;          /* over `connection` or not at all (RFC 5626) */
@@ -119,6 +122,7 @@ struct transport_config {
 	bool shared; /* several workers bind the same ports (SO_REUSEPORT) */
 	const struct transport_interface *interfaces; /* copied */
 	size_t interface_count;
+	size_t interface_room; /* of which a reload may make use; 0 = none more */
 	const struct transport_listener *listeners; /* copied */
 	size_t listener_count;
 	size_t datagram_max; /* bytes of one UDP message; 16384 */
@@ -148,13 +152,32 @@ MUST_CHECK int transport_send(struct transport *transport, const struct transpor
 /* Send what is queued now; the loop does this at every burst end. */
 void transport_flush(struct transport *transport);
 
-/* The listener of this interface for a transport and family: -ERR_NOT_FOUND. */
+/* A socket for this listener, as transport_create() makes its own: `is_first` looks whether a
+ * stranger has the port already. From any thread. */
+MUST_CHECK int transport_bind(const struct transport_listener *info, bool shared, bool is_first,
+			      struct buf *why, int *fd);
+/* A socket of transport_bind() becomes one more listener, which takes it; all workers add the same
+ * ones in the same order, so that an index means the same everywhere. `fd` -1: of a multicast
+ * group, another worker's. -ERR_TOO_MANY, -ERR_NO_MEMORY: the socket is still the caller's. */
+MUST_CHECK int transport_add_listener(struct transport *transport,
+				      const struct transport_listener *info, int fd);
+/* Whether anything new may begin there: one that drains serves what it has. */
+void transport_set_draining(struct transport *transport, uint16_t listener, bool is_draining);
+bool transport_is_draining(const struct transport *transport, uint16_t listener);
+/* Its "host:port" in Via and Contact from now on. Without memory it stays. */
+void transport_set_sent_by(struct transport *transport, uint16_t listener, const char *sent_by);
+/* Its socket goes, and every connection that came or went by it. */
+void transport_close_listener(struct transport *transport, uint16_t listener);
+
+/* The listener of this interface for a transport and family, one that drains only when there is no
+ * other: -ERR_NOT_FOUND. */
 MUST_CHECK int transport_listener_for(const struct transport *transport, uint16_t interface,
 				      enum sip_transport kind, uint8_t family, uint16_t *listener);
 const struct transport_listener *transport_listener(const struct transport *transport,
 						    uint16_t index);
 /* Its socket; -1 = it has none (a group that another worker hears). */
 int transport_listener_fd(const struct transport *transport, uint16_t index);
+uint16_t transport_listener_count(const struct transport *transport); /* closed ones, too */
 const struct transport_interface *transport_interface(const struct transport *transport,
 						      uint16_t index);
 const struct transport_counters *transport_counters(const struct transport *transport,
@@ -179,8 +202,9 @@ void transport_follow(struct transport *transport, uint64_t connection, uint8_t 
 void transport_close(struct transport *transport, uint64_t connection);
 /* Take no new connections; what is open, and datagrams, go on. */
 void transport_stop_accepting(struct transport *transport);
-/* New limits and policies of the same interfaces; connections that are open stay. */
+/* New limits and policies of the same interfaces, and new ones behind them, as many as there is
+ * room for; connections that are open stay. */
 void transport_set_interfaces(struct transport *transport,
-			      const struct transport_interface *interfaces);
+			      const struct transport_interface *interfaces, size_t count);
 /* From now on connections begin with these certificates; those that are open keep theirs. */
 void transport_set_tls(struct transport *transport, struct tls *tls);

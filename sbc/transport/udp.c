@@ -97,6 +97,8 @@ void udp_on_readable(void *owner, int events)
 int udp_send(struct transport *transport, const struct transport_path *path, struct slice bytes,
 	     uint64_t token)
 {
+	if (transport->listeners[path->listener]->fd < 0)
+		return -ERR_UNREACHABLE; /* it was removed */
 	if (transport->udp_count == UDP_QUEUE)
 		udp_flush(transport);
 	size_t offset = transport->udp_bytes.len;
@@ -132,7 +134,7 @@ static void flush_run(struct transport *transport, size_t at, size_t count)
 	struct iovec *vectors = transport->udp_out.vectors;
 	struct sockaddr_storage *to = transport->udp_out.names;
 	const struct outgoing *run = &transport->udp_queue[at];
-	int fd = transport->listeners[run->listener].fd;
+	int fd = transport->listeners[run->listener]->fd;
 
 	for (size_t i = 0; i < count; i++) {
 		vectors[i] = (struct iovec){transport->udp_bytes.data + run[i].offset, run[i].len};

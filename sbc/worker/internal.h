@@ -67,10 +67,33 @@ struct setup {
 	struct tls *tls;
 };
 
+enum listening_state { LISTENING_OPEN, LISTENING_DRAINING, LISTENING_CLOSED };
+
+/* A listener as the main thread knows it; at the same index as in each worker's transport. */
+struct listening {
+	struct transport_listener info; /* without sent_by */
+	enum listening_state state;
+	_Atomic uint64_t users; /* while draining: a bit for each worker that may use it */
+	uint64_t untold;        /* closed: workers that must be told */
+};
+
+/* What becomes of the listeners in a reload. */
+struct listening_plan {
+	uint8_t *states;                  /* enum listening_state, of all, the new ones last */
+	char **sent_by;                   /* of those that are open; owned */
+	size_t count;                     /* of all */
+	size_t known;                     /* of them there already */
+	struct transport_listener *added; /* count - known; sent_by is one of those above */
+	int *fds; /* owned; of each added one, one for each worker; -1 = taken, or none */
+	size_t fd_count;
+};
+
 /* A configuration for all workers; shared by those that have not taken it yet. */
 struct reload {
 	const struct config *config;
-	struct setup setup; /* without listeners: they are as they were */
+	struct setup setup;
+	struct listening_plan plan;
+	_Atomic bool is_ready; /* each worker has it in its slot: before, none takes it */
 	_Atomic unsigned int owners;
 };
 
@@ -85,7 +108,10 @@ struct workers {
 	struct crowd *crowd;   /* owned */
 	struct transaction_handlers transaction_handlers;
 	struct worker_slot **slots;
-	_Atomic unsigned int busy; /* while stopping: workers with something left to do */
+	struct listening *listening; /* owned; of the main thread but for `users` */
+	size_t listening_count;      /* of TRANSPORT_LISTENERS_MAX */
+	int *sockets;                /* theirs: of each, one for each worker; -1 = none */
+	_Atomic unsigned int busy;   /* while stopping: workers with something left to do */
 };
 
 static inline struct worker_slot *slot_of(struct worker *worker)
@@ -97,8 +123,22 @@ static inline struct worker_slot *slot_of(struct worker *worker)
 void reload_take(struct worker_slot *slot); /* what is waiting, if anything is */
 void reload_release(struct reload *reload); /* NULL is fine */
 
+/* --- listening.c --- */
+MUST_CHECK int listening_create(struct workers *workers);
+void listening_destroy(struct workers *workers);
+/* A worker has opened those of the start. */
+void listening_opened(struct workers *workers, const struct worker *worker);
+/* New sockets are open when it says 0. */
+MUST_CHECK int listening_plan(struct workers *workers, const struct setup *setup, struct buf *why,
+			      struct listening_plan *out);
+void listening_plan_free(struct listening_plan *plan);
+/* The main thread's part, which cannot fail. */
+void listening_follow(struct workers *workers, const struct listening_plan *plan);
+/* A worker's part; what memory was short for is tried again by the next call. */
+MUST_CHECK int listening_take(struct worker *worker, struct listening_plan *plan);
+
 /* --- setup.c --- */
-/* The half of it that a new configuration may change. */
+/* Without what TLS needs. */
 MUST_CHECK int setup_policies(const struct config *config, struct setup *out);
 /* On failure `why` (may be NULL) gets one line, where there is one to say. */
 MUST_CHECK int setup_create(const struct config *config, struct buf *why, struct setup *out);

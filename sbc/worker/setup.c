@@ -155,6 +155,12 @@ int setup_policies(const struct config *config, struct setup *out)
 		set_interface(&config->interfaces[i], &setup.interfaces[i],
 			      &setup.guard_interfaces[i]);
 	set_peers(config, &setup);
+	setup.listeners = calloc(count_listeners(config) + 1, sizeof(*setup.listeners));
+	int err = setup.listeners ? set_listeners(config, &setup) : -ERR_NO_MEMORY;
+	if (err) {
+		setup_free(&setup);
+		return err;
+	}
 	*out = setup;
 	return 0;
 }
@@ -166,10 +172,7 @@ int setup_create(const struct config *config, struct buf *why, struct setup *out
 
 	if (err)
 		return err;
-	setup.listeners = calloc(count_listeners(config) + 1, sizeof(*setup.listeners));
-	err = setup.listeners ? set_listeners(config, &setup) : -ERR_NO_MEMORY;
-	if (!err)
-		err = setup_tls(config, why, &setup.tls);
+	err = setup_tls(config, why, &setup.tls);
 	if (err) {
 		setup_free(&setup);
 		return err;

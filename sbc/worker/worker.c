@@ -327,7 +327,9 @@ void worker_on_wake(void *owner)
 	/* Looked at first: what the others gave us before they were empty is still taken. */
 	bool is_over = atomic_load(&slot->force);
 
+	reload_take(slot);
 	while ((item = ring_pop(slot->messages))) {
+		reload_take(slot); /* what the giver knew of: its listeners and interfaces */
 		taken(slot, item);
 		free(item);
 	}
@@ -335,7 +337,6 @@ void worker_on_wake(void *owner)
 		taken(slot, item);
 		free(item);
 	}
-	reload_take(slot);
 	if (is_over)
 		loop_stop(slot->worker.loop);
 }

@@ -47,9 +47,11 @@ struct worker_handlers {
 	/* A connection that a REGISTER came over has ended: nobody is reached by it any more. NULL
 	 * is fine. */
 	void (*on_flow_closed)(void *core, uint64_t connection);
-	/* worker->config is another one: interfaces and peers keep their indexes, new peers are at
+	/* worker->config is another one: interfaces and peers keep their indexes, new ones are at
 	 * the end (config/reload.h). Calls hold the one they began with. */
 	void (*on_reload)(void *core);
+	/* Is anything in progress over this listener, which a reload took away? NULL = no. */
+	bool (*uses_listener)(void *core, uint16_t listener);
 	/* The last look at a message before the transport has it. NULL = everything may. */
 	bool (*may_leave)(void *core, const struct transport_path *path, struct slice bytes);
 	/* For requests whose next hop has a name (struct transactions_config). */
@@ -111,15 +113,21 @@ MUST_CHECK int workers_create(const struct workers_config *config, struct buf *w
 MUST_CHECK int workers_run(struct workers *workers); /* start the threads */
 /* Ask all to stop (on_stop) and wait for them, at most `limit_ms`, then end them anyway. */
 void workers_stop(struct workers *workers, uint32_t limit_ms);
-/* The listening sockets of all workers: how many. */
+/* The sockets of all workers' listeners, but for those that a reload took away: how many. They stay
+ * the workers'. */
 uint32_t workers_sockets(const struct workers *workers, int *out, uint32_t max);
 /* End now, and leave all that there is to whoever has the store. */
 void workers_leave(struct workers *workers);
 void workers_destroy(struct workers *workers); /* after workers_stop(); NULL is fine */
-/* Each worker goes over to it, and holds it. All or nothing but for lack of memory, which a worker
- * says in its log: it stays with what it has. */
+/* Each worker goes over to it, and holds it: new listeners are open on all workers before it says
+ * 0, those that are gone take nothing new from then on. All or nothing but for lack of memory,
+ * which a worker says in its log: it stays with what it has. -ERR_BUSY: a worker has not taken the
+ * last one. */
 MUST_CHECK int workers_reload(struct workers *workers, const struct config *config,
 			      struct buf *why);
+/* From the main thread, about once a second after a reload: listeners that a reload took away are
+ * closed when nothing uses them any more. False: none is left. */
+bool workers_drain(struct workers *workers);
 /* Of the 34 bits that a call's, a binding's or a subscription's number has, from Unix time: 500 new
  * ones a second of uptime, for more than a year. */
 #define WORKER_NUMBER_MAX ((1ull << 34) - 1)

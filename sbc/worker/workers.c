@@ -81,6 +81,7 @@ static int make_transport(struct workers *workers, struct worker_slot *slot, str
 		.shared = worker->count > 1,
 		.interfaces = workers->setup.interfaces,
 		.interface_count = workers->setup.interface_count,
+		.interface_room = workers->interface_room,
 		.listeners = workers->setup.listeners,
 		.listener_count = workers->setup.listener_count,
 		.datagram_max = DATAGRAM_MAX,
@@ -309,8 +310,12 @@ int workers_create(const struct workers_config *config, struct buf *why, struct 
 				    workers->hash_key, &workers->meters);
 	if (!err)
 		err = crowd_create(workers->interface_room, &workers->crowd);
+	if (!err)
+		err = listening_create(workers);
 	for (uint8_t i = 0; !err && i < config->count; i++)
 		err = slot_create(workers, i, why);
+	for (uint8_t i = 0; !err && i < config->count; i++)
+		listening_opened(workers, &workers->slots[i]->worker);
 	if (err) {
 		workers_destroy(workers);
 		return err;
@@ -328,6 +333,7 @@ void workers_destroy(struct workers *workers)
 	setup_free(&workers->setup);
 	meters_destroy(workers->meters);
 	crowd_destroy(workers->crowd);
+	listening_destroy(workers);
 	free(workers->slots);
 	free(workers);
 }
@@ -411,21 +417,6 @@ void workers_stop(struct workers *workers, uint32_t limit_ms)
 		if (workers->slots[i]->started)
 			join(workers->slots[i], &until);
 	}
-}
-
-uint32_t workers_sockets(const struct workers *workers, int *out, uint32_t max)
-{
-	uint32_t count = 0;
-
-	for (uint8_t i = 0; i < workers->config.count; i++) {
-		const struct transport *transport = workers->slots[i]->worker.transport;
-		for (uint16_t k = 0; transport_listener(transport, k); k++) {
-			int fd = transport_listener_fd(transport, k);
-			if (fd >= 0 && count < max)
-				out[count++] = fd;
-		}
-	}
-	return count;
 }
 
 void workers_leave(struct workers *workers)

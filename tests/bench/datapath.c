@@ -153,6 +153,7 @@ static void set_up(struct rig *rig, unsigned calls)
 	(void)err;
 	for (unsigned side = 0; side < 2; side++) {
 		rig->endpoints[side] = (struct endpoint){.addr = address((uint8_t)side, 1, 0),
+							 .base = FIRST_PORT,
 							 .first = FIRST_PORT,
 							 .last = UINT16_MAX};
 		rig->endpoints[side].ports =

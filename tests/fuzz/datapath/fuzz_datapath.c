@@ -122,6 +122,7 @@ static void set_up(struct rig *rig, uint8_t how)
 		flow->rtp_of = (struct flow_link){&rig->slots[i ^ 1], 1};
 		atomic_store(&rig->slots[i].current, flow);
 		rig->endpoints[i] = (struct endpoint){.addr = flow->local,
+						      .base = FIRST,
 						      .first = FIRST,
 						      .last = FIRST + PORTS - 1,
 						      .ports = rig->ports[i]};

@@ -195,11 +195,17 @@ def show_passes_errors_on(b):
 
 
 def reload_asks_both_halves_in_turn(b):
-    path = b.halves(sbc={"reload": {"changes": ["~ log.level: info -> debug"]}}, relay={"reload": {"changes": []}})
+    path = b.halves(sbc={"reload": {"changes": ["~ log.level: info -> debug"]}}, relay={"reload check": {"changes": []}, "reload": {"changes": []}})
     status, out, err = run("reload", "-c", path)
     assert status == 0 and err == "", (status, err)
     assert out == ("postern-sbc: reloaded\n  ~ log.level: info -> debug\n"
                    "postern-rtpengine: nothing has changed\n"), out
+    sockets = [os.path.join(b.dir, name) for name in ("sbc2.sock", "relay2.sock")]
+    Answers(sockets[0], {"reload": {"changes": ["x"]}})
+    Answers(sockets[1], {"reload check": {"error": "no device has it"}})
+    path = b.file(GOOD + "stats: {socket: %s, relay-socket: %s}\n" % tuple(sockets))
+    status, out, err = run("reload", "-c", path)
+    assert (status, out) == (1, "") and "no device has it" in err, (status, out, err)
     other = os.path.join(b.dir, "other.sock")
     Answers(other, {"reload": {"error": "~ workers: 1 -> 2 (needs a restart)"}})
     status, out, err = run("reload", "-s", other)

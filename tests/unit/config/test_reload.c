@@ -154,15 +154,74 @@ static void what_needs_a_restart_is_not_taken_at_all(void **state)
 	(void)state;
 	assert_null(reload(before,
 			   "interfaces:\n  lan: {role: trusted, address: 10.0.0.1, limits: {calls: "
-			   "7}}\n  wan: {address: 203.0.113.10, listen: udp/5080}\n"
-			   "  dmz: {address: 198.51.100.1}\n" PEERS ROUTES "workers: 2\n",
+			   "7}}\n  wan: {address: 203.0.113.10}\n" PEERS ROUTES "workers: 2\n",
 			   -ERR_UNSUPPORTED,
 			   "~ interfaces.lan.limits.calls: off -> 7\n"
-			   "~ interfaces.wan.listen: [udp/5060, tcp/5060] -> [udp/5080] (needs a "
-			   "restart)\n"
-			   "+ interfaces.dmz (needs a restart)\n"
 			   "~ workers: 1 -> 2 (needs a restart)\n"));
 	loaded_destroy(before);
+}
+
+#define DMZ      "  dmz: {address: 198.51.100.1}\n"
+#define DMZ_PEER "  other: {interface: dmz, address: 198.51.100.7}\n"
+#define TO_OTHER "  - {from: pbx, to: other}\n"
+
+static void interfaces_come_and_go(void **state)
+{
+	struct loaded *first = bench_fine(INTERFACES PEERS ROUTES);
+
+	(void)state;
+	struct loaded *second =
+		reload(first,
+		       "interfaces:\n" DMZ "  wan: {address: 203.0.113.10, listen: udp/5080}\n"
+		       "  lan: {role: trusted, address: 10.0.0.1}\n" PEERS DMZ_PEER ROUTES TO_OTHER,
+		       0,
+		       "~ interfaces.wan.listen: [udp/5060, tcp/5060] -> [udp/5080]\n"
+		       "+ interfaces.dmz\n+ peers.other\n+ routes.3\n");
+	const struct config *config = &second->file.public;
+	assert_int_equal(config->interface_count, 3);
+	assert_string_equal(config->interfaces[2].name, "dmz");
+	assert_int_equal(config->interfaces[1].listeners[0].addr.port, 5080);
+	assert_int_equal(config->peers[2].interface, 2);
+
+	/* What has gone is there by its index, as it was, for those who use it. */
+	struct loaded *third =
+		reload(second, INTERFACES PEERS ROUTES, 0,
+		       "~ interfaces.wan.listen: [udp/5080] -> [udp/5060, tcp/5060]\n"
+		       "- interfaces.dmz\n- peers.other\n- routes.3\n");
+	config_free(&second->file.public); /* the third holds it for what has gone */
+	config = &third->file.public;
+	assert_int_equal(config->interface_count, 3);
+	assert_true(config->interfaces[2].retired && config->peers[2].retired);
+	assert_int_equal(config->interfaces[2].listener_count, 0);
+	assert_string_equal(config->interfaces[2].name, "dmz");
+	assert_true(config->interfaces[2].security.method_count > 0);
+	assert_int_equal(config->interfaces[2].address_count, 1);
+	assert_int_equal(config_find_interface(config, SLICE("dmz")), -1);
+
+	/* It comes back, and has its place again; one that trusts others has another place. */
+	struct loaded *fourth =
+		reload(third,
+		       "interfaces:\n  lan: {role: trusted, address: 10.0.0.1}\n"
+		       "  wan: {address: 203.0.113.10}\n" DMZ PEERS DMZ_PEER ROUTES TO_OTHER,
+		       0, "+ interfaces.dmz\n+ peers.other\n+ routes.3\n");
+	config = &fourth->file.public;
+	assert_int_equal(config->interface_count, 3);
+	assert_false(config->interfaces[2].retired);
+	assert_int_equal(config->peer_count, 4);
+	struct loaded *fifth =
+		reload(third,
+		       "interfaces:\n  lan: {role: trusted, address: 10.0.0.1}\n"
+		       "  wan: {address: 203.0.113.10}\n  dmz: {role: trusted, address: "
+		       "198.51.100.1}\n" PEERS DMZ_PEER ROUTES TO_OTHER,
+		       0, "+ interfaces.dmz\n+ peers.other\n+ routes.3\n");
+	config = &fifth->file.public;
+	assert_int_equal(config->interface_count, 4);
+	assert_true(config->interfaces[2].retired && !config->interfaces[3].retired);
+	assert_int_equal(config_find_interface(config, SLICE("dmz")), 3);
+	loaded_destroy(fifth);
+	loaded_destroy(fourth);
+	loaded_destroy(third);
+	loaded_destroy(first);
 }
 
 static void a_wrong_file_changes_nothing(void **state)
@@ -197,20 +256,19 @@ static void the_last_holder_frees_it(void **state)
 	config_release(config_hold(&by_hand));
 }
 
-static void domains_keep_their_places(void **state)
+static void domains_come_and_go(void **state)
 {
 	struct loaded *before =
 		bench_fine(INTERFACES PEERS ROUTES "domains: {a.example: {}, b.example: {}}\n");
 
 	(void)state;
-	struct loaded *after = reload(before,
-				      INTERFACES PEERS ROUTES
-				      "domains: {b.example: {contacts: 3}, a.example: {}}\n",
-				      0, "~ domains.b.example.contacts: 10 -> 3\n");
-	assert_string_equal(after->file.public.domains[0].name, "a.example");
+	struct loaded *after = reload(
+		before,
+		INTERFACES PEERS ROUTES "domains: {c.example: {}, b.example: {contacts: 3}}\n", 0,
+		"- domains.a.example\n~ domains.b.example.contacts: 10 -> 3\n"
+		"+ domains.c.example\n");
+	assert_int_equal(after->file.public.domain_count, 2);
 	assert_int_equal(after->file.public.domains[1].contacts, 3);
-	assert_null(reload(after, INTERFACES PEERS ROUTES "domains: {a.example: {}}\n",
-			   -ERR_UNSUPPORTED, "- domains.b.example (needs a restart)\n"));
 	loaded_destroy(after);
 	loaded_destroy(before);
 }
@@ -225,7 +283,8 @@ int main(void)
 		cmocka_unit_test(what_needs_a_restart_is_not_taken_at_all),
 		cmocka_unit_test(a_wrong_file_changes_nothing),
 		cmocka_unit_test(the_last_holder_frees_it),
-		cmocka_unit_test(domains_keep_their_places),
+		cmocka_unit_test(interfaces_come_and_go),
+		cmocka_unit_test(domains_come_and_go),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

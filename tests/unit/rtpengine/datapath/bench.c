@@ -74,6 +74,7 @@ struct bench *bench_create(void)
 	memset(bench->slots, 0, BENCH_FLOWS * sizeof(*bench->slots));
 	for (unsigned i = 0; i < 4; i++)
 		bench->endpoints[i] = (struct endpoint){.addr = bench_addr(addresses[i]),
+							.base = BENCH_FIRST,
 							.first = BENCH_FIRST,
 							.last = BENCH_FIRST + BENCH_PORTS - 1,
 							.ports = bench->ports[i]};

@@ -45,8 +45,8 @@ static int setup(void **state)
 	rig->rcu = aligned_alloc(64, (rte_rcu_qsbr_get_memsize(1) + 63) / 64 * 64);
 	assert_int_equal(rte_rcu_qsbr_init(rig->rcu, 1), 0);
 	retire_init(&rig->retired, rig->rcu);
-	rig->endpoint =
-		(struct endpoint){.addr = bench_addr("10.0.0.1"), .first = 30000, .last = 30100};
+	rig->endpoint = (struct endpoint){
+		.addr = bench_addr("10.0.0.1"), .base = 30000, .first = 30000, .last = 30100};
 	rig->endpoint.ports = calloc(101, sizeof(*rig->endpoint.ports));
 	rig->address = (struct media_address){.addr = rig->endpoint.addr,
 					      .ranges = {{30000, 30010}, {30050, 30100}},

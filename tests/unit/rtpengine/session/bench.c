@@ -28,27 +28,34 @@ static struct addr ip(const char *text)
 	return addr;
 }
 
+void bench_interfaces(const struct bench *bench, struct session_interface out[2])
+{
+	static struct addr lan[1], wan[2];
+	uint16_t span = bench->last_port ? bench->last_port : 99;
+
+	lan[0] = ip(LAN);
+	wan[0] = ip(WAN);
+	wan[1] = ip(WAN6);
+	out[0] = (struct session_interface){.name = "lan",
+					    .addresses = lan,
+					    .address_count = 1,
+					    .ports = {{20000, (uint16_t)(20000 + span)}},
+					    .port_count = 1,
+					    .idle_timeout_ms = 60000};
+	out[1] = (struct session_interface){.name = "wan",
+					    .addresses = wan,
+					    .address_count = 2,
+					    .ports = {{30000, (uint16_t)(30000 + span)}},
+					    .port_count = 1,
+					    .idle_timeout_ms = 60000,
+					    .dscp = 46};
+}
+
 void bench_start(struct bench *bench)
 {
-	struct addr lan[] = {ip(LAN)};
-	struct addr wan[] = {ip(WAN), ip(WAN6)};
-	uint16_t span = bench->last_port ? bench->last_port : 99;
-	struct session_interface interfaces[] = {
-		{.name = "lan",
-		 .addresses = lan,
-		 .address_count = 1,
-		 .ports = {{20000, (uint16_t)(20000 + span)}},
-		 .port_count = 1,
-		 .idle_timeout_ms = 60000},
-		{.name = "wan",
-		 .addresses = wan,
-		 .address_count = 2,
-		 .ports = {{30000, (uint16_t)(30000 + span)}},
-		 .port_count = 1,
-		 .idle_timeout_ms = 60000,
-		 .dscp = 46},
-	};
+	struct session_interface interfaces[2];
 
+	bench_interfaces(bench, interfaces);
 	bench->now_ms = 1000000;
 	bench->log = (struct log){.level = LOG_ERROR, .fd = 2, .program = "test"};
 	bench->random.fill = fill;

@@ -24,6 +24,8 @@ struct bench {
 #define WAN  "203.0.113.10"
 #define WAN6 "2001:db8::10"
 
+/* Those that bench_start() begins with. */
+void bench_interfaces(const struct bench *bench, struct session_interface out[2]);
 void bench_start(struct bench *bench);
 void bench_stop(struct bench *bench);
 void bench_advance(struct bench *bench, uint64_t ms);

@@ -320,16 +320,18 @@ static void keys_stay_until_somebody_changes_one(void **state)
 static void a_secure_interface_admits_nothing_in_clear(void **state)
 {
 	struct bench *b = *state;
-	struct session_interface policies[2] = {{.source = SESSION_SOURCE_SDP_ONLY},
-						{.source = SESSION_SOURCE_SECURE}};
-	sessions_set_policies(b->sessions, policies);
+	struct session_interface policies[2];
+	bench_interfaces(b, policies);
+	policies[0].source = SESSION_SOURCE_SDP_ONLY;
+	policies[1].source = SESSION_SOURCE_SECURE;
+	assert_int_equal(sessions_follow(b->sessions, policies, 2), 0);
 	ask_ok(bench_offer(b, "c", "a", sdp(b, "10.0.0.20", "RTP/AVP", ""), TO_WAN));
 	ask_ok(bench_answer(b, "c", "a b", sdp(b, "198.51.100.7", "RTP/AVP", ""), ""));
 	assert_true(rule(b, WAN, 0)->needs_srtp);
 	assert_int_equal(rule(b, WAN, 0)->srtp_in.suite, FLOW_SRTP_NONE);
 	assert_false(rule(b, LAN, 0)->needs_srtp);
-	policies[1] = (struct session_interface){.source = SESSION_SOURCE_ICE};
-	sessions_set_policies(b->sessions, policies);
+	policies[1].source = SESSION_SOURCE_ICE;
+	assert_int_equal(sessions_follow(b->sessions, policies, 2), 0);
 	ask_ok(bench_offer(b, "d", "a", sdp(b, "10.0.0.20", "RTP/AVP", ""), TO_WAN));
 	ask_ok(bench_answer(b, "d", "a b", sdp(b, "198.51.100.7", "RTP/AVP", ""), ""));
 	assert_int_equal(rule(b, WAN, 0)->source.mode, FLOW_SOURCE_CLOSED);

@@ -262,7 +262,7 @@ static void new_rules_leave_bans_alone(void **state)
 	rules[1].bad_messages = 1;
 	rules[1].source_burst = 1;
 	rules[1].source_rate_per_s = 1;
-	assert_int_equal(guard_set_rules(guard, rules, &peer, 1), 0);
+	assert_int_equal(guard_set_rules(guard, rules, 2, &peer, 1), 0);
 	assert_int_equal(guard_peer_of(guard, 0, &pbx), -1);
 	assert_int_equal(guard_peer_of(guard, 1, &carrier), 9);
 	assert_true(guard_is_banned(guard, 1, &other, 2000));
