@@ -50,7 +50,7 @@ audio_buffer 20-160
 rtp_tos 184
 rtcp_mux no
 jitter_buffer_type off
-rtp_stats yes
+rtp_stats no
 module g711.so
 module aufile.so
 module aubridge.so
