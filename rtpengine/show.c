@@ -45,11 +45,11 @@ static json_t *ng_numbers(const struct ng_server *server)
 
 static json_t *keep_numbers(const struct keep_status *status)
 {
-	return json_pack("{s:s,s:b,s:I,s:I,s:I,s:I}", "store",
-			 store_state_text(status->store.state), "sealed", status->is_sealed,
-			 "written", (json_int_t)status->written, "unprotected",
-			 (json_int_t)status->store.unprotected, "revived",
-			 (json_int_t)status->revived, "lost", (json_int_t)status->lost);
+	return json_pack(
+		"{s:s,s:b,s:I,s:I,s:I,s:I,s:I}", "store", store_state_text(status->store.state),
+		"sealed", status->is_sealed, "written", (json_int_t)status->written, "unprotected",
+		(json_int_t)status->store.unprotected, "revived", (json_int_t)status->revived,
+		"lost", (json_int_t)status->lost, "fetched", (json_int_t)status->fetched);
 }
 
 static void show_stats(void *owner, struct slice args, struct stats_reply *reply)

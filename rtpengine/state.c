@@ -86,6 +86,14 @@ static void on_revived(void *owner)
 	loop_stop(relay->loop);
 }
 
+static void on_fetched(void *owner, uint64_t number)
+{
+	struct relay *relay = owner;
+
+	if (relay->ng)
+		ng_server_resume(relay->ng, number);
+}
+
 int relay_open_state(struct relay *relay)
 {
 	const struct config *config = relay->config;
@@ -96,6 +104,8 @@ int relay_open_state(struct relay *relay)
 		.node_number = (uint16_t)config->node_number,
 		.is_sealed = config->state.key != NULL,
 		.keeps_ringing = config->state.protect == CONFIG_PROTECT_RINGING,
+		.on_fetched = on_fetched,
+		.owner = relay,
 	};
 
 	if (config->state.store == CONFIG_STORE_MEMORY)

@@ -58,20 +58,23 @@ static const char *read_document(struct ng_server *server, struct slice document
 	return ng_json_read(server->arena, document, out) ? "Failed to parse JSON document" : NULL;
 }
 
-static const char *run_handler(struct ng_server *server, const struct addr *source,
-			       const struct ng_value *dict, struct ng_value *reply)
+static const char *run_handler(struct ng_server *server, const struct ng_message *message,
+			       const struct ng_value *dict, uint64_t *wait, struct ng_value *reply)
 {
 	struct ng_request request = {
 		.arena = server->arena,
 		.command = ng_get_string(dict, "command"),
 		.dict = dict,
-		.source = *source,
+		.source = *message->source,
+		.wait = message->may_wait && ng_held_has_room(server) ? wait : NULL,
 	};
 
 	if (!request.command.data)
 		return "Dictionary contains no key \"command\"";
-	counter_add(&server->counters.requests, 1);
 	server->handler(server->owner, &request, reply);
+	if (*wait)
+		return NULL;
+	counter_add(&server->counters.requests, 1);
 	if (!ng_value_is_whole(reply))
 		return "Out of memory";
 	return reply->count ? NULL : "No reply to this command";
@@ -91,51 +94,59 @@ static void write_error(struct buf *out, bool is_json, const char *reason)
 		bencode_write(out, &dict);
 }
 
-void ng_server_answer_plain(struct ng_server *server, const struct addr *source,
-			    struct slice document, size_t max_bytes, struct buf *out)
+static uint64_t answer(struct ng_server *server, const struct ng_message *message, struct buf *out)
 {
 	size_t start = out->len;
 	struct ng_value *dict = NULL;
+	uint64_t wait = 0;
 	bool is_json;
 
 	arena_reset(server->arena);
-	const char *reason = read_document(server, document, &is_json, &dict);
+	const char *reason = read_document(server, message->document, &is_json, &dict);
 	if (!reason) {
 		struct ng_value *reply = ng_dict_create(server->arena);
 
-		reason = reply ? run_handler(server, source, dict, reply) : "Out of memory";
+		reason = reply ? run_handler(server, message, dict, &wait, reply) : "Out of memory";
+		if (wait)
+			return wait;
 		if (!reason && is_json)
 			ng_json_write(out, reply);
 		else if (!reason)
 			bencode_write(out, reply);
 	}
-	if (!reason && out->len - start > max_bytes)
+	if (!reason && out->len - start > message->max_bytes - message->cookie.len - 1)
 		reason = "Reply too large";
 	if (!reason)
-		return;
+		return 0;
 	counter_add(&server->counters.errors, 1);
 	out->len = start;
 	write_error(out, is_json, reason);
+	return 0;
 }
 
-void ng_server_answer(struct ng_server *server, const struct addr *source, struct slice cookie,
-		      struct slice document, size_t max_bytes, struct buf *out)
+uint64_t ng_server_answer(struct ng_server *server, const struct ng_message *message,
+			  struct buf *out)
 {
 	uint64_t now_ms = ng_server_now_ms(server);
 	size_t start = out->len;
 	struct slice known;
 
-	if (ng_cache_get(server->cache, now_ms, source, cookie, &known)) {
+	if (slice_is_empty(message->cookie))
+		return answer(server, message, out);
+	if (ng_cache_get(server->cache, now_ms, message->source, message->cookie, &known)) {
 		counter_add(&server->counters.duplicates, 1);
 		buf_add(out, known);
-		return;
+		return 0;
 	}
-	buf_add(out, cookie);
+	buf_add(out, message->cookie);
 	buf_add_char(out, ' ');
-	ng_server_answer_plain(server, source, document, max_bytes - cookie.len - 1, out);
-	if (!buf_failed(out))
-		ng_cache_put(server->cache, now_ms, source, cookie,
+	uint64_t wait = answer(server, message, out);
+	if (wait)
+		out->len = start;
+	else if (!buf_failed(out))
+		ng_cache_put(server->cache, now_ms, message->source, message->cookie,
 			     slice_sub(buf_slice(out), start, out->len - start));
+	return wait;
 }
 
 int ng_server_allow(struct ng_server *server, const struct cidr *allow, unsigned count)
@@ -238,6 +249,7 @@ void ng_server_destroy(struct ng_server *server)
 {
 	if (!server)
 		return;
+	ng_held_end(server);
 	ng_stream_close_all(server);
 	ng_websocket_close_all(server);
 	for (unsigned i = 0; i < server->listener_count; i++) {

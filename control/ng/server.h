@@ -25,6 +25,10 @@ struct ng_request {
 	struct slice command;
 	const struct ng_value *dict;
 	struct addr source; /* family 0 over a Unix socket */
+	/* NULL = answer now. Else a handler that has to wait for something leaves its reply empty
+	 * and puts a number of its own here, not 0: after ng_server_resume() with that number the
+	 * request comes again, with NULL. */
+	uint64_t *wait;
 };
 
 /* Fill `reply` (an empty dict): result and whatever belongs to it. An empty dict is answered as an
@@ -63,5 +67,7 @@ MUST_CHECK int ng_server_create(const struct ng_server_config *config, struct ng
 MUST_CHECK int ng_server_allow(struct ng_server *server, const struct cidr *allow, unsigned count);
 void ng_server_destroy(struct ng_server *server); /* NULL is fine; removes its socket files */
 const struct ng_server_counters *ng_server_counters(const struct ng_server *server);
+/* What waits for `number` may be answered. */
+void ng_server_resume(struct ng_server *server, uint64_t number);
 /* The address listener `index` is bound to (port 0 asked: the one given). */
 MUST_CHECK int ng_server_address(const struct ng_server *server, unsigned index, struct addr *out);

@@ -27,6 +27,9 @@ struct ng_http {
 struct request { /* a body that comes in pieces */
 	struct buf body;
 	bool is_too_large;
+	bool was_held;
+	struct ng_http *http;
+	struct MHD_Connection *connection; /* while it is held */
 };
 
 static void run(struct ng_http *http);
@@ -184,14 +187,37 @@ static enum MHD_Result upgrade(struct ng_http *http, struct MHD_Connection *conn
 	return done;
 }
 
+static void on_again(struct ng_held *held)
+{
+	struct request *request = held->owner;
+
+	MHD_resume_connection(request->connection); /* and on_request() comes again */
+	run(request->http);
+}
+
+static bool hold(struct ng_http *http, struct MHD_Connection *connection, struct request *request,
+		 uint64_t number)
+{
+	if (!ng_held_add(http->listener->server, number, on_again, request, SLICE_NONE))
+		return false;
+	request->was_held = true;
+	request->http = http;
+	request->connection = connection;
+	MHD_suspend_connection(connection);
+	return true;
+}
+
 static enum MHD_Result answer_post(struct ng_http *http, struct MHD_Connection *connection,
-				   const char *path, const struct request *request)
+				   const char *path, struct request *request)
 {
 	struct ng_server *server = http->listener->server;
 	struct addr source = source_of(connection);
 	struct slice body = buf_slice(&request->body);
 	bool is_plain = strcmp(path, "/ng-plain") == 0;
-	struct slice cookie, document;
+	struct ng_message message = {.source = &source,
+				     .document = body,
+				     .max_bytes = REPLY_MAX,
+				     .may_wait = !request->was_held};
 	struct buf answer;
 
 	if (request->is_too_large || buf_failed(&request->body))
@@ -199,14 +225,15 @@ static enum MHD_Result answer_post(struct ng_http *http, struct MHD_Connection *
 	if (!is_plain && strcmp(path, "/ng") != 0)
 		return respond_error(connection, MHD_HTTP_NOT_FOUND,
 				     "POST /ng or POST /ng-plain\n");
-	if (!is_plain && !ng_split_cookie(body, &cookie, &document))
+	if (!is_plain && !ng_split_cookie(body, &message.cookie, &message.document))
 		return respond_error(connection, MHD_HTTP_BAD_REQUEST,
 				     "no cookie before the document\n");
 	buf_init(&answer);
-	if (is_plain)
-		ng_server_answer_plain(server, &source, body, REPLY_MAX, &answer);
-	else
-		ng_server_answer(server, &source, cookie, document, REPLY_MAX, &answer);
+	uint64_t wait = ng_server_answer(server, &message, &answer);
+	if (wait) {
+		buf_free(&answer);
+		return hold(http, connection, request, wait) ? MHD_YES : MHD_NO;
+	}
 	enum MHD_Result done = buf_failed(&answer)
 				       ? MHD_NO
 				       : respond(connection, MHD_HTTP_OK,
@@ -259,11 +286,13 @@ static void on_completed(void *owner, struct MHD_Connection *connection, void **
 {
 	struct request *request = *of_request;
 
-	(void)owner;
+	struct ng_http *http = owner;
+
 	(void)connection;
 	(void)code;
 	if (!request)
 		return;
+	ng_held_drop(http->listener->server, request);
 	buf_free(&request->body);
 	free(request);
 	*of_request = NULL;
@@ -303,11 +332,12 @@ int ng_http_listen(struct ng_listener *listener)
 	}
 	http->listener = listener;
 	http->daemon = MHD_start_daemon(
-		MHD_USE_EPOLL | MHD_ALLOW_UPGRADE, 0, on_accept, http, on_request, http,
-		MHD_OPTION_EXTERNAL_LOGGER, on_log, NULL, MHD_OPTION_LISTEN_SOCKET, listener->fd,
-		MHD_OPTION_CONNECTION_LIMIT, server->max_connections, MHD_OPTION_CONNECTION_TIMEOUT,
-		(unsigned)IDLE_S, MHD_OPTION_CONNECTION_MEMORY_LIMIT, (size_t)MEMORY_MAX,
-		MHD_OPTION_NOTIFY_COMPLETED, on_completed, NULL, MHD_OPTION_END);
+		MHD_USE_EPOLL | MHD_ALLOW_UPGRADE | MHD_ALLOW_SUSPEND_RESUME, 0, on_accept, http,
+		on_request, http, MHD_OPTION_EXTERNAL_LOGGER, on_log, NULL,
+		MHD_OPTION_LISTEN_SOCKET, listener->fd, MHD_OPTION_CONNECTION_LIMIT,
+		server->max_connections, MHD_OPTION_CONNECTION_TIMEOUT, (unsigned)IDLE_S,
+		MHD_OPTION_CONNECTION_MEMORY_LIMIT, (size_t)MEMORY_MAX, MHD_OPTION_NOTIFY_COMPLETED,
+		on_completed, http, MHD_OPTION_END);
 	listener->http = http;
 	if (!http->daemon)
 		return -ERR_SYSTEM;

@@ -32,6 +32,8 @@ struct ng_connection {
 			     */
 	bool framed;        /* document_at and the scanners are valid */
 	bool closing;       /* after what is in `out` */
+	bool is_held;       /* the first message in `in` waits; nothing is read meanwhile */
+	bool was_held;      /* it has waited */
 	struct bencode_scanner bencode;
 	struct ng_json_scanner json;
 };
@@ -46,6 +48,7 @@ static void connection_close(struct ng_connection *connection)
 	*link = connection->next;
 	server->connection_count--;
 	wheel_cancel(server->wheel, &connection->idle);
+	ng_held_drop(server, connection);
 	loop_io_remove(connection->io);
 	close(connection->fd);
 	buf_free(&connection->in);
@@ -106,19 +109,30 @@ static int frame_start(struct ng_connection *connection)
 	return 0;
 }
 
+static void on_again(struct ng_held *held);
+
 static void answer_message(struct ng_connection *connection, size_t document_len)
 {
 	struct ng_server *server = connection->server;
 	struct slice text = buf_slice(&connection->in);
 	struct slice document = slice_sub(text, connection->document_at, document_len);
 
-	if (connection->document_at == 0)
-		ng_server_answer_plain(server, &connection->source, document, REPLY_MAX,
-				       &connection->out);
-	else
-		ng_server_answer(server, &connection->source,
-				 slice_sub(text, 0, connection->document_at - 1), document,
-				 REPLY_MAX, &connection->out);
+	struct ng_message message = {.source = &connection->source,
+				     .document = document,
+				     .max_bytes = REPLY_MAX,
+				     .may_wait = !connection->was_held};
+
+	if (connection->document_at)
+		message.cookie = slice_sub(text, 0, connection->document_at - 1);
+	uint64_t wait = ng_server_answer(server, &message, &connection->out);
+	if (wait && ng_held_add(server, wait, on_again, connection, SLICE_NONE)) {
+		connection->is_held = true;
+		connection->framed = false; /* begun anew then */
+		return;
+	}
+	if (wait) /* no memory */
+		connection->closing = true;
+	connection->was_held = false;
 	buf_consume(&connection->in, connection->document_at + document_len);
 	connection->framed = false;
 	/* The time allowed is that of one message. */
@@ -132,11 +146,14 @@ static void answer_malformed(struct ng_connection *connection)
 	size_t at = connection->framed ? connection->document_at : 0;
 	struct slice document = slice_sub(text, at, text.len - at);
 
+	const struct ng_message message = {
+		.source = &connection->source, .document = document, .max_bytes = REPLY_MAX};
+
 	/* Not through the cache. It cannot be run: a whole document is never malformed. */
 	if (at)
 		buf_add(&connection->out, slice_sub(text, 0, at));
-	ng_server_answer_plain(connection->server, &connection->source, document, REPLY_MAX,
-			       &connection->out);
+	if (ng_server_answer(connection->server, &message, &connection->out) != 0)
+		return;
 	buf_clear(&connection->in);
 	connection->closing = true;
 }
@@ -192,7 +209,8 @@ static int work(struct ng_connection *connection)
 {
 	int err = send_answers(connection);
 
-	while (!err && !connection->out.len && !connection->closing && connection->in.len) {
+	while (!err && !connection->out.len && !connection->closing && !connection->is_held &&
+	       connection->in.len) {
 		if (next_message(connection) == -ERR_AGAIN)
 			break;
 		if (buf_failed(&connection->out) || buf_failed(&connection->in))
@@ -206,7 +224,8 @@ static int work(struct ng_connection *connection)
 
 static int receive(struct ng_connection *connection)
 {
-	for (unsigned i = 0; i < READS_AT_ONCE && !connection->out.len; i++) {
+	for (unsigned i = 0; i < READS_AT_ONCE && !connection->out.len && !connection->is_held;
+	     i++) {
 		char *room = buf_reserve(&connection->in, READ_BYTES);
 
 		if (!room)
@@ -232,7 +251,7 @@ static void on_connection(void *owner, int events)
 	struct ng_server *server = connection->server;
 	int err = work(connection);
 
-	if (!err && !connection->out.len && (events & LOOP_READ))
+	if (!err && !connection->out.len && !connection->is_held && (events & LOOP_READ))
 		err = receive(connection);
 	if (err) {
 		connection_close(connection);
@@ -241,12 +260,21 @@ static void on_connection(void *owner, int events)
 	bool blocked = connection->out.len > 0;
 	bool waits = blocked || connection->in.len > 0;
 
-	loop_io_set(connection->io, blocked ? LOOP_WRITE : LOOP_READ);
+	loop_io_set(connection->io, blocked ? LOOP_WRITE : connection->is_held ? 0 : LOOP_READ);
 	if (!waits)
 		wheel_cancel(server->wheel, &connection->idle);
 	else if (!timer_is_armed(&connection->idle))
 		wheel_arm(server->wheel, &connection->idle,
 			  ng_server_now_ms(server) + server->idle_ms, on_idle);
+}
+
+static void on_again(struct ng_held *held)
+{
+	struct ng_connection *connection = held->owner;
+
+	connection->is_held = false;
+	connection->was_held = true;
+	on_connection(connection, LOOP_READ);
 }
 
 static void connection_open(struct ng_listener *listener, int fd, const struct addr *source)

@@ -9,7 +9,6 @@
 #define BURSTS_AT_ONCE 8 /* per wake-up and listener, so that others have their turn */
 #define DATAGRAM_MAX   65536
 #define REPLY_MAX      65507 /* payload of one UDP datagram over IPv4 */
-#define CONTROL_MAX    128
 #define SOCKET_BUFFER  (4 << 20)
 
 struct ng_udp {
@@ -17,7 +16,7 @@ struct ng_udp {
 	struct iovec in_vec[BURST];
 	struct sockaddr_storage from[BURST];
 	/* Comes with the address a request was sent to; goes back with its answer. */
-	_Alignas(struct cmsghdr) char control[BURST][CONTROL_MAX];
+	_Alignas(struct cmsghdr) char control[BURST][NG_CONTROL_MAX];
 	char data[BURST][DATAGRAM_MAX];
 	struct mmsghdr out[BURST];
 	struct iovec out_vec[BURST];
@@ -89,13 +88,59 @@ static void turn_control(struct msghdr *header)
 	header->msg_controllen = 0;
 }
 
-/* True: the reply in slot `i` is to be sent. */
-static bool answer_datagram(struct ng_server *server, unsigned i)
+/* Its handler has what it waited for. */
+static void on_again(struct ng_held *held)
 {
+	struct ng_listener *listener = held->owner;
+	struct ng_message message = {.max_bytes = REPLY_MAX};
+	struct addr source;
+	struct buf reply;
+
+	addr_from_sockaddr((const struct sockaddr *)&held->from, &source);
+	message.source = &source;
+	if (!ng_split_cookie((struct slice){held->data, held->len}, &message.cookie,
+			     &message.document))
+		return; /* not held without */
+	buf_init(&reply);
+	if (ng_server_answer(listener->server, &message, &reply) != 0)
+		return; /* it may not wait any more */
+	struct iovec vec = {reply.data, reply.len};
+	struct msghdr header = {.msg_name = &held->from,
+				.msg_namelen = held->from_len,
+				.msg_iov = &vec,
+				.msg_iovlen = 1,
+				.msg_control = held->control,
+				.msg_controllen = held->control_len};
+	turn_control(&header);
+	if (buf_failed(&reply) || sendmsg(listener->fd, &header, MSG_DONTWAIT) < 0)
+		counter_add(&listener->server->counters.dropped, 1); /* it is asked again */
+	buf_free(&reply);
+}
+
+static void hold(struct ng_listener *listener, unsigned i, uint64_t number)
+{
+	struct ng_udp *udp = listener->server->udp;
+	const struct msghdr *header = &udp->in[i].msg_hdr;
+	struct ng_held *held = ng_held_add(listener->server, number, on_again, listener,
+					   (struct slice){udp->data[i], udp->in[i].msg_len});
+
+	if (!held) {
+		counter_add(&listener->server->counters.dropped, 1);
+		return;
+	}
+	held->from = udp->from[i];
+	held->from_len = header->msg_namelen;
+	held->control_len = header->msg_controllen;
+	memcpy(held->control, udp->control[i], header->msg_controllen);
+}
+
+/* True: the reply in slot `i` is to be sent. */
+static bool answer_datagram(struct ng_listener *listener, unsigned i)
+{
+	struct ng_server *server = listener->server;
 	struct ng_udp *udp = server->udp;
-	struct slice message = {udp->data[i], udp->in[i].msg_len};
-	struct slice cookie;
-	struct slice document;
+	struct slice text = {udp->data[i], udp->in[i].msg_len};
+	struct ng_message message = {.max_bytes = REPLY_MAX, .may_wait = true};
 	struct addr source;
 
 	addr_from_sockaddr((const struct sockaddr *)&udp->from[i], &source);
@@ -103,12 +148,17 @@ static bool answer_datagram(struct ng_server *server, unsigned i)
 		counter_add(&server->counters.denied, 1);
 		return false;
 	}
-	if (!ng_split_cookie(message, &cookie, &document)) {
+	if (!ng_split_cookie(text, &message.cookie, &message.document)) {
 		counter_add(&server->counters.dropped, 1);
 		return false;
 	}
 	buf_clear(&udp->reply[i]);
-	ng_server_answer(server, &source, cookie, document, REPLY_MAX, &udp->reply[i]);
+	message.source = &source;
+	uint64_t wait = ng_server_answer(server, &message, &udp->reply[i]);
+	if (wait) {
+		hold(listener, i, wait);
+		return false;
+	}
 	if (!buf_failed(&udp->reply[i]))
 		return true;
 	counter_add(&server->counters.dropped, 1);
@@ -147,7 +197,7 @@ static void on_readable(void *owner, int events)
 		for (int i = 0; i < received; i++) {
 			unsigned slot = (unsigned)i;
 
-			if (!answer_datagram(server, slot))
+			if (!answer_datagram(listener, slot))
 				continue;
 			udp->out_vec[replies] =
 				(struct iovec){udp->reply[slot].data, udp->reply[slot].len};

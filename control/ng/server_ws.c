@@ -35,6 +35,7 @@ static void websocket_close(struct ng_websocket *websocket)
 		link = &(*link)->next;
 	*link = websocket->next;
 	server->connection_count--;
+	ng_held_drop(server, websocket);
 	loop_io_remove(websocket->io);
 	wslay_event_context_free(websocket->frames);
 	buf_free(&websocket->early);
@@ -110,30 +111,52 @@ static int flush(struct ng_websocket *websocket)
 	return 0;
 }
 
+static void work(struct ng_websocket *websocket);
+static void on_again(struct ng_held *held);
+
+/* Answers, or holds it. */
+static void take_message(struct ng_websocket *websocket, struct slice text, uint8_t opcode,
+			 bool may_wait)
+{
+	struct ng_server *server = websocket->listener->server;
+	struct ng_message message = {.source = &websocket->source,
+				     .document = text,
+				     .max_bytes = REPLY_MAX,
+				     .may_wait = may_wait};
+	struct buf answer;
+
+	if (!websocket->is_plain && !ng_split_cookie(text, &message.cookie, &message.document)) {
+		counter_add(&server->counters.dropped, 1);
+		return;
+	}
+	buf_init(&answer);
+	uint64_t wait = ng_server_answer(server, &message, &answer);
+	struct wslay_event_msg reply = {
+		.opcode = opcode, .msg = (const uint8_t *)answer.data, .msg_length = answer.len};
+	struct ng_held *held = wait ? ng_held_add(server, wait, on_again, websocket, text) : NULL;
+	if (held)
+		held->opcode = opcode;
+	if ((wait && !held) || buf_failed(&answer) ||
+	    (answer.len && wslay_event_queue_msg(websocket->frames, &reply) != 0))
+		websocket->is_broken = true;
+	buf_free(&answer);
+}
+
+static void on_again(struct ng_held *held)
+{
+	struct ng_websocket *websocket = held->owner;
+
+	take_message(websocket, (struct slice){held->data, held->len}, held->opcode, false);
+	work(websocket);
+}
+
 static void on_message(wslay_event_context_ptr frames,
 		       const struct wslay_event_on_msg_recv_arg *message, void *owner)
 {
-	struct ng_websocket *websocket = owner;
-	struct ng_server *server = websocket->listener->server;
-	struct slice text = {(const char *)message->msg, message->msg_length};
-	struct slice cookie, document;
-	struct buf answer;
-
-	if (wslay_is_ctrl_frame(message->opcode))
-		return;
-	buf_init(&answer);
-	if (websocket->is_plain)
-		ng_server_answer_plain(server, &websocket->source, text, REPLY_MAX, &answer);
-	else if (ng_split_cookie(text, &cookie, &document))
-		ng_server_answer(server, &websocket->source, cookie, document, REPLY_MAX, &answer);
-	else
-		counter_add(&server->counters.dropped, 1);
-	struct wslay_event_msg reply = {.opcode = message->opcode,
-					.msg = (const uint8_t *)answer.data,
-					.msg_length = answer.len};
-	if (buf_failed(&answer) || (answer.len && wslay_event_queue_msg(frames, &reply) != 0))
-		websocket->is_broken = true;
-	buf_free(&answer);
+	(void)frames;
+	if (!wslay_is_ctrl_frame(message->opcode))
+		take_message(owner, (struct slice){(const char *)message->msg, message->msg_length},
+			     message->opcode, true);
 }
 
 /* Everything that can be done now. */

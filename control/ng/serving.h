@@ -1,21 +1,42 @@
 /* serving.h - inside control/ng only: what the parts of the server share.
  *   server.c         lifecycle, and a message turned into its reply
+ *   server_held.c    messages whose handler waits
  *   server_udp.c     datagrams in bursts, answered from the address they were sent to
  *   server_stream.c  connections over TCP and Unix sockets
  *   server_http.c    requests over HTTP, and the handshake of WebSockets
  *   server_ws.c      messages over WebSockets
  * SPDX-License-Identifier: Apache-2.0 */
 #pragma once
+#include <sys/socket.h>
 #include "control/base/buf.h"
 #include "control/ng/cache.h"
 #include "control/ng/server.h"
 
 #define NG_COOKIE_MAX_BYTES 255
+#define NG_CONTROL_MAX      128 /* control data of a datagram */
 
 struct ng_udp;
 struct ng_connection;
 struct ng_http;
 struct ng_websocket;
+struct ng_held;
+
+/* Handle it again; this time it is not held. It is freed afterwards. */
+typedef void ng_again_fn(struct ng_held *held);
+struct ng_held {
+	struct ng_held *next;
+	uint64_t number;
+	ng_again_fn *again;
+	void *owner; /* the listener, or the connection, which ends it when it closes */
+	/* a datagram: where it came from, and to which address */
+	struct sockaddr_storage from;
+	socklen_t from_len;
+	_Alignas(struct cmsghdr) char control[NG_CONTROL_MAX];
+	size_t control_len;
+	uint8_t opcode; /* of a WebSocket message */
+	size_t len;
+	char data[]; /* the message; none where its connection has it */
+};
 
 struct ng_listener {
 	struct ng_server *server;
@@ -48,6 +69,9 @@ struct ng_server {
 	struct ng_websocket *websockets;
 	unsigned connection_count; /* of both */
 	unsigned max_connections;
+	struct ng_held *held; /* the oldest first */
+	unsigned held_count;
+	size_t held_bytes;
 	struct ng_server_counters counters;
 };
 
@@ -57,12 +81,27 @@ bool ng_server_allows(const struct ng_server *server, const struct addr *source)
 
 /* Where the cookie of "cookie document" ends; false = there is none, or too long. */
 bool ng_split_cookie(struct slice message, struct slice *cookie, struct slice *document);
-/* Appends the whole answer to `out`: from the cache, or from the handler. `max_bytes` of it. */
-void ng_server_answer(struct ng_server *server, const struct addr *source, struct slice cookie,
-		      struct slice document, size_t max_bytes, struct buf *out);
-/* The same without cookie and cache (one request per Unix connection, as OpenSIPS does it). */
-void ng_server_answer_plain(struct ng_server *server, const struct addr *source,
-			    struct slice document, size_t max_bytes, struct buf *out);
+/* One message, and what becomes of it. */
+struct ng_message {
+	const struct addr *source;
+	struct slice cookie; /* empty = none, and no cache: one request per Unix connection, as
+				OpenSIPS does it */
+	struct slice document;
+	size_t max_bytes; /* of the answer */
+	bool may_wait;
+};
+/* Appends the whole answer to `out`: from the cache, or from the handler. Not 0: nothing is
+ * appended; hold the message until that number is resumed (only with may_wait). */
+MUST_CHECK uint64_t ng_server_answer(struct ng_server *server, const struct ng_message *message,
+				     struct buf *out);
+
+bool ng_held_has_room(const struct ng_server *server);
+/* NULL: no memory; the message is dropped, as on the way. */
+MUST_CHECK struct ng_held *ng_held_add(struct ng_server *server, uint64_t number,
+				       ng_again_fn *again, void *owner, struct slice message);
+void ng_held_drop(struct ng_server *server, const void *owner);
+/* The server ends: whoever waits is answered without. */
+void ng_held_end(struct ng_server *server);
 
 MUST_CHECK int ng_udp_create(struct ng_udp **out);
 void ng_udp_destroy(struct ng_udp *udp);

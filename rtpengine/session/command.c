@@ -186,6 +186,17 @@ int command_sdp(struct command *command, struct sdp **out)
 	return err;
 }
 
+/* It asks for one that should be there. An offer does when its sender knows an answer to one
+ * before; others begin a session, and need no look into the store. Our own signalling half always
+ * has a to-tag, and offers anew to an instance that it did not know. */
+static bool means_session(const struct command_entry *entry, const struct options *options)
+{
+	if (entry->counter == COUNTER(offers))
+		return options->to_tag.len > 0 && slice_is_empty(options->state);
+	return entry->counter == COUNTER(answers) || entry->counter == COUNTER(deletes) ||
+	       entry->counter == COUNTER(queries) || entry->counter == COUNTER(controls);
+}
+
 void sessions_handle(struct sessions *sessions, uint64_t now_ms, const struct ng_request *request,
 		     struct ng_value *reply)
 {
@@ -202,6 +213,11 @@ void sessions_handle(struct sessions *sessions, uint64_t now_ms, const struct ng
 		return;
 	}
 	options_read(sessions->log, request, &command.options);
+	if (request->wait && means_session(entry, &command.options)) {
+		*request->wait = keep_fetch(sessions, command.options.call_id);
+		if (*request->wait)
+			return;
+	}
 	(*(uint64_t *)(void *)((char *)&sessions->counters + entry->counter))++;
 	sessions->commands[entry - commands]++;
 	entry->fn(&command);

@@ -269,6 +269,8 @@ int sessions_keep(struct sessions *sessions, const struct keep_config *config)
 	keeper->node_number = config->node_number;
 	keeper->is_sealed = config->is_sealed;
 	keeper->keeps_ringing = config->keeps_ringing;
+	keeper->on_fetched = config->on_fetched;
+	keeper->owner = config->owner;
 	buf_init(&keeper->key);
 	buf_init(&keeper->value);
 	buf_init(&keeper->found);
@@ -293,6 +295,7 @@ void keeper_destroy(struct sessions *sessions)
 	sessions->keeper = NULL;
 	wheel_cancel(sessions->wheel, &keeper->timer);
 	store_destroy(keeper->store);
+	fetches_free(keeper);
 	wipe(&keeper->found);
 	buf_free(&keeper->found);
 	buf_free(&keeper->key);
@@ -308,6 +311,7 @@ bool sessions_keep_status(const struct sessions *sessions, struct keep_status *o
 		return false;
 	*out = (struct keep_status){.revived = keeper->revived,
 				    .lost = keeper->lost,
+				    .fetched = keeper->fetched,
 				    .written = keeper->written,
 				    .is_sealed = keeper->is_sealed};
 	store_status(keeper->store, &out->store);

@@ -24,6 +24,10 @@ struct keep_config {
 	uint16_t node_number;
 	bool is_sealed;     /* what is in the store nobody else can read: keys may go there */
 	bool keeps_ringing; /* sessions without an answer, too */
+	/* What waits for that number (ng_request.wait) may go on; NULL = only what was there at
+	 * start comes back. */
+	void (*on_fetched)(void *owner, uint64_t number);
+	void *owner;
 };
 
 /* Once, before the first command. */
@@ -38,12 +42,17 @@ void sessions_revive(struct sessions *sessions, keep_done_fn *done, void *owner)
 struct keep_status {
 	struct store_status store;
 	uint32_t revived, lost; /* sessions, at start */
+	uint32_t fetched;       /* later, when a command named them */
 	uint64_t written;
 	bool is_sealed;
 };
 bool sessions_keep_status(const struct sessions *sessions, struct keep_status *out);
 
 /* For the rest of this folder; nothing happens without a keeper. */
+/* A command names a session that is not here. 0: nor is it in the store, or that cannot be asked
+ * now. Otherwise it is being read, for which the store takes its 20 ms at most, and then what waits
+ * for that number is resumed. */
+MUST_CHECK uint64_t keep_fetch(struct sessions *sessions, struct slice call_id);
 /* A command changed it; its reply may carry the record away. */
 void keep_answered(struct session *session, struct command *command);
 void keep_now(struct session *session);

@@ -26,6 +26,13 @@ struct keeper {
 	struct arena *arena; /* of the call's record in hand */
 	struct buf found;    /* what the scan gave: two lengths, key and value, one after another */
 	uint32_t revived, lost;
+	/* afterwards */
+	struct fetch *fetches;
+	unsigned fetch_count;
+	uint64_t last_fetch;
+	uint32_t fetched;
+	void (*on_fetched)(void *owner, uint64_t number);
+	void *owner;
 };
 
 /* What stands in front of a session in its record. */
@@ -55,3 +62,8 @@ MUST_CHECK int keep_encode(struct keeper *keeper, struct session *session, struc
 /* revive.c: one record, head and all. -ERR_EXISTS: the session is there; -ERR_UNSUPPORTED: it was
  * not kept whole; or what is wrong with it. */
 MUST_CHECK int revive_session(struct sessions *sessions, struct slice body, uint64_t now_ms);
+/* A whole value, which must be of this session. */
+MUST_CHECK int revive_asked(struct sessions *sessions, struct slice call_id, struct slice value,
+			    uint64_t now_ms);
+/* fetch.c: with the store gone, nothing is answered any more. */
+void fetches_free(struct keeper *keeper);

@@ -158,6 +158,25 @@ int revive_session(struct sessions *sessions, struct slice body, uint64_t now_ms
 	return err;
 }
 
+int revive_asked(struct sessions *sessions, struct slice call_id, struct slice value,
+		 uint64_t now_ms)
+{
+	struct record_head record;
+	struct keep_head head;
+	struct slice body;
+	struct keep_io io;
+	int err = record_head_split(value, &record, &body);
+
+	if (!err)
+		err = begin(body, &io, &head);
+	if (err)
+		return err;
+	err = slice_equal(slice_from(head.call_id), call_id) ? restore(sessions, &io, &head, now_ms)
+							     : -ERR_MALFORMED;
+	free(head.call_id);
+	return err;
+}
+
 /* ---- all of them, at start: the scan's values are gathered first, since which of them are of the
  * last process shows at the end ---- */
 

@@ -32,9 +32,7 @@ static struct ng_server *create(void)
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	static struct ng_server *server; /* its life is the program's */
-	struct slice message = {(const char *)data, size};
-	struct slice cookie;
-	struct slice document;
+	struct ng_message message = {.max_bytes = 65507};
 	struct addr source;
 	struct buf first;
 	struct buf second;
@@ -43,14 +41,17 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		server = create();
 	if (addr_parse(SLICE("192.0.2.1:1"), 0, &source))
 		abort();
-	if (!ng_split_cookie(message, &cookie, &document))
+	if (!ng_split_cookie((struct slice){(const char *)data, size}, &message.cookie,
+			     &message.document))
 		return 0;
 	buf_init(&first);
 	buf_init(&second);
-	ng_server_answer(server, &source, cookie, document, 65507, &first);
-	ng_server_answer(server, &source, cookie, document, 65507, &second);
+	message.source = &source;
+	if (ng_server_answer(server, &message, &first) != 0 ||
+	    ng_server_answer(server, &message, &second) != 0)
+		abort(); /* it may not wait */
 	if (!slice_equal(buf_slice(&first), buf_slice(&second)) || first.len > 65507 ||
-	    !slice_starts(buf_slice(&first), cookie))
+	    !slice_starts(buf_slice(&first), message.cookie))
 		abort();
 	buf_free(&first);
 	buf_free(&second);

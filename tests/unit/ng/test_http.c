@@ -14,6 +14,10 @@ static void handle(void *owner, const struct ng_request *request, struct ng_valu
 {
 	struct bench *bench = owner;
 
+	if (request->wait && slice_equal(request->command, SLICE("later"))) {
+		*request->wait = 7;
+		return;
+	}
 	ng_dict_add_integer(request->arena, reply, "count", ++bench->handled);
 }
 
@@ -185,6 +189,43 @@ static void websockets_carry_messages(void **state)
 	close(fd);
 }
 
+static const char *resume(struct bench *bench, int fd)
+{
+	ng_server_resume(bench->server, 7);
+	return ask(bench, fd, "", 0);
+}
+
+static void what_waits_comes_again(void **state)
+{
+	struct bench *bench = *state;
+	int fd = bench_socket(SOCK_STREAM, "127.0.0.1", &bench->at);
+	char text[512] = HANDSHAKE("ng.rtpengine.com");
+	size_t len = strlen(text);
+
+	assert_string_equal(post(bench, fd, "/ng", "c1 d7:command5:latere"), "");
+	assert_contains(resume(bench, fd), "c1 d5:counti1ee");
+	assert_contains(post(bench, fd, "/ng", "c2 d7:command4:pinge"), "c2 d5:counti2ee");
+	close(fd);
+	clock_turn(&bench->clock, 3);
+	fd = bench_socket(SOCK_STREAM, "127.0.0.1", &bench->at);
+	len += frame(text + len, "w1 d7:command5:latere");
+	len += frame(text + len, "w2 d7:command4:pinge");
+	assert_contains(ask(bench, fd, text, len), "w2 d5:counti3ee");
+	resume(bench, fd);
+	assert_int_equal(bench->len, 17);
+	assert_memory_equal(bench->text, "\x81\x0fw1 d5:counti4ee", 17);
+	/* One closes while it waits, one still waits at the end. */
+	len = frame(text, "w3 d7:command5:latere");
+	ask(bench, fd, text, len);
+	close(fd);
+	clock_turn(&bench->clock, 3);
+	ng_server_resume(bench->server, 7);
+	assert_int_equal(bench->handled, 4);
+	fd = bench_socket(SOCK_STREAM, "127.0.0.1", &bench->at);
+	assert_string_equal(post(bench, fd, "/ng", "c3 d7:command5:latere"), "");
+	close(fd);
+}
+
 static void bad_handshakes_are_refused(void **state)
 {
 	static const char *const rows[] = {
@@ -252,6 +293,7 @@ int main(void)
 		TEST(a_body_too_large_is_refused),
 		cmocka_unit_test_setup_teardown(strangers_get_nothing, open_denying, close_bench),
 		TEST(websockets_carry_messages),
+		TEST(what_waits_comes_again),
 		TEST(bad_handshakes_are_refused),
 		TEST(bad_frames_close_the_websocket),
 		TEST(what_is_open_at_the_end_is_closed),

@@ -17,10 +17,15 @@ static void handle(void *owner, const struct ng_request *request, struct ng_valu
 	struct bench *bench = owner;
 	int64_t size = 0;
 
+	if (request->wait && slice_equal(request->command, SLICE("later"))) {
+		*request->wait = 7;
+		return;
+	}
 	bench->handled++;
 	if (slice_equal(request->command, SLICE("ping"))) {
 		ng_dict_add_string(request->arena, reply, "result", SLICE("pong"));
-	} else if (slice_equal(request->command, SLICE("count"))) {
+	} else if (slice_equal(request->command, SLICE("count")) ||
+		   slice_equal(request->command, SLICE("later"))) {
 		ng_dict_add_integer(request->arena, reply, "count", bench->handled);
 	} else if (slice_equal(request->command, SLICE("who"))) {
 		char *text = arena_alloc(request->arena, ADDR_TEXT_SIZE);
@@ -432,6 +437,50 @@ static void unix_sockets_need_no_cookie(void **state)
 	clock_turn(&bench->clock, 3);
 }
 
+static const char *resume(struct bench *bench, int fd)
+{
+	ng_server_resume(bench->server, 7);
+	clock_turn(&bench->clock, 3);
+	ssize_t n = recv(fd, bench->text, sizeof(bench->text) - 1, MSG_DONTWAIT);
+	bench->text[n > 0 ? n : 0] = '\0';
+	return bench->text;
+}
+
+static void what_waits_comes_again(void **state)
+{
+	struct bench *bench = *state;
+	int fd = bench_socket(SOCK_DGRAM, "127.0.0.1", &bench->any);
+
+	assert_string_equal(ask_text(bench, fd, "u1 d7:command5:latere"), "");
+	assert_string_equal(ask_text(bench, fd, "u2 d7:command5:counte"), "u2 d5:counti1ee");
+	assert_string_equal(resume(bench, fd), "u1 d5:counti2ee");
+	assert_string_equal(ask_text(bench, fd, "u1 d7:command5:latere"), "u1 d5:counti2ee");
+	ng_server_resume(bench->server, 7);
+	assert_int_equal(bench->handled, 2);
+	close(fd);
+	/* A stream is answered in its order. */
+	fd = unix_connect(bench->path);
+	assert_string_equal(ask_text(bench, fd, "d7:command5:latere"), "");
+	assert_string_equal(ask_text(bench, fd, "d7:command5:counte"), "");
+	assert_string_equal(resume(bench, fd), "d5:counti3eed5:counti4ee");
+	assert_string_equal(ask_text(bench, fd, "s d7:command5:latere"), "");
+	assert_string_equal(resume(bench, fd), "s d5:counti5ee");
+	assert_string_equal(ask_text(bench, fd, "t d7:command5:latere"), "");
+	close(fd);
+	clock_turn(&bench->clock, 3);
+	ng_server_resume(bench->server, 7);
+	fd = bench_socket(SOCK_DGRAM, "127.0.0.1", &bench->udp);
+	/* More than are held: the rest is answered at once. */
+	for (unsigned i = 0; i < 1024; i++) {
+		char text[64];
+
+		snprintf(text, sizeof(text), "m%u d7:command5:latere", i);
+		assert_string_equal(ask_text(bench, fd, text), "");
+	}
+	assert_string_not_equal(ask_text(bench, fd, "m d7:command5:latere"), "");
+	close(fd);
+}
+
 static void a_served_path_is_left_and_a_stale_one_replaced(void **state)
 {
 	struct bench *bench = *state;
@@ -484,6 +533,7 @@ int main(void)
 		TEST(the_time_allowed_is_that_of_one_message),
 		TEST(connections_are_counted),
 		TEST(unix_sockets_need_no_cookie),
+		TEST(what_waits_comes_again),
 		TEST(a_served_path_is_left_and_a_stale_one_replaced),
 	};
 
