@@ -187,12 +187,15 @@ int command_sdp(struct command *command, struct sdp **out)
 }
 
 /* It asks for one that should be there. An offer does when its sender knows an answer to one
- * before; others begin a session, and need no look into the store. Our own signalling half always
- * has a to-tag, and offers anew to an instance that it did not know. */
-static bool means_session(const struct command_entry *entry, const struct options *options)
+ * before; others begin a session, and need no look into the store. Our own signalling half has a
+ * to-tag from the beginning, and says when a call is new. */
+static bool means_session(const struct command_entry *entry, const struct command *command)
 {
+	int64_t is_new = 0;
+
 	if (entry->counter == COUNTER(offers))
-		return options->to_tag.len > 0 && slice_is_empty(options->state);
+		return command->options.to_tag.len > 0 &&
+		       (ng_get_integer(command->request->dict, "new", &is_new) != 0 || !is_new);
 	return entry->counter == COUNTER(answers) || entry->counter == COUNTER(deletes) ||
 	       entry->counter == COUNTER(queries) || entry->counter == COUNTER(controls);
 }
@@ -213,7 +216,7 @@ void sessions_handle(struct sessions *sessions, uint64_t now_ms, const struct ng
 		return;
 	}
 	options_read(sessions->log, request, &command.options);
-	if (request->wait && means_session(entry, &command.options)) {
+	if (request->wait && means_session(entry, &command)) {
 		*request->wait = keep_fetch(sessions, command.options.call_id);
 		if (*request->wait)
 			return;

@@ -271,6 +271,9 @@ int media_exchange(struct media *media, enum media_verb verb, struct media_sessi
 						 from, to, sdp, differs && !from->is_trusted);
 	if (dict && session->keeps_state && is_ours(media, session))
 		ng_dict_add_string(media->arena, dict, "state", slice_from(media->mark));
+	/* So that it need not look for it in the store, though there is a to-tag. */
+	if (dict && verb == MEDIA_OFFER && !session->is_open && is_ours(media, session))
+		ng_dict_add_integer(media->arena, dict, "new", 1);
 	if (!dict || !ng_value_is_whole(dict))
 		return -ERR_NO_MEMORY;
 	counter_add(verb == MEDIA_OFFER ? &media->counters.offers : &media->counters.answers, 1);
