@@ -135,6 +135,7 @@ struct call_record {
 	bool prack_is_answer;
 	uint32_t prack_early;
 	uint32_t prack_far_rseq;
+	bool is_branch;      /* others ring beside it, for the same INVITE */
 	struct slice target; /* where its targets lead: the number called, as its peer means it */
 	struct slice hunt;   /* "STEPS TRIES SERVERS": of the route not gone yet, INVITEs so far,
 				and a bit for each server tried; `invite` is whole then */

@@ -9,7 +9,7 @@
  *
  * Numbers never to be used otherwise, kept for what comes later or written before:
  *   record  24-25  correlation, limits (its legs' peers say those)
- *           65-79  REFER and Replaces
+ *           66-79  REFER and Replaces
  *   leg     57-63  early dialogs
  * Media (ports, SSRCs, keys, indexes) is the relay's own value: media:{id}, or relay_state while
  * there is nothing in it that the answer did not say.
@@ -82,6 +82,7 @@ static const struct field record_fields[] = {
 	{63, FIELD_LINE, NAME_LIMIT, AT(call_record, hunt)},
 	{64, FIELD_LINES, NAME_LIMIT, AT(call_record, refers),
 	 COUNTED(call_record, refer_count, RECORD_LIST_LIMIT)},
+	{65, FIELD_BOOL, 0, AT(call_record, is_branch)},
 	{80, FIELD_LINE, URI_LIMIT, AT(call_record, event)},
 	{81, FIELD_U32, 0, AT(call_record, lifetime_s)},
 	{82, FIELD_LINES, RECORD_ID_LIMIT, AT(call_record, forks),

@@ -1,6 +1,7 @@
 /* bye.c - how calls end.
  * SPDX-License-Identifier: Apache-2.0 */
 #include "sbc/call/credentials.h"
+#include "sbc/call/fork.h"
 #include "sbc/call/takeover.h"
 #include "sbc/call/verbs.h"
 #include "sbc/route/locate.h"
@@ -221,8 +222,9 @@ void call_lose(struct call *call)
 	call->media_pending = false;
 	call->is_stored = false; /* the record is another's */
 	call->pending = 0;
-	limits_leave(calls->limits, call->legs[CALLER].interface, call->legs[CALLER].peer,
-		     call->is_emergency);
+	if (fork_lost(call))
+		limits_leave(calls->limits, call->legs[CALLER].interface, call->legs[CALLER].peer,
+			     call->is_emergency);
 	call_release_if_done(call);
 }
 

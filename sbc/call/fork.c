@@ -93,31 +93,9 @@ static void drop_others(struct fork *fork, const struct call *stays, struct slic
 	}
 }
 
-/* RFC 3261 16.7 step 6: the lowest is the best. A person's word comes before that of a machine. */
-static int rank_of(unsigned int status)
-{
-	switch (status) {
-	case 401:
-	case 407:
-	case 415:
-	case 420:
-	case 484:
-		return 2;
-	case 486:
-		return 3;
-	case 408:
-	case 430:
-	case 480:
-	case 487:
-		return 5;
-	default:
-		return status >= 600 ? 0 : status < 400 ? 1 : status < 500 ? 4 : 6;
-	}
-}
-
 static void keep_best(struct fork *fork, unsigned int status, struct slice headers)
 {
-	if (fork->status && rank_of(fork->status) <= rank_of(status))
+	if (fork->status && outcome_rank(fork->status) <= outcome_rank(status))
 		return;
 	fork->status = status;
 	if (owned_set(&fork->headers, headers) != 0)
@@ -474,4 +452,43 @@ uint32_t fork_breadth(const struct call *call, uint32_t breadth)
 {
 	size_t width = call->fork && call->fork->width > 0 ? call->fork->width : 1;
 	return breadth >= width ? breadth / (uint32_t)width : 1;
+}
+
+/* --- begun by another process --- */
+
+int fork_resume(struct call *call, struct call *sibling)
+{
+	struct fork *fork = sibling ? sibling->fork : calloc(1, sizeof(*fork));
+
+	if (!fork)
+		return -ERR_NO_MEMORY;
+	if (sibling && fork->branch_count == FORK_MAX)
+		return -ERR_TOO_MANY;
+	if (!sibling) {
+		fork->calls = call->calls;
+		fork->config = config_hold(call->config);
+		fork->rest.peer = -1;
+		fork->server = call->exchange.server;
+	}
+	join(fork, call);
+	return 0;
+}
+
+bool fork_is_alone(const struct call *call)
+{
+	return !call->is_branch && (!call->fork || call->fork->branch_count == 1);
+}
+
+void fork_over(struct call *call)
+{
+	call_end(call, CALL_CANCELLED, 0, -1, SLICE(ELSEWHERE));
+}
+
+bool fork_lost(struct call *call)
+{
+	if (fork_is_alone(call))
+		return true;
+	if (call->fork)
+		leave(call->fork, call);
+	return false;
 }

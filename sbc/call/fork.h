@@ -30,5 +30,14 @@ void fork_forget(struct call *call); /* it is about to be freed */
  * theirs. */
 bool fork_holds(const struct call *call);
 void fork_go_on(const struct call *call);
+/* A branch that another process began: beside `sibling`, or (NULL) the first one that is here.
+ * Contacts that were not called yet are forgotten. */
+MUST_CHECK int fork_resume(struct call *call, struct call *sibling);
+/* It counts as a call: it stands alone, or is the only branch. */
+bool fork_is_alone(const struct call *call);
+/* Another one was answered, or the caller had his answer, before this one was here: it ends. */
+void fork_over(struct call *call);
+/* Another node has this one: does what counted it count it no more? */
+bool fork_lost(struct call *call);
 /* How many ways the INVITE's Max-Breadth is divided (RFC 5393 5.3.3.1). */
 uint32_t fork_breadth(const struct call *call, uint32_t breadth);

@@ -3,6 +3,7 @@
 #include "sbc/cdr/cdr_file.h"
 #include "sbc/route/place.h"
 #include "sbc/route/shared.h"
+#include "sbc/call/fork.h"
 #include "sbc/call/takeover.h"
 #include "sbc/call/verbs.h"
 #include "sbc/dialog/kept.h"
@@ -186,8 +187,9 @@ static void count(struct call *call, const struct call_record *record)
 	struct calls *calls = call->calls;
 	uint32_t server = record->legs[CALLEE].server;
 
-	limits_enter_again(calls->limits, call->legs[CALLER].interface, call->legs[CALLER].peer,
-			   record->is_emergency);
+	if (fork_is_alone(call))
+		limits_enter_again(calls->limits, call->legs[CALLER].interface,
+				   call->legs[CALLER].peer, record->is_emergency);
 	hunt_resume(&calls->hunter, &call->hunt, call->legs[CALLEE].peer,
 		    server ? server - 1 : UINT32_MAX, record->is_emergency);
 	counter_add(&calls->counters.revived, 1);
@@ -201,7 +203,8 @@ static void forget(struct call *call)
 	struct transactions *transactions = call->calls->worker->transactions;
 
 	transaction_abandon(transactions, call->exchange.client);
-	transaction_drop(transactions, call->exchange.server);
+	if (fork_is_alone(call))
+		transaction_drop(transactions, call->exchange.server);
 	exchange_clear(call);
 	call->pending = 0;
 	call->state = CALL_ENDING;
@@ -278,6 +281,10 @@ int record_take_up(struct calls *calls, struct slice value)
 		  call->id, (unsigned long long)head.epoch);
 	/* Only the record had no time to go. Whether both sides were told of the end, nobody
 	 * knows. */
+	if (call->is_branch) {
+		fork_over(call);
+		return 0;
+	}
 	call->is_told = has_cdr(call);
 	if (call->is_told)
 		call_end(call, CALL_HUNG_UP, 487, -1, SLICE_NONE);

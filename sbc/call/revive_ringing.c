@@ -4,6 +4,7 @@
  */
 #include <stdio.h>
 #include <stdlib.h>
+#include "sbc/call/fork.h"
 #include "sbc/call/verbs.h"
 #include "sbc/topology/owned.h"
 
@@ -125,6 +126,7 @@ int ringing_fill(struct arena *arena, const struct call *call, struct call_recor
 	record->client_cseq = exchange->client_cseq;
 	record->reliability = exchange->reliability;
 	record->is_late = exchange->is_late;
+	record->is_branch = call->fork != NULL;
 	record->media_early = call->media_early;
 	record->early_count = call->early_count;
 	fill_prack(&call->provisional, record);
@@ -154,7 +156,8 @@ uint32_t ringing_legs(const struct call *call)
 
 /* --- back --- */
 
-static int resume_server(struct call *call, const struct call_record *record)
+static int resume_server(struct call *call, const struct call_record *record,
+			 struct transaction_handle *out)
 {
 	struct scan_limits limits = {.message_max = record->invite.len, .stream = true};
 	struct exchange *exchange = &call->exchange;
@@ -170,10 +173,32 @@ static int resume_server(struct call *call, const struct call_record *record)
 		if (scan->max_forwards > 0)
 			exchange->max_forwards = scan->max_forwards - 1;
 		err = transaction_resume_server(call->calls->worker->transactions, scan, &leg->path,
-						leg->dialog.local_tag, &exchange->server);
+						leg->dialog.local_tag, out);
 	}
 	free(scan);
 	return err;
+}
+
+/* Branches share the caller's INVITE, whichever of them comes first. */
+static int resume_branch(struct call *call, const struct call_record *record)
+{
+	struct exchange *exchange = &call->exchange;
+	struct transaction_handle server = TRANSACTION_NONE;
+
+	int err = resume_server(call, record, &server);
+	if (err && (err != -ERR_EXISTS || !record->is_branch))
+		return err;
+	struct call *sibling = err ? calls_by_server(call->calls, server) : NULL;
+	if (err && (!sibling || !sibling->fork)) {
+		call->is_branch = exchange->is_replied = true;
+		return 0;
+	}
+	int second = record->is_branch ? fork_resume(call, sibling) : 0;
+	if (second && !err)
+		transaction_drop(call->calls->worker->transactions, server);
+	if (!second)
+		exchange->server = server;
+	return second;
 }
 
 static int resume_client(struct call *call, const struct call_record *record)
@@ -233,7 +258,7 @@ int ringing_resume(struct call *call, const struct call_record *record)
 		exchange->reliability = (enum reliability)record->reliability;
 	int err = owned_set(&call->invite, record->invite);
 	if (!err)
-		err = resume_server(call, record);
+		err = resume_branch(call, record);
 	if (err)
 		return err;
 	exchange_resume(call);

@@ -263,8 +263,7 @@ void record_ring(struct call *call, bool has_news)
 {
 	const struct exchange *exchange = &call->exchange;
 
-	/* Branches that ring together share the caller's INVITE: the one that answers is kept. */
-	if (call->calls->worker->config->state.protect != CONFIG_PROTECT_RINGING || call->fork ||
+	if (call->calls->worker->config->state.protect != CONFIG_PROTECT_RINGING ||
 	    call->transfer || !exchange->is_initial || !exchange->client.id)
 		return;
 	/* Once for each target, and for what early dialogs came to agree on. */

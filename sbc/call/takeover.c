@@ -41,6 +41,17 @@ static bool is_here(void *owner, uint64_t name)
 	return calls_by_token(owner, &token, 0) != NULL;
 }
 
+/* The other branches of a call to several phones: what one of them says is weighed with what the
+ * others say. */
+static bool is_whole(void *owner, uint64_t name)
+{
+	const struct calls *calls = owner;
+	struct token token = token_unpack(name);
+	const struct call *call = calls_by_token(calls, &token, 0);
+
+	return !call || !call->fork || calls->takeover->is_complete;
+}
+
 static int take_up(void *owner, struct slice value)
 {
 	return record_take_up(owner, value);
@@ -87,6 +98,7 @@ int takeover_create(struct calls *calls, struct takeover **out)
 					 .said = "calls.taken_up",
 					 .write_key = write_key,
 					 .is_here = is_here,
+					 .is_whole = is_whole,
 					 .take_up = take_up,
 					 .on_refused = on_refused,
 					 .again = again,

@@ -14,6 +14,7 @@ enum {
 	TRIES_MAX = 8,
 	MISSES_MAX = 4,
 	RETRY_MS = 250,
+	WHOLE_MS = 25,
 	UNKNOWN_SLOTS = 1024,
 	UNKNOWN_MS = 5000
 };
@@ -209,6 +210,25 @@ static void settle(struct pursuit *pursuit)
 static void on_read(void *owner, uint64_t handle, const struct store_reply *reply);
 static void on_taken(void *owner, uint64_t handle, const struct store_reply *reply);
 
+static void on_due(struct timer *timer, uint64_t now_ms);
+
+/* Others need not wait for it meanwhile: it is here. */
+static bool waits_for_others(struct pursuit *pursuit)
+{
+	struct pursuits *pursuits = pursuit->pursuits;
+	const struct pursuits_config *config = &pursuits->config;
+	struct wheel *wheel = pursuits->worker->wheel;
+
+	if (pursuit->err || !config->is_whole || pursuit->held.count == 0 ||
+	    ++pursuit->tries >= TRIES_MAX || config->is_whole(config->owner, pursuit->name))
+		return false;
+	pursuits->behind -= pursuit->is_behind;
+	pursuit->is_behind = false;
+	wheel_arm(wheel, &pursuit->timer, wheel_now_ms(wheel) + WHOLE_MS, on_due);
+	pump(pursuits);
+	return true;
+}
+
 static void on_due(struct timer *timer, uint64_t now_ms)
 {
 	struct pursuit *pursuit = container_of(timer, struct pursuit, timer);
@@ -218,7 +238,8 @@ static void on_due(struct timer *timer, uint64_t now_ms)
 	(void)now_ms;
 
 	if (pursuit->state == PURSUIT_OVER) {
-		settle(pursuit);
+		if (!waits_for_others(pursuit))
+			settle(pursuit);
 		return;
 	}
 	pursuit->state = pursuit->is_read ? PURSUIT_TAKING : PURSUIT_READING;

@@ -21,6 +21,9 @@ struct pursuits_config {
 	int (*take_up)(void *owner, struct slice value);
 	/* It could not be: to be counted and said. */
 	void (*on_refused)(void *owner, uint64_t name, int err);
+	/* False: it is here, but what belongs to it is on its way: what waits does so for a moment
+	 * more. NULL is fine. */
+	bool (*is_whole)(void *owner, uint64_t name);
 	/* What waited is here, or nowhere. */
 	held_fn *again;
 	/* It was another node's, which may live, and has this epoch now. */

@@ -92,6 +92,8 @@ void hunt_failed(const struct hunter *hunter, const struct hunt *hunt, const cha
 		 uint32_t rest_ms);
 /* Is this final reply one after which the next target is tried? Never a person's decision. */
 bool hunt_moves_on(const struct hunter *hunter, const struct hunt *hunt, unsigned int status);
+/* Of several refusals the lowest is the best (RFC 3261 16.7 step 6). */
+int outcome_rank(unsigned int status);
 /* Is there another target, as far as is known now? */
 bool hunt_has_next(const struct hunter *hunter, const struct hunt *hunt);
 /* How long to wait for any reply at all, and for more than a 100 (0 = as long as the transaction),

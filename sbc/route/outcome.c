@@ -85,3 +85,25 @@ uint32_t hunt_silence_ms(const struct hunter *hunter, const struct hunt *hunt)
 
 	return no_answer_ms && no_answer_ms < HUNT_SILENCE_MS ? no_answer_ms : HUNT_SILENCE_MS;
 }
+
+/* A person's word comes before that of a machine. */
+int outcome_rank(unsigned int status)
+{
+	switch (status) {
+	case 401:
+	case 407:
+	case 415:
+	case 420:
+	case 484:
+		return 2;
+	case 486:
+		return 3;
+	case 408:
+	case 430:
+	case 480:
+	case 487:
+		return 5;
+	default:
+		return status >= 600 ? 0 : status < 400 ? 1 : status < 500 ? 4 : 6;
+	}
+}

@@ -381,8 +381,14 @@ int transaction_resume_server(struct transactions *transactions, const struct sc
 	struct key key;
 
 	key_of_request(transactions, invite, path, METHOD_INVITE, &key);
-	if (server_find(transactions, &key))
+	const struct lingering *other = server_find(transactions, &key);
+	if (other) {
+		*out = TRANSACTION_NONE;
+		if (!other->compact)
+			*out = (struct transaction_handle){
+				container_of(other, struct server, base)->id};
 		return -ERR_EXISTS;
+	}
 	int err = server_create(transactions, invite, path, &key, &server);
 	if (err)
 		return err;

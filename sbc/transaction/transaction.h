@@ -175,7 +175,7 @@ void transaction_set_context(struct transactions *transactions, struct transacti
 struct slice transaction_sent(const struct transactions *transactions,
 			      struct transaction_handle handle);
 /* An INVITE whose provisional replies another process sent, the last with this tag: from here on as
- * if it had been received here. -ERR_EXISTS. */
+ * if it had been received here. -ERR_EXISTS: `out` is it, or none when it is over. */
 MUST_CHECK int transaction_resume_server(struct transactions *transactions,
 					 const struct scan *invite,
 					 const struct transport_path *path, struct slice tag,
