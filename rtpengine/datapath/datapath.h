@@ -134,9 +134,9 @@ struct datapath_punt {
 /* Called from datapath_poll(), some for each call; `punt` is valid during it. */
 typedef void datapath_punt_fn(void *owner, const struct datapath_punt *punt);
 void datapath_on_punt(struct datapath *datapath, datapath_punt_fn *fn, void *owner);
-/* One datagram from the flow's local port, whatever its rule says. -ERR_NOT_FOUND: not open;
- * -ERR_UNREACHABLE: no route, no neighbour yet, or larger than the MTU; -ERR_BUSY: the lcore is
- * behind. STUN and DTLS send again by themselves. */
+/* One datagram (it may be empty) from the flow's local port, whatever its rule says.
+ * -ERR_NOT_FOUND: not open; -ERR_UNREACHABLE: no route, no neighbour yet, or larger than the MTU;
+ * -ERR_BUSY: the lcore is behind. STUN and DTLS send again by themselves. */
 MUST_CHECK int datapath_flow_send(struct datapath *datapath, struct flow_id id,
 				  const struct addr *to, const uint8_t *data, size_t len);
 

@@ -150,7 +150,7 @@ int datapath_flow_send(struct datapath *datapath, struct flow_id id, const struc
 	struct hop *hop;
 	if (!from)
 		return -ERR_NOT_FOUND;
-	if (len == 0 || len > PUNT_MAX || to->family != from->local.family || !to->port)
+	if (len > PUNT_MAX || to->family != from->local.family || !to->port)
 		return -ERR_INVALID;
 	int err = hop_get(&datapath->hops, to, &from->local, &hop);
 	if (err)

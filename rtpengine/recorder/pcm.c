@@ -2,6 +2,7 @@
 #include "rtpengine/recorder/pcm.h"
 
 #include <errno.h>
+#include <string.h>
 #include <sys/socket.h>
 #include <sys/un.h>
 #include <unistd.h>
@@ -59,22 +60,49 @@ static struct slice payload(const uint8_t *rtp, size_t len)
 	return (struct slice){(const char *)rtp + at, len - at - padding};
 }
 
-void pcm_add(struct buf *out, const uint8_t *rtp, size_t len, uint8_t pcma_type, uint8_t pcmu_type)
+static uint32_t read32(const uint8_t *at)
+{
+	return (uint32_t)at[0] << 24 | (uint32_t)at[1] << 16 | (uint32_t)at[2] << 8 | at[3];
+}
+
+/* How many samples are missing before this packet; below 0 = it comes too late. */
+static int32_t missing(struct pcm *pcm, const uint8_t *rtp)
+{
+	uint32_t timestamp = read32(rtp + 4), ssrc = read32(rtp + 8);
+	int32_t gap = (int32_t)(timestamp - pcm->next);
+
+	if (!pcm->has_begun || pcm->ssrc != ssrc || gap > PCM_GAP_MAX || gap < -PCM_GAP_MAX) {
+		pcm->has_begun = true;
+		pcm->ssrc = ssrc;
+		pcm->next = timestamp;
+		return 0;
+	}
+	return gap;
+}
+
+void pcm_add(struct pcm *pcm, struct buf *out, const uint8_t *rtp, size_t len)
 {
 	if (len <= RTP_HEADER || rtp[0] >> 6 != 2)
 		return;
 	uint8_t type = rtp[1] & 0x7f;
-	if (type != pcma_type && type != pcmu_type)
+	if (type != pcm->pcma_type && type != pcm->pcmu_type)
 		return;
 	struct slice sound = payload(rtp, len);
-	char *room = buf_reserve(out, sound.len * 2);
+	int32_t gap = sound.len ? missing(pcm, rtp) : -1;
+	if (gap < 0)
+		return;
+	char *room = buf_reserve(out, ((size_t)gap + sound.len) * 2);
 	if (!room)
 		return;
+	memset(room, 0, (size_t)gap * 2);
+	room += (size_t)gap * 2;
 	for (size_t i = 0; i < sound.len; i++) {
 		uint8_t code = (uint8_t)sound.data[i];
-		int16_t sample = type == pcma_type ? g711_from_alaw(code) : g711_from_ulaw(code);
+		int16_t sample =
+			type == pcm->pcma_type ? g711_from_alaw(code) : g711_from_ulaw(code);
 		room[2 * i] = (char)(sample & 0xff);
 		room[2 * i + 1] = (char)(sample >> 8);
 	}
-	out->len += sound.len * 2;
+	out->len += ((size_t)gap + sound.len) * 2;
+	pcm->next += (uint32_t)gap + (uint32_t)sound.len;
 }

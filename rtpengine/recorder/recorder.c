@@ -26,7 +26,8 @@ struct file {        /* or a connection */
 	size_t size;
 	bool is_full; /* said so once */
 	bool is_connection;
-	uint8_t pcma_type, pcmu_type; /* of a connection */
+	char *path;     /* owned; of a file */
+	struct pcm pcm; /* of a connection */
 	struct buf out;
 };
 
@@ -91,7 +92,7 @@ static void forward_record(struct recorder *recorder, struct file *file,
 		counter_add(&recorder->lost, 1);
 		return;
 	}
-	pcm_add(&file->out, record->payload, record->len, file->pcma_type, file->pcmu_type);
+	pcm_add(&file->pcm, &file->out, record->payload, record->len);
 	counter_add(&recorder->packets, 1);
 	counter_add(&recorder->bytes, record->len);
 }
@@ -141,6 +142,8 @@ static void close_file(struct file *file)
 {
 	close(file->fd);
 	buf_free(&file->out);
+	free(file->path);
+	file->path = NULL;
 	file->id = 0;
 }
 
@@ -285,7 +288,7 @@ static bool name_is_good(struct slice name)
 	return true;
 }
 
-static int create_file(const struct recorder *recorder, struct slice name, int *fd)
+static int create_file(const struct recorder *recorder, struct slice name, char **out, int *fd)
 {
 	struct buf path;
 
@@ -296,6 +299,7 @@ static int create_file(const struct recorder *recorder, struct slice name, int *
 		      : open(path.data, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW,
 			     FILE_MODE);
 	int err = buf_failed(&path) ? -ERR_NO_MEMORY : *fd < 0 ? err_from_errno(errno) : 0;
+	*out = err ? NULL : slice_dup(buf_slice(&path)); /* without it, it is not discarded */
 	buf_free(&path);
 	return err;
 }
@@ -324,6 +328,7 @@ static void fill(struct recorder *recorder, struct file *slot, struct file file,
 int recorder_open(struct recorder *recorder, struct slice name, uint32_t *recording)
 {
 	struct buf start;
+	char *path = NULL;
 	int fd = -1;
 
 	if (!recorder->folder)
@@ -337,20 +342,21 @@ int recorder_open(struct recorder *recorder, struct slice name, uint32_t *record
 		return -ERR_TOO_MANY;
 	buf_init(&start);
 	pcapng_start(&start);
-	int err = buf_failed(&start) ? -ERR_NO_MEMORY : create_file(recorder, name, &fd);
+	int err = buf_failed(&start) ? -ERR_NO_MEMORY : create_file(recorder, name, &path, &fd);
 	if (err) {
 		buf_free(&start);
 		return err;
 	}
-	fill(recorder, file, (struct file){.fd = fd, .size = start.len, .out = start}, recording);
+	fill(recorder, file, (struct file){.fd = fd, .path = path, .size = start.len, .out = start},
+	     recording);
 	return 0;
 }
 
 int recorder_forward(struct recorder *recorder, struct slice metadata, uint8_t pcma_type,
 		     uint8_t pcmu_type, uint32_t *recording)
 {
-	struct file connection = {
-		.is_connection = true, .pcma_type = pcma_type, .pcmu_type = pcmu_type};
+	struct file connection = {.is_connection = true,
+				  .pcm = {.pcma_type = pcma_type, .pcmu_type = pcmu_type}};
 
 	if (!recorder->forward_path && !recorder->forward_to.family)
 		return -ERR_UNSUPPORTED;
@@ -379,6 +385,16 @@ void recorder_close(struct recorder *recorder, uint32_t recording)
 		if (recorder->files[i].id == recording && !recorder->files[i].ending)
 			recorder->files[i].ending = LINGER_PERIODS;
 	pthread_mutex_unlock(&recorder->lock);
+}
+
+void recorder_discard(struct recorder *recorder, uint32_t recording)
+{
+	pthread_mutex_lock(&recorder->lock);
+	for (size_t i = 0; i < RECORDER_OPEN_MAX; i++)
+		if (recorder->files[i].id == recording && recorder->files[i].path)
+			(void)unlink(recorder->files[i].path); /* gone already is as well */
+	pthread_mutex_unlock(&recorder->lock);
+	recorder_close(recorder, recording);
 }
 
 struct recorder_counters recorder_counters(struct recorder *recorder)

@@ -35,6 +35,8 @@ MUST_CHECK int recorder_forward(struct recorder *recorder, struct slice metadata
 				uint8_t pcmu_type, uint32_t *recording);
 /* Packets of it that are still on their way are written first. */
 void recorder_close(struct recorder *recorder, uint32_t recording);
+/* The same, and the file goes. */
+void recorder_discard(struct recorder *recorder, uint32_t recording);
 struct recorder_counters {
 	uint64_t packets, bytes, lost; /* lost: ring or file was full, or the disk said no */
 	uint32_t open;

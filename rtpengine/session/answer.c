@@ -3,7 +3,7 @@
  * SPDX-License-Identifier: Apache-2.0 */
 #include "rtpengine/session/bundle.h"
 #include "rtpengine/session/connect.h"
-#include "rtpengine/session/session.h"
+#include "rtpengine/session/piercing.h"
 
 #include <stdlib.h>
 
@@ -171,6 +171,8 @@ void command_answer(struct command *command)
 	if (find_dialog(&answer) != 0 || command_sdp(command, &answer.sdp) != 0)
 		return;
 	struct dialog *dialog = answer.dialog;
+	if (command_answer_loop(command, answer.sdp))
+		return;
 	if (answer.sdp->media_count > dialog->stream_count) {
 		command_error(command, "the answer has %u media, the offer had %u",
 			      answer.sdp->media_count, dialog->stream_count);
@@ -204,6 +206,7 @@ void command_answer(struct command *command)
 	for (unsigned i = 0; i < dialog->stream_count; i++)
 		stream_publish(dialog->streams[i]);
 	session_touch(dialog->session, command->now_ms);
+	piercing_start(dialog->session, command->now_ms);
 
 	int err =
 		rewrite(dialog, answer.to, answer.sdp, &command->options, true, &sessions->scratch);

@@ -27,7 +27,7 @@ static void change(struct command *command, enum session_block what, bool on)
 	struct session *session = command_session(command);
 	struct participants who;
 
-	if (!session || participants_read(command, true, &who) != 0)
+	if (!session || participants_read(command, session, true, &who) != 0)
 		return;
 	if (who.is_everybody) {
 		set(&session->blocks, what, on);

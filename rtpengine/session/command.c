@@ -200,6 +200,19 @@ static bool means_session(const struct command_entry *entry, const struct comman
 	       entry->counter == COUNTER(queries) || entry->counter == COUNTER(controls);
 }
 
+bool command_answer_loop(struct command *command, const struct sdp *sdp)
+{
+	struct arena *arena = command->request->arena;
+	const struct sdp_line *line = sdp_attribute(&sdp->section, LOOP_ATTRIBUTE);
+
+	if (!option(&command->options, OPTION_LOOP_PROTECT) || !line ||
+	    !slice_equal(line->argument, slice_from(command->sessions->instance)))
+		return false;
+	ng_dict_add_string(arena, command->reply, "result", SLICE("ok"));
+	ng_dict_add_string(arena, command->reply, "sdp", command->options.sdp);
+	return true;
+}
+
 void sessions_handle(struct sessions *sessions, uint64_t now_ms, const struct ng_request *request,
 		     struct ng_value *reply)
 {

@@ -73,6 +73,8 @@ void command_delete(struct command *command)
 		delete_branches(session, options, command->now_ms);
 		return;
 	}
+	if (option(options, OPTION_DISCARD))
+		recording_stop(session, false);
 	/* Without a delay asked for there is none: the ports rest in quarantine anyway. */
 	if (options->delete_delay_s > 0)
 		session_delete_later(session, command->now_ms,

@@ -179,7 +179,7 @@ void command_play_dtmf(struct command *command)
 	struct digit digits[QUEUE_MAX];
 	unsigned count, found = 0;
 
-	if (!session || participants_read(command, false, &who) != 0 ||
+	if (!session || participants_read(command, session, false, &who) != 0 ||
 	    read_digits(command, digits, &count) != 0)
 		return;
 	for (struct dialog *dialog = session->dialogs; dialog; dialog = dialog->next) {

@@ -53,7 +53,7 @@ void command_start_forwarding(struct command *command)
 	struct participants who;
 	int found = 0;
 
-	if (!session || participants_read(command, true, &who) != 0)
+	if (!session || participants_read(command, session, true, &who) != 0)
 		return;
 	for (struct dialog *dialog = session->dialogs; dialog; dialog = dialog->next) {
 		for (int side = 0; side < 2; side++) {
@@ -80,7 +80,7 @@ void command_stop_forwarding(struct command *command)
 	struct session *session = command_session(command);
 	struct participants who;
 
-	if (!session || participants_read(command, true, &who) != 0)
+	if (!session || participants_read(command, session, true, &who) != 0)
 		return;
 	for (struct dialog *dialog = session->dialogs; dialog; dialog = dialog->next)
 		for (int side = 0; side < 2; side++)

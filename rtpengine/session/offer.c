@@ -425,7 +425,7 @@ void command_offer(struct command *command)
 		command_fragment(command, false);
 		return;
 	}
-	if (command_sdp(command, &offer.sdp) != 0)
+	if (command_sdp(command, &offer.sdp) != 0 || command_answer_loop(command, offer.sdp))
 		return;
 	offer.session = session_find(sessions, command->options.call_id);
 	if (!offer.session) {

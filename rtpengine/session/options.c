@@ -192,6 +192,15 @@ static void read_state(struct reader *reader, struct slice word)
 	reader->options->state = word;
 }
 
+/* The flag of that name, as a key. What names flows between two has no meaning of its own here. */
+static void read_all(struct reader *reader, struct slice word)
+{
+	if (ng_name_equal(word, SLICE("all")))
+		reader->options->bits |= OPTION_ALL;
+	else if (!ng_name_equal(word, SLICE("none")) && !ng_name_equal(word, SLICE("offer-answer")))
+		options_refuse(reader->options, "all", word);
+}
+
 static void read_tos(struct reader *reader, struct slice word)
 {
 	uint64_t tos;
@@ -218,6 +227,13 @@ static void read_service(struct reader *reader, struct slice word, const char *n
 			return;
 	}
 	options_refuse(reader->options, name, word);
+}
+
+/* To drop events is what `block DTMF` does. */
+static void read_dtmf_security(struct reader *reader, struct slice word)
+{
+	if (!slice_equal_nocase(word, SLICE("drop")))
+		read_service(reader, word, "DTMF-security");
 }
 
 struct key {
@@ -271,7 +287,7 @@ static const struct key keys[] = {
 	{ "outbound-peer", NULL, NULL, NULL, REFUSE },
 	{ "peer", NULL, NULL, NULL, REFUSE },
 	{ "template", NULL, NULL, NULL, REFUSE },
-	{ "DTMF-security", NULL, NULL, NULL, REFUSE },
+	{ "DTMF-security", NULL, read_dtmf_security, NULL, 0 },
 	{ "DTMF-delay", NULL, NULL, NULL, REFUSE },
 	{ "command", NULL, NULL, NULL, PASS_OVER },
 	{ "call-id", NULL, NULL, NULL, PASS_OVER }, /* these are taken by name below */
@@ -303,7 +319,7 @@ static const struct key keys[] = {
 	{ "source-tag", NULL, NULL, NULL, PASS_OVER },
 	{ "source-call-id", NULL, NULL, NULL, PASS_OVER },
 	{ "address", NULL, NULL, NULL, PASS_OVER },
-	{ "all", NULL, NULL, NULL, PASS_OVER },
+	{ "all", NULL, read_all, NULL, 0 },
 	{ "alias-key", NULL, NULL, NULL, PASS_OVER },
 	{ "instance", NULL, NULL, NULL, PASS_OVER },
 	{ "T.38-version", NULL, NULL, NULL, PASS_OVER },

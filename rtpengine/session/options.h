@@ -31,8 +31,9 @@ enum options_bit {
 	OPTION_MUX_REJECT = 1u << 17,
 	OPTION_TO_TAG = 1u << 18,     /* delete: the to-tag counts */
 	OPTION_FATAL = 1u << 19,      /* delete: an unknown call is an error */
-	OPTION_FAST = 1u << 20,       /* delete: no statistics in the reply */
+	OPTION_PIERCE_NAT = 1u << 20, /* empty datagrams to who sent this, until it speaks */
 	OPTION_LOAD_LIMIT = 1u << 21, /* the client understands result "load limit" */
+	OPTION_NAT_WAIT = 1u << 22,   /* nothing is sent to who sent this before it speaks */
 	OPTION_NEW_BRANCH = 1u << 23,
 	OPTION_ALL = 1u << 24,
 	OPTION_SINGLE_CODEC = 1u << 25, /* an answer names one codec */
@@ -42,6 +43,14 @@ enum options_bit {
 	OPTION_SIPREC = 1u << 30,
 	OPTION_DIRECTIONAL = 1u << 26, /* a command means the participant of the from-tag alone */
 };
+
+/* More than an enum holds. */
+#define OPTION_FAST         (1ull << 32) /* delete: no statistics in the reply */
+#define OPTION_DISCARD      (1ull << 33) /* the recording is not kept */
+#define OPTION_LOOP_PROTECT (1ull << 34) /* an SDP that we wrote is passed as it is */
+/* What of these is kept with a side. */
+#define OPTIONS_OF_SIDE                                                                            \
+	(OPTION_ASYMMETRIC | OPTION_STRICT_SOURCE | OPTION_NAT_WAIT | OPTION_PIERCE_NAT)
 
 #define OPTIONS_REFUSED_SIZE 160
 
@@ -57,7 +66,7 @@ struct options {
 	int dscp;                  /* -1 = as configured */
 	struct slice transport;    /* "RTP/AVP"; empty = as offered */
 	int64_t delete_delay_s;    /* -1 = not given */
-	uint32_t bits;             /* enum options_bit */
+	uint64_t bits;             /* enum options_bit, and the rest above */
 	unsigned direction_count;
 	/* Of who made the offer, and of the other. */
 	enum session_source source[2]; /* SESSION_SOURCE_UNSAID = not given */
@@ -70,7 +79,7 @@ struct options {
 	char refused[OPTIONS_REFUSED_SIZE]; /* "" = nothing; else why the request is refused */
 };
 
-static inline bool option(const struct options *options, uint32_t bit)
+static inline bool option(const struct options *options, uint64_t bit)
 {
 	return (options->bits & bit) != 0;
 }

@@ -70,16 +70,16 @@ static const struct option_flag flags[] = {
 	{ "reorder-codecs", 0, OPTION_PASSED_OVER },
 	{ "allow-no-codec-media", 0, OPTION_PASSED_OVER },
 	{ "single-codec", OPTION_SINGLE_CODEC, OPTION_SETS },
-	{ "loop-protect", 0, OPTION_PASSED_OVER },
-	{ "pierce-nat", 0, OPTION_PASSED_OVER },
-	{ "nat-wait", 0, OPTION_PASSED_OVER },
+	{ "loop-protect", OPTION_LOOP_PROTECT, OPTION_SETS },
+	{ "pierce-nat", OPTION_PIERCE_NAT, OPTION_SETS },
+	{ "nat-wait", OPTION_NAT_WAIT, OPTION_SETS },
 	{ "no-redis-update", 0, OPTION_PASSED_OVER },
 	{ "no-jitter-buffer", 0, OPTION_PASSED_OVER },
 	{ "no-passthrough", 0, OPTION_PASSED_OVER },
 	{ "passthrough", 0, OPTION_PASSED_OVER },
 	{ "no-player", 0, OPTION_PASSED_OVER },
 	{ "debug", 0, OPTION_PASSED_OVER },
-	{ "discard-recording", 0, OPTION_PASSED_OVER },
+	{ "discard-recording", OPTION_DISCARD, OPTION_SETS },
 	{ "exclude-recording", 0, OPTION_PASSED_OVER },
 	{ "skip-recording-db", 0, OPTION_PASSED_OVER },
 	{ "auto-detect-rtp", 0, OPTION_PASSED_OVER },
@@ -109,7 +109,7 @@ bool option_word_starts(struct slice word, const char *prefix)
 	return word.len >= len && ng_name_is(slice_sub(word, 0, len), prefix);
 }
 
-enum option_verdict option_flag(struct slice word, uint32_t *bits)
+enum option_verdict option_flag(struct slice word, uint64_t *bits)
 {
 	for (size_t i = 0; i < sizeof(flags) / sizeof(flags[0]); i++) {
 		if (!ng_name_is(word, flags[i].name))

@@ -7,10 +7,10 @@ enum option_verdict { OPTION_SETS, OPTION_PASSED_OVER, OPTION_REFUSED, OPTION_UN
 
 struct option_flag {
 	const char *name;
-	uint32_t bit; /* enum options_bit; 0 = see `verdict` */
+	uint64_t bit; /* enum options_bit; 0 = see `verdict` */
 	enum option_verdict verdict;
 };
 
 /* The row of a word; of one that is not in the table, whether it is known by its beginning. */
-enum option_verdict option_flag(struct slice word, uint32_t *bits);
+enum option_verdict option_flag(struct slice word, uint64_t *bits);
 bool option_word_starts(struct slice word, const char *prefix);

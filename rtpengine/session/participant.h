@@ -9,10 +9,11 @@ struct participants {
 	bool is_everybody;       /* no selector, or `all` */
 };
 
-/* Read the selectors. A from-tag counts only with the flag `directional` when `tag_needs_flag`
- * (Kamailio always sends one). -ERR_INVALID: the reply says what is wrong. */
-MUST_CHECK int participants_read(struct command *command, bool tag_needs_flag,
-				 struct participants *out);
+/* Read the selectors, and give who is meant the label of `set-label`. A from-tag counts only with
+ * the flag `directional` when `tag_needs_flag` (Kamailio always sends one). Otherwise the reply
+ * says what is wrong. */
+MUST_CHECK int participants_read(struct command *command, struct session *session,
+				 bool tag_needs_flag, struct participants *out);
 bool participants_mean(const struct participants *participants, const struct dialog *dialog,
 		       int side);
 /* The call of the command; NULL: the reply says why. */

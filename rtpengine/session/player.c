@@ -3,6 +3,7 @@
 
 #include <stdlib.h>
 #include "rtpengine/recorder/g711.h"
+#include "rtpengine/session/base64.h"
 #include "rtpengine/session/connect.h"
 #include "rtpengine/session/participant.h"
 #include "rtpengine/session/sound.h"
@@ -21,6 +22,7 @@ struct player {
 	struct sound *sound; /* a reference */
 	size_t at;           /* sample */
 	unsigned repeats;    /* left after this one */
+	uint64_t until_ms;   /* it begins no more after that; 0 = whenever */
 	bool has_begun;
 	bool is_alaw;
 	uint8_t payload_type;
@@ -86,9 +88,9 @@ static bool advance(struct player *player)
 {
 	if (player->at < player->sound->count)
 		return true;
-	if (!player->repeats)
+	if (player->until_ms ? player->next_ms >= player->until_ms : !player->repeats)
 		return false;
-	player->repeats--;
+	player->repeats -= player->repeats > 0;
 	player->at = 0;
 	return true;
 }
@@ -158,17 +160,34 @@ static int start(struct command *command, struct stream *stream, int side, struc
 	random_fill(sessions->random, &player->timestamp, sizeof(player->timestamp));
 	random_fill(sessions->random, &player->sequence, sizeof(player->sequence));
 	player->next_ms = command->now_ms;
+	int64_t repeat_ms = number(command, "repeat-duration", 0, INT32_MAX);
+	player->until_ms = repeat_ms ? player->next_ms + (uint64_t)repeat_ms : 0;
 	stream->sides[side].player = player;
 	stream_publish(stream);
 	wheel_arm(sessions->wheel, &player->tick, player->next_ms, on_tick);
 	return 0;
 }
 
+static bool blob64(struct command *command, struct slice *out, const char **why)
+{
+	struct slice text = ng_get_string(command->request->dict, "blob64");
+	size_t len = base64_size(text);
+	uint8_t *bytes = len ? arena_alloc(command->request->arena, len) : NULL;
+
+	if (!bytes)
+		return false;
+	*why = "blob64 is no base64";
+	if (base64_read(text, bytes, len) != 0)
+		return false;
+	*out = (struct slice){(const char *)bytes, len};
+	return true;
+}
+
 static int load(struct command *command, struct sound **out)
 {
 	const struct ng_value *dict = command->request->dict;
 	struct slice file = ng_get_string(dict, "file"), blob = ng_get_string(dict, "blob");
-	const char *why = "one of file and blob is needed";
+	const char *why = "one of file, blob and blob64 is needed";
 	int err = -ERR_INVALID;
 
 	if (file.len && !command->sessions->sounds)
@@ -176,7 +195,7 @@ static int load(struct command *command, struct sound **out)
 	else if (file.len)
 		err = sounds_get(&command->sessions->kept_sounds, command->sessions->sounds, file,
 				 out, &why);
-	else if (blob.len)
+	else if (blob.len || blob64(command, &blob, &why))
 		err = sound_parse(blob, out, &why);
 	if (err)
 		command_error(command, "cannot play: %s", why);
@@ -198,7 +217,8 @@ void command_play_media(struct command *command)
 	struct sound *sound;
 	unsigned found = 0, played = 0;
 
-	if (!session || participants_read(command, false, &who) != 0 || load(command, &sound) != 0)
+	if (!session || participants_read(command, session, false, &who) != 0 ||
+	    load(command, &sound) != 0)
 		return;
 	for (struct dialog *dialog = session->dialogs; dialog; dialog = dialog->next) {
 		struct stream *stream = audio(dialog);
@@ -228,7 +248,7 @@ void command_stop_media(struct command *command)
 	struct participants who;
 	uint64_t position = 0;
 
-	if (!session || participants_read(command, false, &who) != 0)
+	if (!session || participants_read(command, session, false, &who) != 0)
 		return;
 	for (struct dialog *dialog = session->dialogs; dialog; dialog = dialog->next) {
 		struct stream *stream = audio(dialog);

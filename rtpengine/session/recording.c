@@ -55,17 +55,25 @@ int recording_start(struct command *command, struct session *session)
 		return err;
 	}
 	session->recording_is_paused = false;
+	struct ng_value *files =
+		ng_dict_add_list(command->request->arena, command->reply, "recordings");
+	ng_list_add_string(command->request->arena, files,
+			   arena_copy(command->request->arena, name));
 	log_info(session->all->log, "recording.started", "call=%s file=%.*s", session->call_id,
 		 SLICE_ARG(name));
 	return 0;
 }
 
-void recording_stop(struct session *session)
+void recording_stop(struct session *session, bool is_kept)
 {
 	if (!session->recording)
 		return;
-	recorder_close(session->all->recorder, session->recording);
-	log_info(session->all->log, "recording.stopped", "call=%s", session->call_id);
+	if (is_kept)
+		recorder_close(session->all->recorder, session->recording);
+	else
+		recorder_discard(session->all->recorder, session->recording);
+	log_info(session->all->log, is_kept ? "recording.stopped" : "recording.discarded",
+		 "call=%s", session->call_id);
 	session->recording = 0;
 }
 
@@ -95,7 +103,7 @@ void command_stop_recording(struct command *command)
 	if (asks_to_pause(command))
 		session->recording_is_paused = true;
 	else
-		recording_stop(session);
+		recording_stop(session, !option(&command->options, OPTION_DISCARD));
 	session_publish(session);
 	ng_dict_add_string(command->request->arena, command->reply, "result", SLICE("ok"));
 }

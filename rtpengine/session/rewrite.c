@@ -251,6 +251,9 @@ int rewrite(struct dialog *dialog, int to, struct sdp *sdp, const struct options
 		err = rewrite_media(&r, dialog->streams[i], &sdp->media[i], session_address);
 	if (!err)
 		err = bundle_write(dialog, to, sdp, options, is_answer);
+	if (!err && option(options, OPTION_LOOP_PROTECT))
+		err = sdp_attribute_set(sdp, &sdp->section, LOOP_ATTRIBUTE,
+					slice_from(dialog->session->all->instance));
 	if (!err)
 		err = edits_apply_attributes(&options->edits, sdp);
 	if (!err && option(options, OPTION_REPLACE_VERSION))

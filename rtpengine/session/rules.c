@@ -53,7 +53,8 @@ static struct flow_rule side_rule(const struct stream *stream, int side, struct 
 		.clock_hz = at->now.clock_hz,
 	};
 
-	if (!at->now.is_natted)
+	/* who has to speak first opens its NAT by that */
+	if (!at->now.is_natted && !(rule.symmetric && at->now.bits & OPTION_NAT_WAIT))
 		rule.remote = peer;
 	return rule;
 }

@@ -2,56 +2,11 @@
  * SPDX-License-Identifier: Apache-2.0 */
 #include "rtpengine/session/sdes.h"
 
+#include "rtpengine/session/base64.h"
+
 #define KEY_SALT_MAX  (FLOW_SRTP_KEY_MAX + FLOW_SRTP_SALT_MAX)
 #define TAG_MAX       999999999
 #define LIFETIME_BITS 48
-
-static const char alphabet[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-
-/* RFC 4648, with or without padding. Exactly `len` bytes, or -ERR_MALFORMED. */
-static int base64_read(struct slice text, uint8_t *out, size_t len)
-{
-	uint32_t bits = 0;
-	unsigned have = 0;
-	size_t at = 0;
-
-	if (text.len % 4 == 0)
-		for (unsigned i = 0; i < 2 && text.len && text.data[text.len - 1] == '='; i++)
-			text.len--;
-	if (text.len != (len * 8 + 5) / 6)
-		return -ERR_MALFORMED;
-	for (size_t i = 0; i < text.len; i++) {
-		const char *c = memchr(alphabet, text.data[i], sizeof(alphabet) - 1);
-		if (!c)
-			return -ERR_MALFORMED;
-		bits = bits << 6 | (uint32_t)(c - alphabet);
-		have += 6;
-		if (have < 8)
-			continue;
-		have -= 8;
-		out[at++] = (uint8_t)(bits >> have);
-	}
-	return 0;
-}
-
-static void base64_write(const uint8_t *data, size_t len, struct buf *out)
-{
-	for (size_t i = 0; i < len; i += 3) {
-		uint32_t bits = (uint32_t)data[i] << 16;
-		char text[4];
-		if (i + 1 < len)
-			bits |= (uint32_t)data[i + 1] << 8;
-		if (i + 2 < len)
-			bits |= data[i + 2];
-		for (unsigned k = 0; k < 4; k++)
-			text[k] = alphabet[bits >> (18 - 6 * k) & 63];
-		if (i + 2 >= len)
-			text[3] = '=';
-		if (i + 1 >= len)
-			text[2] = '=';
-		buf_add(out, (struct slice){text, 4});
-	}
-}
 
 static int read_suite(struct slice name, enum flow_srtp_suite *out)
 {

@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include "rtpengine/session/connect.h"
 #include "rtpengine/session/keep.h"
+#include "rtpengine/session/piercing.h"
 #include "rtpengine/session/subscription.h"
 
 uint32_t session_affinity(const struct sessions *sessions, struct slice call_id)
@@ -45,10 +46,11 @@ void session_destroy(struct session *session, uint64_t now_ms)
 {
 	struct sessions *sessions = session->all;
 
+	piercing_stop(session);
 	subscriptions_free(session, now_ms);
 	while (session->dialogs)
 		dialog_destroy(session->dialogs, now_ms);
-	recording_stop(session);
+	recording_stop(session, true);
 	keep_forget(session);
 	wheel_cancel(sessions->wheel, &session->expiry);
 	table_remove(&sessions->by_call_id, &session->link);

@@ -47,7 +47,7 @@ struct side_media {
 	struct policing policing;
 	uint8_t event_type;           /* payload type of telephone-event; 0 = none */
 	uint8_t pcma_type, pcmu_type; /* of G.711; TYPE_NONE = not in the SDP */
-	uint32_t bits;                /* OPTION_ASYMMETRIC, OPTION_STRICT_SOURCE */
+	uint32_t bits;                /* OPTIONS_OF_SIDE */
 	uint8_t mid_id;               /* of the header extension with the mid; 0 = none */
 	char protocol[24];
 };
@@ -161,6 +161,7 @@ struct session {
 	bool is_deleting;                   /* expiry is the end of a delete delay */
 	uint8_t blocks;                     /* enum session_block, of everybody */
 	struct subscription *subscriptions; /* owned */
+	struct piercing *piercing;          /* owned; NULL = no NAT is to be pierced */
 	uint32_t recording;                 /* of the recorder; 0 = none */
 	bool recording_is_paused;
 	uint64_t hijack_attempts;
@@ -374,11 +375,14 @@ void command_stop_recording(struct command *command);
 /* recording.c: also what the flag record-call of an offer asks for. When it fails, the reply says
  * why. */
 MUST_CHECK int recording_start(struct command *command, struct session *session);
-void recording_stop(struct session *session);
+void recording_stop(struct session *session, bool is_kept);
 void forwarding_stop(struct stream *stream,
 		     int side); /* forwarding.c; the rules are the caller's */
 /* Parse the SDP of the request; otherwise the reply says what is wrong with it. */
 MUST_CHECK int command_sdp(struct command *command, struct sdp **out);
+/* With the flag loop-protect an SDP that was here before goes back as it came: true. */
+#define LOOP_ATTRIBUTE "rtpengine"
+bool command_answer_loop(struct command *command, const struct sdp *sdp);
 /* Texts of the request that are kept: present where they must be, and not too long. */
 MUST_CHECK int command_check(struct command *command, bool need_to_tag);
 /* There is no room for this call: `text` is what clients compare, `detail` the cause. */

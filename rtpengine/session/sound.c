@@ -44,6 +44,22 @@ static int16_t sample(unsigned format, const char *data, size_t index)
 				  : g711_from_ulaw((uint8_t)data[index]);
 }
 
+static int make(unsigned format, struct slice data, size_t count, struct sound **out,
+		const char **why)
+{
+	struct sound *sound = malloc(sizeof(*sound) + count * sizeof(sound->samples[0]));
+
+	*why = "out of memory";
+	if (!sound)
+		return -ERR_NO_MEMORY;
+	sound->references = 1;
+	sound->count = count;
+	for (size_t i = 0; i < count; i++)
+		sound->samples[i] = sample(format, data.data, i);
+	*out = sound;
+	return 0;
+}
+
 int sound_parse(struct slice wav, struct sound **out, const char **why)
 {
 	*why = "not a WAV file";
@@ -62,16 +78,24 @@ int sound_parse(struct slice wav, struct sound **out, const char **why)
 	*why = "not 8000 Hz with one channel";
 	if (le(head.data + 2, 2) != 1 || le(head.data + 4, 4) != SOUND_HZ)
 		return -ERR_MALFORMED;
-	size_t count = data.len / (bits / 8);
-	struct sound *sound = malloc(sizeof(*sound) + count * sizeof(sound->samples[0]));
-	*why = "out of memory";
-	if (!sound)
-		return -ERR_NO_MEMORY;
-	sound->references = 1;
-	sound->count = count;
-	for (size_t i = 0; i < count; i++)
-		sound->samples[i] = sample(format, data.data, i);
-	*out = sound;
+	return make(format, data, data.len / (bits / 8), out, why);
+}
+
+/* 0 = not by its name. */
+static unsigned bare_format(struct slice name)
+{
+	static const struct {
+		const char *end;
+		unsigned format;
+	} ends[] = {{".alaw", WAV_ALAW}, {".al", WAV_ALAW}, {".pcma", WAV_ALAW},
+		    {".ulaw", WAV_ULAW}, {".ul", WAV_ULAW}, {".pcmu", WAV_ULAW}};
+
+	for (size_t i = 0; i < sizeof(ends) / sizeof(ends[0]); i++) {
+		size_t len = strlen(ends[i].end);
+		if (name.len > len && slice_equal_nocase(slice_sub(name, name.len - len, name.len),
+							 slice_from(ends[i].end)))
+			return ends[i].format;
+	}
 	return 0;
 }
 
@@ -123,14 +147,17 @@ int sound_open(const char *folder, struct slice name, int *out, struct stat *sta
 	return err;
 }
 
-int sound_read(int fd, size_t size, struct sound **out, const char **why)
+int sound_read(int fd, struct slice name, size_t size, struct sound **out, const char **why)
 {
+	unsigned format = bare_format(name);
 	struct buf data;
 
 	buf_init(&data);
 	*why = "the file cannot be read";
 	int err = read_whole(fd, size, &data);
-	if (!err)
+	if (!err && format)
+		err = make(format, buf_slice(&data), data.len, out, why);
+	else if (!err)
 		err = sound_parse(buf_slice(&data), out, why);
 	buf_free(&data);
 	return err;

@@ -1,5 +1,5 @@
 /* sound.h - what `play media` plays: a WAV file (8000 Hz, one channel; 16-bit PCM, A-law, mu-law),
- * read whole into memory.
+ * or the bare bytes of G.711 in a file that is named so; read whole into memory.
  * SPDX-License-Identifier: Apache-2.0 */
 #pragma once
 #include "control/base/slice.h"
@@ -29,4 +29,7 @@ MUST_CHECK int sound_parse(struct slice wav, struct sound **out, const char **wh
  * -ERR_INVALID (the name), -ERR_NOT_FOUND, -ERR_TOO_LARGE. */
 MUST_CHECK int sound_open(const char *folder, struct slice name, int *fd, struct stat *status,
 			  const char **why);
-MUST_CHECK int sound_read(int fd, size_t size, struct sound **out, const char **why);
+/* `name` tells by its end what is in it: ".alaw", ".al" or ".pcma", ".ulaw", ".ul" or ".pcmu" are
+ * G.711 without a header, anything else is WAV. */
+MUST_CHECK int sound_read(int fd, struct slice name, size_t size, struct sound **out,
+			  const char **why);

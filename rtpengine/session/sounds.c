@@ -104,7 +104,7 @@ int sounds_get(struct sounds *sounds, const char *folder, struct slice name, str
 	if (sound) {
 		*out = sound_hold(sound);
 	} else {
-		err = sound_read(fd, (size_t)status.st_size, out, why);
+		err = sound_read(fd, name, (size_t)status.st_size, out, why);
 		if (!err)
 			keep(sounds, name, &status, *out);
 	}

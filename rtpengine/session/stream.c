@@ -275,7 +275,7 @@ int side_read(struct stream *stream, int side, const struct sdp_media *media,
 {
 	const struct sdp_connection *connection = sdp_media_connection(media);
 	struct side_media read = {.is_known = true,
-				  .bits = options->bits,
+				  .bits = (uint32_t)(options->bits & OPTIONS_OF_SIDE),
 				  .pcma_type = TYPE_NONE,
 				  .pcmu_type = TYPE_NONE};
 	struct stream_kind kind = stream_kind_of(media);

@@ -35,6 +35,7 @@ struct building { /* of a request */
 	struct subscription *subscription;
 	struct sdp *sdp;
 	struct ng_value *medias; /* tag-medias */
+	struct ng_value *labels; /* media-labels: the same by a=label */
 	struct ng_value *from_tags;
 };
 
@@ -188,20 +189,35 @@ static int add_media(struct building *building, const struct sdp_media *of,
 		   : add_lines(building->sdp, media, of, label, !option(options, OPTION_INACTIVE));
 }
 
-static void tell_media(struct building *building, struct ng_value *list,
-		       const struct stream *stream)
+/* What a client needs to know of one m= line of the offer: whose it is, and which of its own. */
+static void describe(const struct building *building, struct ng_value *one,
+		     const struct stream *stream, int side)
 {
 	struct arena *arena = building->command->request->arena;
+
+	ng_dict_add_integer(arena, one, "index", (int64_t)stream->index + 1);
+	ng_dict_add_string(arena, one, "type", arena_copy(arena, slice_from(stream->kind.type)));
+	ng_dict_add_string(arena, one, "mode",
+			   slice_from(sdp_direction_text(stream->sides[side].now.direction)));
+}
+
+static void tell_media(struct building *building, struct ng_value *list,
+		       const struct stream *stream, int side)
+{
+	struct arena *arena = building->command->request->arena;
+	const struct party *party = &stream->dialog->parties[side];
 	struct ng_value *one = ng_list_add(list, ng_dict_create(arena));
 	char *label = arena_printf(arena, "%u", building->subscription->count);
+	struct slice text = slice_from(label ? label : "");
 
-	ng_dict_add_integer(arena, one, "index", (int64_t)building->subscription->count);
-	ng_dict_add_string(arena, one, "type", arena_copy(arena, slice_from(stream->kind.type)));
-	ng_dict_add_string(arena, one, "label", slice_from(label ? label : ""));
-	ng_dict_add_string(arena, one, "mode",
-			   option(&building->command->options, OPTION_INACTIVE)
-				   ? SLICE("inactive")
-				   : SLICE("sendonly"));
+	describe(building, one, stream, side);
+	ng_dict_add_string(arena, one, "label", text);
+	one = ng_dict_add(building->labels, text, ng_dict_create(arena));
+	describe(building, one, stream, side);
+	ng_dict_add_string(arena, one, "tag", arena_copy(arena, slice_from(party->tag)));
+	if (party->label)
+		ng_dict_add_string(arena, one, "label",
+				   arena_copy(arena, slice_from(party->label)));
 }
 
 /* Everything that one participant sends now. */
@@ -233,7 +249,7 @@ static int add_party(struct building *building, struct dialog *dialog, int side)
 			err = add_media(building, &sdp->media[i], source);
 		if (err)
 			return err;
-		tell_media(building, medias, stream);
+		tell_media(building, medias, stream, side);
 	}
 	return 0;
 }
@@ -356,6 +372,7 @@ void command_subscribe_request(struct command *command)
 		.command = command,
 		.session = command_session(command),
 		.medias = ng_list_create(arena),
+		.labels = ng_dict_create(arena),
 		.from_tags = ng_list_create(arena),
 	};
 
@@ -364,7 +381,8 @@ void command_subscribe_request(struct command *command)
 	struct subscription *before = find(building.session, command->options.to_tag);
 	if (before) /* it asks anew: what it had ends */
 		end(building.session, before, command->now_ms);
-	int err = building.medias && building.from_tags ? create(&building) : -ERR_NO_MEMORY;
+	int err = building.medias && building.labels && building.from_tags ? create(&building)
+									   : -ERR_NO_MEMORY;
 	if (!err)
 		err = write_sdp(&building);
 	if (!err)
@@ -390,6 +408,7 @@ void command_subscribe_request(struct command *command)
 	ng_dict_add_string(arena, command->reply, "from-tag", ng_first(building.from_tags)->string);
 	ng_dict_add(command->reply, SLICE("from-tags"), building.from_tags);
 	ng_dict_add(command->reply, SLICE("tag-medias"), building.medias);
+	ng_dict_add(command->reply, SLICE("media-labels"), building.labels);
 }
 
 static int set_rule(struct sessions *sessions, const struct source *source)

@@ -1,6 +1,7 @@
 /* test_recorder.c - what is pushed into the rings is in the file; names, sizes and ends are
  * bounded. SPDX-License-Identifier: Apache-2.0 */
 #include "rtpengine/recorder/recorder.h"
+#include "rtpengine/recorder/pcm.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -164,6 +165,23 @@ static void a_file_is_bounded(void **state)
 	assert_true(recorder_counters(b->recorder).lost >= 6);
 }
 
+static void a_discarded_file_is_gone_at_once(void **state)
+{
+	struct bench *b = *state;
+	uint32_t recording, kept;
+	char path[128];
+
+	assert_int_equal(recorder_open(b->recorder, SLICE("gone"), &recording), 0);
+	assert_int_equal(recorder_open(b->recorder, SLICE("kept"), &kept), 0);
+	assert_true(push(b, recording, "192.0.2.1:5000", "10.0.0.1:30000", 100));
+	recorder_discard(b->recorder, recording);
+	snprintf(path, sizeof(path), "%s/gone", b->folder);
+	assert_int_equal(access(path, F_OK), -1);
+	finish(b, kept);
+	snprintf(path, sizeof(path), "%s/kept", b->folder);
+	assert_int_equal(access(path, F_OK), 0);
+}
+
 static int listen_at(const char *path)
 {
 	struct sockaddr_un un = {.sun_family = AF_UNIX};
@@ -186,7 +204,7 @@ static void sound_goes_out_decoded(void **state)
 {
 	static const char alaw[] = "\x80\x08\0\1\0\0\0\0\0\0\0\1\x2a\xaa";
 	/* with one contributing source, an extension of one word and two bytes of padding */
-	static const char ulaw[] = "\xb1\x00\0\2\0\0\0\0\0\0\0\1"
+	static const char ulaw[] = "\xb1\x00\0\2\0\0\0\2\0\0\0\1"
 				   "\0\0\0\7\xbe\xde\0\1\0\0\0\0\xff\1\2";
 	static const char other[] = "\x80\x65\0\3\0\0\0\0\0\0\0\1\x2a";
 	static const char cut[] = "\x9f\x08\0\4\0\0\0\0\0\0\0\1\x2a";
@@ -215,10 +233,57 @@ static void sound_goes_out_decoded(void **state)
 	close(listener);
 }
 
+/* One packet of two samples. */
+static void add_sound(struct pcm *pcm, struct buf *out, uint32_t timestamp, uint8_t ssrc)
+{
+	const uint8_t rtp[] = {0x80,
+			       8,
+			       0,
+			       0,
+			       (uint8_t)(timestamp >> 24),
+			       (uint8_t)(timestamp >> 16),
+			       (uint8_t)(timestamp >> 8),
+			       (uint8_t)timestamp,
+			       0,
+			       0,
+			       0,
+			       ssrc,
+			       0xaa,
+			       0xaa};
+	pcm_add(pcm, out, rtp, sizeof(rtp));
+}
+
+static void time_goes_on_evenly_whatever_comes(void **state)
+{
+	struct pcm pcm = {.pcma_type = 8, .pcmu_type = 0};
+	struct buf out;
+
+	(void)state;
+	buf_init(&out);
+	add_sound(&pcm, &out, 0xfffffffe, 1);
+	assert_int_equal(out.len, 4);
+	add_sound(&pcm, &out, 0, 1); /* around */
+	assert_int_equal(out.len, 8);
+	add_sound(&pcm, &out, 5, 1); /* three samples are missing */
+	assert_int_equal(out.len, 18);
+	assert_memory_equal(out.data + 8, "\0\0\0\0\0\0\x00\x7e", 8);
+	add_sound(&pcm, &out, 2, 1); /* too late */
+	add_sound(&pcm, &out, 5, 1); /* twice */
+	assert_int_equal(out.len, 18);
+	add_sound(&pcm, &out, 7 + PCM_GAP_MAX, 1);
+	assert_int_equal(out.len, 22 + 2 * PCM_GAP_MAX);
+	buf_clear(&out);
+	add_sound(&pcm, &out, 10 + 2 * PCM_GAP_MAX, 1); /* too long: anew */
+	assert_int_equal(out.len, 4);
+	add_sound(&pcm, &out, 77, 2); /* another stream */
+	assert_int_equal(out.len, 8);
+	buf_free(&out);
+}
+
 /* It says nothing and takes nothing: what waits is bounded, and nobody waits for it. */
 static void a_far_end_that_takes_nothing_costs_little(void **state)
 {
-	static const char rtp[1012] = "\x80\x08";
+	char rtp[1012] = "\x80\x08";
 	struct bench *b = *state;
 	uint32_t recording;
 
@@ -226,8 +291,11 @@ static void a_far_end_that_takes_nothing_costs_little(void **state)
 	assert_int_equal(recorder_forward(b->recorder, SLICE(""), 8, 0, &recording), 0);
 	int fd = accept(listener, NULL, NULL);
 	for (unsigned i = 0; i < 400 && !recorder_counters(b->recorder).lost; i++) {
-		for (unsigned n = 0; n < 20; n++)
+		for (unsigned n = 0; n < 20; n++) {
+			uint32_t timestamp = htonl((i * 20 + n) * 1000);
+			memcpy(rtp + 4, &timestamp, 4);
 			say(b, recording, rtp, sizeof(rtp));
+		}
 		usleep(25000);
 	}
 	assert_true(recorder_counters(b->recorder).lost > 0);
@@ -270,7 +338,9 @@ int main(void)
 		TEST(packets_are_written_as_blocks),
 		TEST(names_stay_in_the_folder),
 		TEST(a_file_is_bounded),
+		TEST(a_discarded_file_is_gone_at_once),
 		TEST(sound_goes_out_decoded),
+		TEST(time_goes_on_evenly_whatever_comes),
 		TEST(a_far_end_that_takes_nothing_costs_little),
 		TEST(a_full_ring_is_counted),
 		TEST(files_are_counted),

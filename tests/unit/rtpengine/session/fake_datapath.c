@@ -205,7 +205,7 @@ int datapath_flow_send(struct datapath *datapath, struct flow_id id, const struc
 	const struct fake_flow *flow = fake_flow_of(datapath, id);
 	if (!flow)
 		return -ERR_NOT_FOUND;
-	if (!len || len > PUNT_MAX)
+	if (len > PUNT_MAX)
 		return -ERR_INVALID;
 	struct fake_send *send = &datapath->sends[datapath->send_count++ % FAKE_SENDS];
 	*send = (struct fake_send){.flow = id, .from = flow->local, .to = *to, .len = len};

@@ -1,6 +1,7 @@
 /* test_control.c - commands on calls in progress: block, silence, play.
  * SPDX-License-Identifier: Apache-2.0 */
 #include "bench.h"
+#include "rtpengine/session/base64.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -9,7 +10,8 @@
 #include <unistd.h>
 #include <cmocka.h>
 
-#define EVENTS "a=rtpmap:101 telephone-event/8000\r\na=fmtp:101 0-16\r\n"
+#define SESSION_TEXT_MAX 512 /* session.h */
+#define EVENTS           "a=rtpmap:101 telephone-event/8000\r\na=fmtp:101 0-16\r\n"
 
 /* lan 10.0.0.20:4000 ("a", labelled "caller") calls wan 198.51.100.7:5000 ("b"); our ports are
  * 20000 and 30000. */
@@ -96,6 +98,10 @@ static void one_participant_is_meant_by_tag_label_or_address(void **state)
 		"no such participant in this call");
 	refused(bench_ask(b, "block DTMF", "call-id", "c", "address", "x", NULL),
 		"address: \"x\" is no IP address");
+	refused(bench_ask(b, "block DTMF", "call-id", "c", "DTMF-security", "tone", NULL),
+		"DTMF-security=tone is not supported");
+	refused(bench_ask(b, "block media", "call-id", "c", "all", "flows", NULL),
+		"all=flows is not supported");
 	refused(bench_ask(b, "block DTMF", "call-id", "d", NULL), "Unknown call-id");
 	refused(bench_ask(b, "block DTMF", NULL), "No call-id in message");
 }
@@ -112,6 +118,29 @@ static void what_one_is_denied_outlives_the_calls_own(void **state)
 	assert_false(callee(b)->blocks_events);
 	ok(bench_ask(b, "unblock DTMF", "call-id", "c", "flags[]", "all", NULL));
 	assert_false(caller(b)->blocks_events);
+}
+
+static void who_is_meant_may_be_given_a_label(void **state)
+{
+	struct bench *b = *state;
+
+	ok(bench_ask(b, "block DTMF", "call-id", "c", "from-tag", "b", "flags[]", "directional",
+		     "set-label", "callee", "DTMF-security", "drop", NULL));
+	ok(bench_ask(b, "silence media", "call-id", "c", "label", "callee", NULL));
+	assert_int_equal(callee(b)->media, FLOW_MEDIA_SILENCE);
+	assert_int_equal(caller(b)->media, FLOW_MEDIA_PASS);
+	/* nobody is named when everybody is meant */
+	ok(bench_ask(b, "unblock DTMF", "call-id", "c", "set-label", "all of them", "all", "all",
+		     NULL));
+	assert_false(callee(b)->blocks_events);
+	refused(bench_ask(b, "block DTMF", "call-id", "c", "label", "all of them", NULL),
+		"no such participant in this call");
+	char *text = arena_alloc(b->arena, SESSION_TEXT_MAX + 2);
+	memset(text, 'x', SESSION_TEXT_MAX + 1);
+	text[SESSION_TEXT_MAX + 1] = 0;
+	refused(bench_ask(b, "block DTMF", "call-id", "c", "label", "callee", "set-label", text,
+			  NULL),
+		"set-label is no text of at most 512 bytes");
 }
 
 static void a_reinvite_keeps_the_block(void **state)
@@ -271,6 +300,24 @@ static void a_sound_is_played_in_place_of_the_other(void **state)
 	assert_int_equal(callee(b)->media, FLOW_MEDIA_PASS);
 }
 
+static void a_sound_in_base64_repeats_for_a_time(void **state)
+{
+	struct bench *b = *state;
+	char sound[1024];
+	size_t len = wav(sound, 3);
+	struct buf text;
+
+	buf_init(&text);
+	base64_write((const uint8_t *)sound, len, &text);
+	ok(bench_ask(b, "play media", "call-id", "c", "from-tag", "a", "blob64", text.data,
+		     "repeat-duration", "100", NULL));
+	buf_free(&text);
+	for (unsigned i = 0; i < 15; i++)
+		bench_advance(b, 20);
+	assert_int_equal(b->datapath.media_sent, 6); /* it begins at 0 and 60 ms, not at 120 */
+	assert_int_equal(callee(b)->media, FLOW_MEDIA_PASS);
+}
+
 static void a_sound_can_be_stopped(void **state)
 {
 	struct bench *b = *state;
@@ -296,7 +343,11 @@ static void what_cannot_be_played_is_refused(void **state)
 	struct bench *b = *state;
 
 	refused(bench_ask(b, "play media", "call-id", "c", "from-tag", "a", NULL),
-		"cannot play: one of file and blob is needed");
+		"cannot play: one of file, blob and blob64 is needed");
+	refused(bench_ask(b, "play media", "call-id", "c", "from-tag", "a", "blob64", "x!x=", NULL),
+		"cannot play: blob64 is no base64");
+	refused(bench_ask(b, "play media", "call-id", "c", "from-tag", "a", "blob64", "Zm9v", NULL),
+		"cannot play: not a WAV file");
 	refused(bench_ask(b, "play media", "call-id", "c", "from-tag", "a", "file", "../x", NULL),
 		"cannot play: the name leads out of the folder");
 	refused(bench_ask(b, "play media", "call-id", "c", "from-tag", "a", "blob", "x", NULL),
@@ -332,7 +383,15 @@ static void a_recorder_gets_copies_of_both_sides(void **state)
 	assert_non_null(strstr(sdp, "a=rtpmap:101 telephone-event/8000\r\n"));
 	const struct ng_value *medias = ng_first(ng_get_list(reply, "tag-medias"));
 	assert_string_equal(bench_text(medias, "label"), "caller");
-	assert_string_equal(bench_text(ng_first(ng_get_list(medias, "medias")), "label"), "1");
+	const struct ng_value *one = ng_first(ng_get_list(medias, "medias"));
+	int64_t index;
+	assert_string_equal(bench_text(one, "label"), "1");
+	assert_string_equal(bench_text(one, "mode"), "sendrecv");
+	one = ng_get_dict(ng_get_dict(reply, "media-labels"), "2");
+	assert_string_equal(bench_text(one, "tag"), "b");
+	assert_string_equal(bench_text(one, "type"), "audio");
+	assert_int_equal(ng_get_integer(one, "index", &index), 0);
+	assert_int_equal(index, 1); /* the first of its own */
 	assert_int_equal(datapath_flow_count(&b->datapath), flows + 2);
 	assert_int_equal(caller(b)->copies[0].value, 0);
 
@@ -383,10 +442,12 @@ int main(void)
 		TEST(the_whole_call_is_blocked_and_let_go),
 		TEST(one_participant_is_meant_by_tag_label_or_address),
 		TEST(what_one_is_denied_outlives_the_calls_own),
+		TEST(who_is_meant_may_be_given_a_label),
 		TEST(a_reinvite_keeps_the_block),
 		TEST(digits_are_played_one_after_the_other),
 		TEST(bad_digits_are_refused),
 		TEST(a_sound_is_played_in_place_of_the_other),
+		TEST(a_sound_in_base64_repeats_for_a_time),
 		TEST(a_sound_can_be_stopped),
 		TEST(what_cannot_be_played_is_refused),
 		TEST(a_recorder_gets_copies_of_both_sides),

@@ -137,6 +137,39 @@ static void every_form_is_read(void **state)
 	sound_put(sound);
 }
 
+static void bare_g711_is_known_by_its_name(void **state)
+{
+	static const struct {
+		const char *name;
+		int first; /* of the byte 0xaa; 0 = no such file */
+	} cases[] = {{"x.alaw", 32256}, {"x.AL", 32256},  {"x.pcma", 32256}, {"x.ulaw", 5372},
+		     {"x.ul", 5372},    {"x.pcmu", 5372}, {".alaw", 0},      {"x.raw", 0}};
+	char folder[] = "/tmp/test-sound-XXXXXX", path[64];
+	struct sounds sounds = {0};
+	struct sound *sound;
+	const char *why;
+
+	(void)state;
+	assert_non_null(mkdtemp(folder));
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		snprintf(path, sizeof(path), "%s/%s", folder, cases[i].name);
+		FILE *out = fopen(path, "w");
+		assert_non_null(out);
+		assert_int_equal(fwrite("\xaa\xaa\xaa", 1, 3, out), 3);
+		fclose(out);
+		int err = sounds_get(&sounds, folder, slice_from(cases[i].name), &sound, &why);
+		unlink(path);
+		assert_int_equal(err, cases[i].first ? 0 : -ERR_MALFORMED);
+		if (err)
+			continue;
+		assert_int_equal(sound->count, 3);
+		assert_int_equal(sound->samples[0], cases[i].first);
+		sound_put(sound);
+	}
+	sounds_free(&sounds);
+	rmdir(folder);
+}
+
 static void what_is_no_such_file_is_refused(void **state)
 {
 	static const unsigned rows[][4] = {
@@ -271,6 +304,7 @@ int main(void)
 		cmocka_unit_test(values_are_those_of_the_tables),
 		cmocka_unit_test(samples_stay_near),
 		cmocka_unit_test(every_form_is_read),
+		cmocka_unit_test(bare_g711_is_known_by_its_name),
 		cmocka_unit_test(what_is_no_such_file_is_refused),
 		cmocka_unit_test(names_stay_in_the_folder),
 		cmocka_unit_test(one_sound_serves_all_players),
