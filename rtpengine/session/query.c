@@ -2,6 +2,7 @@
  * and what they do not ask but a person does: loss, jitter, drops by reason, strangers.
  * SPDX-License-Identifier: Apache-2.0 */
 #include "rtpengine/session/connect.h"
+#include "rtpengine/session/subscription_private.h"
 
 #include <inttypes.h>
 #include <stdio.h>
@@ -296,14 +297,77 @@ static void add_media(struct report *r, struct ng_value *medias, const struct st
 }
 
 static void add_peer(const struct report *r, struct ng_value *tag, const char *key,
-		     const struct party *peer)
+		     const char *peer, const char *type)
 {
 	struct ng_value *list = (struct ng_value *)(uintptr_t)ng_get_list(tag, key);
 	if (!list)
 		list = ng_dict_add_list(r->arena, tag, key);
+	for (const struct ng_value *one = ng_first(list); one; one = one->next)
+		if (slice_equal(ng_get_string(one, "tag"), slice_from(peer)))
+			return;
 	struct ng_value *one = ng_list_add(list, ng_dict_create(r->arena));
-	add_text(r, one, "tag", peer->tag);
-	add_text(r, one, "type", "offer/answer");
+	add_text(r, one, "tag", peer);
+	add_text(r, one, "type", type);
+}
+
+/* What one subscriber gets: a stream that leaves, and none that arrives. */
+static void add_copy(struct report *r, struct ng_value *medias, const struct source *source,
+		     unsigned index)
+{
+	struct ng_value *media = ng_list_add(medias, ng_dict_create(r->arena));
+	struct addr local = *port_range_address(source->range);
+	struct flow_stats stats;
+	char text[ADDR_TEXT_SIZE];
+
+	add_number(r, media, "index", index);
+	add_text(r, media, "type", source->stream ? source->stream->kind.type : "");
+	add_text(r, media, "protocol", "RTP/AVP");
+	struct ng_value *flags = ng_dict_add_list(r->arena, media, "flags");
+	if (source->is_answered)
+		ng_list_add_string(r->arena, flags, SLICE("initialized"));
+	struct ng_value *streams = ng_dict_add_list(r->arena, media, "streams");
+	if (datapath_flow_stats(r->session->all->datapath, source->flow, &stats) != 0)
+		return;
+	struct ng_value *one = ng_list_add(streams, ng_dict_create(r->arena));
+	add_number(r, one, "local port", source->port);
+	add_text(r, one, "local address", addr_ip_text(&local, text));
+	add_text(r, one, "family", local.family == AF_INET6 ? "IPv6" : "IPv4");
+	if (source->is_answered)
+		add_address(r, ng_dict_add_dict(r->arena, one, "endpoint"), &source->remote);
+	struct ng_value *numbers = ng_dict_add_dict(r->arena, one, "stats");
+	add_number(r, numbers, "packets", 0);
+	add_number(r, numbers, "bytes", 0);
+	add_number(r, numbers, "errors", 0);
+	add_number(r, numbers, "sent packets", stats.sent_packets);
+}
+
+static void add_subscription(struct report *r, const struct subscription *subscription)
+{
+	struct slice name = copy(r, subscription->tag);
+	struct ng_value *tag = ng_dict_create(r->arena);
+
+	if (!tag || ng_dict_get_exact(r->tags, name))
+		return;
+	ng_dict_add(r->tags, name, tag);
+	add_text(r, tag, "tag", subscription->tag);
+	if (subscription->label)
+		add_text(r, tag, "label", subscription->label);
+	add_number(r, tag, "created",
+		   session_wall_us(r->session->all, subscription->created_ms) / 1000000);
+	struct ng_value *medias = ng_dict_add_list(r->arena, tag, "medias");
+	for (unsigned i = 0; i < subscription->count; i++) {
+		const struct source *source = &subscription->sources[i];
+		const struct party *party =
+			source->stream ? &source->stream->dialog->parties[source->side] : NULL;
+		add_copy(r, medias, source, i + 1);
+		if (!party || !party->tag)
+			continue;
+		add_peer(r, tag, "subscriptions", party->tag, "pub/sub");
+		struct ng_value *from = (struct ng_value *)(uintptr_t)ng_dict_get_exact(
+			r->tags, slice_from(party->tag));
+		if (from)
+			add_peer(r, from, "subscribers", subscription->tag, "pub/sub");
+	}
 }
 
 static void add_party(struct report *r, const struct dialog *dialog, int side)
@@ -327,8 +391,8 @@ static void add_party(struct report *r, const struct dialog *dialog, int side)
 			ng_list_add_string(r->arena, aliases, copy(r, alias->tag));
 	}
 	if (peer->tag) {
-		add_peer(r, tag, "subscriptions", peer);
-		add_peer(r, tag, "subscribers", peer);
+		add_peer(r, tag, "subscriptions", peer->tag, "offer/answer");
+		add_peer(r, tag, "subscribers", peer->tag, "offer/answer");
 	}
 	struct ng_value *medias = (struct ng_value *)(uintptr_t)ng_get_list(tag, "medias");
 	if (!medias)
@@ -390,6 +454,9 @@ void session_report(const struct session *session, struct command *command)
 		for (int side = 0; side < (dialog->is_published ? 1 : 2); side++)
 			add_party(&r, dialog, side);
 	}
+	for (const struct subscription *at = session->subscriptions; at; at = at->next)
+		if (all || slice_is_empty(command->options.from_tag))
+			add_subscription(&r, at);
 	add_totals(&r, out);
 }
 

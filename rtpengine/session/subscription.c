@@ -7,27 +7,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include "rtpengine/session/participant.h"
+#include "rtpengine/session/subscription_private.h"
 
 #define TAG_LENGTH 16
-
-struct source {                /* of one m= line of the subscriber */
-	struct stream *stream; /* NULL = it is gone */
-	int side;
-	struct port_range *range; /* NULL = no ports */
-	uint16_t port;
-	struct flow_id flow;
-	struct addr remote;
-	bool is_answered;
-};
-
-struct subscription {
-	struct subscription *next;
-	char *tag;
-	unsigned interface;
-	uint8_t family; /* one for all its streams: its c= */
-	unsigned count;
-	struct source sources[SDP_MAX_MEDIA];
-};
 
 struct building { /* of a request */
 	struct command *command;
@@ -84,6 +66,7 @@ static void subscription_destroy(struct session *session, struct subscription *s
 	for (unsigned i = 0; i < subscription->count; i++)
 		close_source(session, &subscription->sources[i], now_ms);
 	free(subscription->tag);
+	free(subscription->label);
 	free(subscription);
 }
 
@@ -317,6 +300,12 @@ static int create(struct building *building)
 		tag = (struct slice){own, TAG_LENGTH};
 	}
 	subscription->tag = slice_dup(tag);
+	subscription->created_ms = command->now_ms;
+	struct slice label = ng_get_string(command->request->dict, "set-label");
+	if (!label.len)
+		label = command->options.to_label;
+	if (label.len && label.len <= SESSION_MAX_TEXT && !memchr(label.data, 0, label.len))
+		subscription->label = slice_dup(label); /* it may do without */
 	subscription->next = building->session->subscriptions;
 	building->session->subscriptions = subscription;
 	if (!subscription->tag)

@@ -371,7 +371,7 @@ static void a_recorder_gets_copies_of_both_sides(void **state)
 	uint32_t flows = datapath_flow_count(&b->datapath);
 	const struct ng_value *reply =
 		bench_ask(b, "subscribe request", "call-id", "c", "flags[]", "all,siprec",
-			  "interface", "lan", "to-tag", "r", NULL);
+			  "interface", "lan", "to-tag", "r", "set-label", "recorder", NULL);
 
 	ok(reply);
 	assert_string_equal(bench_text(reply, "to-tag"), "r");
@@ -401,6 +401,22 @@ static void a_recorder_gets_copies_of_both_sides(void **state)
 	assert_int_equal(copy->rule.remote.port, 6000);
 	assert_int_equal(copy->rule.source.mode, FLOW_SOURCE_CLOSED);
 	assert_int_equal(fake_flow_of(&b->datapath, callee(b)->copies[0])->rule.remote.port, 6002);
+
+	copy->stats.sent_packets = 7;
+	reply = ng_get_dict(bench_ask(b, "query", "call-id", "c", NULL), "tags");
+	const struct ng_value *tag = ng_get_dict(reply, "r");
+	assert_string_equal(bench_text(tag, "label"), "recorder");
+	assert_int_equal(ng_get_list(tag, "medias")->count, 2);
+	one = ng_first(ng_get_list(ng_first(ng_get_list(tag, "medias")), "streams"));
+	assert_int_equal(ng_get_integer(ng_get_dict(one, "stats"), "sent packets", &index), 0);
+	assert_int_equal(index, 7);
+	assert_int_equal(ng_get_integer(ng_get_dict(one, "endpoint"), "port", &index), 0);
+	assert_int_equal(index, 6000);
+	assert_int_equal(ng_get_list(tag, "subscriptions")->count, 2);
+	tag = ng_first(ng_get_list(ng_get_dict(reply, "a"), "subscribers"));
+	assert_string_equal(bench_text(tag, "type"), "offer/answer");
+	assert_string_equal(bench_text(tag->next, "tag"), "r");
+	assert_string_equal(bench_text(tag->next, "type"), "pub/sub");
 
 	/* asked for again, it is another one, without its answer */
 	ok(bench_ask(b, "subscribe request", "call-id", "c", "from-tag", "a", "to-tag", "r", NULL));
