@@ -362,6 +362,8 @@ static void upgrade(void *owner)
 	log_info(&program->log, "upgrade.begun", "calls=%llu",
 		 (unsigned long long)count_calls(program));
 	atomic_store(&program->shared->is_leaving, true);
+	for (uint8_t i = 0; i < workers_count(program->workers); i++)
+		core_yield(workers_at(program->workers, i)->core);
 	program->is_upgrading = true;
 	program->drain_until_ms = 0;
 	wheel_arm(loop_wheel(program->loop), &program->draining,

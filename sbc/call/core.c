@@ -142,6 +142,17 @@ static void on_request(void *owner, struct transaction_handle handle, const stru
 		registrar_receive(core->registrar, handle, request, path);
 }
 
+/* Without an answer it comes again, to the next process; over a connection it does not, and that
+ * one ends with us. */
+static void leave_invite(struct core *core, struct transaction_handle handle,
+			 const struct message *request, const struct transport_path *path)
+{
+	if (sip_transport_is_reliable((enum sip_transport)path->transport))
+		refuse(core->worker, handle, request, path, 503, SLICE("Retry-After: 1\r\n"));
+	else
+		refuse_silently(core->worker, handle);
+}
+
 /* From the worker. */
 static void on_first_request(void *owner, struct transaction_handle handle,
 			     const struct message *request, const struct transport_path *path)
@@ -149,10 +160,9 @@ static void on_first_request(void *owner, struct transaction_handle handle,
 	struct core *core = owner;
 	const struct shared *shared = core->worker->shared;
 
-	/* Without an answer it comes again, to the next process. */
 	if (shared && atomic_load(&shared->is_leaving) &&
 	    message_method(request) == METHOD_INVITE && message_to_tag(request).len == 0) {
-		refuse_silently(core->worker, handle);
+		leave_invite(core, handle, request, path);
 		return;
 	}
 	if (!takeover_holds(core->calls, handle, request, path))
@@ -322,6 +332,20 @@ static int core_start(struct worker *worker, void **out)
 uint64_t core_calls(const struct core *core)
 {
 	return counter_get(&core->calls->counters.live);
+}
+
+static void on_yield(void *owner, uint64_t number, int err)
+{
+	const struct core *core = owner;
+	(void)number, (void)err;
+
+	transport_stop_accepting(core->worker->transport);
+}
+
+void core_yield(struct core *core)
+{
+	if (worker_run(core->worker, on_yield, core, 0, 0) != 0)
+		log_debug(core->worker->log, "upgrade.not_told", NULL);
 }
 
 static void on_leave(void *owner, uint64_t number, int err)

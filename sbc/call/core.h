@@ -27,6 +27,9 @@ struct core {
 struct worker_handlers core_handlers(void);
 /* From any thread: calls that this worker has. */
 uint64_t core_calls(const struct core *core);
+/* The same: another process here begins soon. Who connects now is its; an INVITE is refused where
+ * nobody would send it again. */
+void core_yield(struct core *core);
 /* The same: the process ends soon, and what it has in the store is for other nodes. */
 void core_leave(struct core *core);
 /* core_store.c: the store that the configuration names, sealed with its key. */
