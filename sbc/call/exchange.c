@@ -178,6 +178,7 @@ void exchange_clear(struct call *call)
 	draft_clear(&exchange->draft);
 	for (uint8_t i = 0; i < exchange->waiting_count; i++)
 		draft_clear(&exchange->waiting[i]);
+	free(exchange->waiting);
 	*exchange = (struct exchange){0};
 }
 

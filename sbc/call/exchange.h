@@ -81,7 +81,7 @@ struct exchange {
 	struct slice record_routes; /* owned; lines to copy into replies */
 	struct parts parts;         /* that came with its SDP */
 	struct draft draft;         /* in hand: with the relay or the store */
-	struct draft waiting[DRAFTS_MAX];
+	struct draft *waiting;      /* owned; behind it, DRAFTS_MAX of them; NULL = none was yet */
 	uint8_t waiting_count;
 	uint32_t repeat_ms; /* 2xx until ACK */
 	uint64_t repeat_until_ms;

@@ -39,7 +39,6 @@ int draft_take(struct call *call, struct draft *draft, const struct message *res
 	return 0;
 }
 
-/* The SDP that goes with the draft in hand; empty = none. */
 int reply_queue(struct call *call, struct draft *draft)
 {
 	struct exchange *exchange = &call->exchange;
@@ -55,9 +54,11 @@ int reply_queue(struct call *call, struct draft *draft)
 		draft_clear(last);
 		exchange->waiting_count--;
 	}
-	if (exchange->waiting_count == DRAFTS_MAX) {
+	if (!exchange->waiting)
+		exchange->waiting = calloc(DRAFTS_MAX, sizeof(*exchange->waiting));
+	if (!exchange->waiting || exchange->waiting_count == DRAFTS_MAX) {
 		draft_clear(draft);
-		return -ERR_TOO_MANY;
+		return exchange->waiting ? -ERR_TOO_MANY : -ERR_NO_MEMORY;
 	}
 	exchange->waiting[exchange->waiting_count++] = *draft;
 	*draft = (struct draft){0};
