@@ -36,7 +36,8 @@ struct srtp_context {
 	bool is_outgoing;
 	uint16_t recent; /* lcore: the stream found last */
 	_Atomic uint16_t count;
-	_Atomic uint16_t room;                          /* control thread: for how many */
+	_Atomic uint16_t room; /* control thread: for how many */
+	uint32_t asked_ms;     /* lcore: when it asked for room; 0 = never */
 	struct srtp_stream streams[SRTP_STREAMS_FIRST]; /* lcore */
 	struct srtp_stream *more;                       /* owned; the rest, of `room` */
 	uint8_t *mki;                                   /* owned */
@@ -106,12 +107,11 @@ struct srtp_lcore {
 	struct srtp_work work[BURST];
 	struct srtp_op *hash[BURST], *cipher[BURST];
 	uint8_t spare[2048]; /* a packet as it came, when more than one key may fit */
-	uint64_t asked_ns;   /* when the control thread was asked for room */
 };
 struct lcore;
 struct flow;
-/* srtp_stream.c: a context of this flow has room for no other SSRC. */
-void srtp_ask_room(struct lcore *lcore, const struct flow *flow);
+/* srtp_stream.c: this context of the flow has room for no other SSRC. */
+void srtp_ask_room(struct lcore *lcore, const struct flow *flow, struct srtp_context *context);
 MUST_CHECK int srtp_lcore_create(struct srtp_lcore **out);
 void srtp_lcore_destroy(struct srtp_lcore *srtp); /* NULL is fine */
 

@@ -288,7 +288,7 @@ uint16_t stage_srtp_in(struct lcore *lcore, struct packet *packets, uint16_t n)
 			if (!is_batched(lcore, packet))
 				why[i] = open_alone(lcore, packet);
 			if (srtp_context_is_short(packet->flow->srtp_in))
-				srtp_ask_room(lcore, packet->flow);
+				srtp_ask_room(lcore, packet->flow, packet->flow->srtp_in);
 			if (why[i] == DROP_NONE)
 				why[i] = source_authentic(lcore, packet);
 		}

@@ -169,7 +169,7 @@ uint16_t stage_srtp_out(struct lcore *lcore, struct packet *packets, uint16_t n)
 					? seal_rtcp(srtp, packet)
 					: prepare_rtp(&srtp->work[works], packet);
 		if (srtp_context_is_short(packet->leaving->srtp_out))
-			srtp_ask_room(lcore, packet->leaving);
+			srtp_ask_room(lcore, packet->leaving, packet->leaving->srtp_out);
 		if (why != DROP_NONE) {
 			packet_drop(lcore, packet, why);
 			kept--;

@@ -7,7 +7,7 @@
 #define HALF        0x8000 /* of a cycle of sequence numbers */
 #define RTCP_WINDOW 64
 /* The control thread is asked for room this often. */
-#define ASK_AGAIN_NS 10000000ull
+#define ASK_AGAIN_MS 10
 
 struct srtp_stream *srtp_stream_find(struct srtp_context *context, uint32_t ssrc)
 {
@@ -130,11 +130,12 @@ void srtp_stream_rtcp_mark(struct srtp_stream *stream, uint32_t index)
 	store(&stream->rtcp_index, SET | index);
 }
 
-void srtp_ask_room(struct lcore *lcore, const struct flow *flow)
+void srtp_ask_room(struct lcore *lcore, const struct flow *flow, struct srtp_context *context)
 {
-	if (lcore->srtp->asked_ns && lcore->now_ns - lcore->srtp->asked_ns < ASK_AGAIN_NS)
+	uint32_t now_ms = (uint32_t)(lcore->now_ns / 1000000) | 1; /* not 0 */
+	if (context->asked_ms && now_ms - context->asked_ms < ASK_AGAIN_MS)
 		return;
-	lcore->srtp->asked_ns = lcore->now_ns;
+	context->asked_ms = now_ms;
 	struct datapath_event event = {.type = DATAPATH_SRTP_SHORT};
 	lcore->ops->report(lcore, flow, &event);
 }
