@@ -98,9 +98,11 @@ struct restore {
 	enum restore_state state;
 	uint8_t early;
 	uint8_t from;  /* whose part is the offer */
-	bool is_again; /* something has changed meanwhile: once more */
-	bool renews;   /* what the relay says may be new to the sides */
-	uint8_t told;  /* bits: legs to which it is */
+	bool is_again; /* something has changed meanwhile: once more, with: */
+	uint8_t next_early;
+	uint8_t next_from;
+	bool renews;  /* what the relay says may be new to the sides */
+	uint8_t told; /* bits: legs to which it is */
 };
 
 enum renewal_state { RENEWAL_NONE, RENEWAL_UNSURE, RENEWAL_QUEUED, RENEWAL_ASKED };

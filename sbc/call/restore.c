@@ -12,10 +12,10 @@ void restore_begin(struct call *call, uint8_t early, uint8_t from)
 	if (call->state == CALL_ENDING || !call->media.is_open ||
 	    !session_is_agreed(early_session(call, early)))
 		return;
-	restore->early = early;
-	restore->from = from;
+	restore->next_early = early;
+	restore->next_from = from;
 	if (restore->state == RESTORE_OFFERING || restore->state == RESTORE_ANSWERING) {
-		restore->is_again = true;
+		restore->is_again = true; /* what is under way ends as it began */
 		return;
 	}
 	restore->state = RESTORE_WAITING;
@@ -52,6 +52,8 @@ void restore_go_on(struct call *call)
 	if (call->restore.state != RESTORE_WAITING || call->media_pending)
 		return;
 	call->restore.told = 0;
+	call->restore.early = call->restore.next_early;
+	call->restore.from = call->restore.next_from;
 	ask(call, RESTORE_OFFERING);
 }
 
