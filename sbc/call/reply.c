@@ -291,7 +291,7 @@ static bool has_lost_offer(const struct call *call, const struct media_result *r
 	bool is_away = result->status == 503 && ng_client_relay_serves(client, -1) &&
 		       !ng_client_relay_serves(client, call->media.relay);
 
-	return exchange->is_initial && !exchange->is_late && !exchange->is_reoffered &&
+	return !exchange->is_late && !exchange->is_reoffered &&
 	       (result->err == -ERR_NOT_FOUND || is_away);
 }
 

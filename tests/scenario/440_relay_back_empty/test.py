@@ -24,6 +24,7 @@ def run(lab):
     edge.both_hear()
     edge.home.hold()
     wait_until(lambda: len(requests(edge.lan.messages(), "INVITE", source=LAN)) >= 2, 5, "the hold crosses")
+    wait_until(lambda: len(requests(edge.wan.messages(), "ACK", source="81.56.73.55")) >= 2, 5, "and is over")
     restart_relay(edge)
     edge.home.resume()
     edge.both_hear()
