@@ -362,40 +362,62 @@ static void on_failure(void *owner, uint64_t context, struct transaction_handle 
 
 static const struct client_handlers handlers = {on_response, on_failure};
 
+/* An INVITE offers what its side has: as it is, or with other media behind it. */
+static int write_refresh(struct call *call, uint8_t index, struct buf *bytes)
+{
+	struct leg *leg = &call->legs[index];
+	const struct session_timer *timer = &leg->timer;
+	struct leg_request request = {.method = SLICE("UPDATE"),
+				      .cseq = ++leg->dialog.local_cseq,
+				      .max_forwards = 70,
+				      .content_type = SLICE("application/sdp")};
+	struct buf own, offer;
+	int err = 0;
+
+	buf_init(&own);
+	buf_init(&offer);
+	buf_add_text(&own, "Supported: timer\r\n");
+	session_timer_ask(call, index, &own);
+	request.own = buf_slice(&own);
+	if (timer->is_invite) {
+		request.method = SLICE("INVITE");
+		request.body = call->session.agreed[index].sent;
+	}
+	if (timer->is_telling) {
+		err = body_offer_again(call, index, &offer);
+		request.body = buf_slice(&offer);
+	}
+	if (!err)
+		err = buf_failed(&own) ? -ERR_NO_MEMORY
+				       : leg_write(call, index, &leg->dialog, &request, bytes);
+	buf_free(&own);
+	buf_free(&offer);
+	return err;
+}
+
 static int send_refresh(struct call *call, uint8_t index, bool is_invite)
 {
 	struct leg *leg = &call->legs[index];
 	struct session_timer *timer = &leg->timer;
 	struct client_request out = {
 		.handlers = &handlers, .owner = call->calls, .context = call->number << 1 | index};
-	struct buf own, bytes;
+	struct buf bytes;
 
 	timer->is_invite = is_invite;
 	timer->is_telling = is_invite && timer->must_tell;
-	buf_init(&own);
 	buf_init(&bytes);
-	buf_add_text(&own, "Supported: timer\r\n");
-	session_timer_ask(call, index, &own);
-	struct leg_request request = {
-		.method = timer->is_invite ? SLICE("INVITE") : SLICE("UPDATE"),
-		.cseq = ++leg->dialog.local_cseq,
-		.max_forwards = 70,
-		.own = buf_slice(&own),
-		.content_type = SLICE("application/sdp"),
-		.body = timer->is_invite ? call->session.agreed[index].sent : SLICE_NONE};
 	leg_way(call, index, &leg->dialog, &out.path, &out.hop);
-	int err = buf_failed(&own) ? -ERR_NO_MEMORY
-				   : leg_write(call, index, &leg->dialog, &request, &bytes);
+	int err = write_refresh(call, index, &bytes);
 	out.bytes = buf_slice(&bytes);
 	if (!err)
 		err = transaction_request(call->calls->worker->transactions, &out, &timer->client);
-	buf_free(&own);
 	buf_free(&bytes);
 	if (err)
 		return err;
 	call->pending++;
 	counter_add(&call->calls->counters.refreshes, 1);
-	call_note_sent(call, index, request.method, 0, request.cseq, timer->is_invite);
+	call_note_sent(call, index, is_invite ? SLICE("INVITE") : SLICE("UPDATE"), 0,
+		       leg->dialog.local_cseq, is_invite);
 	record_reserve(call);
 	return 0;
 }

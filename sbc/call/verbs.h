@@ -222,6 +222,8 @@ MUST_CHECK int body_show(struct call *call, uint8_t leg, uint8_t early, struct s
 MUST_CHECK int body_check_answer(struct call *call, uint8_t early, uint8_t from, struct slice sdp);
 /* The same for an answer to what the leg was shown last. */
 MUST_CHECK int body_check_agreed(struct call *call, uint8_t from, struct slice sdp);
+/* What the leg was shown last, as an offer with other media behind it. */
+MUST_CHECK int body_offer_again(struct call *call, uint8_t leg, struct buf *out);
 
 /* --- session_timer.c (RFC 4028) --- */
 /* An INVITE or UPDATE of a side: 0, or 422 with Min-SE. */

@@ -11,12 +11,13 @@ from .lab import wait_until
 from .redis import Redis
 
 SECRET = "correct horse battery staple 0123456789"
-CONFIG = """interfaces:
+WITHOUT_STORE = """interfaces:
   lan: {role: trusted, address: 10.0.0.1}
   wan: {address: 203.0.113.10, media: {srtp: require, keying: %s}}
 peers:
   pbx: {interface: lan, address: 10.0.0.20}
-state: {store: redis, servers: ["unix:%s"], key: !env STATE_KEY}
+"""
+CONFIG = WITHOUT_STORE + """state: {store: redis, servers: ["unix:%s"], key: !env STATE_KEY}
 """
 
 
