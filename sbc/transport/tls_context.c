@@ -61,14 +61,26 @@ static int use_key(SSL_CTX *context, const char *text)
 	return err;
 }
 
-static int use_trust(SSL_CTX *context, const struct tls_side *side)
+static int use_roots(struct tls *tls, SSL_CTX *context)
+{
+	int err = tls->roots ? 0 : tls_roots_create(&tls->roots);
+
+	if (!err)
+		tls_roots_use(tls->roots, context);
+	return err;
+}
+
+static int use_trust(struct tls *tls, SSL_CTX *context, struct side *out,
+		     const struct tls_side *side)
 {
 	X509_STORE *store = SSL_CTX_get_cert_store(context);
 	X509 *certificate;
 	size_t count = 0;
 
-	if (!side->ca)
-		return SSL_CTX_set_default_verify_paths(context) == 1 ? 0 : -ERR_SYSTEM;
+	if (!side->ca) {
+		out->has_roots = true;
+		return use_roots(tls, context);
+	}
 	BIO *bio = BIO_new_mem_buf(side->ca, -1);
 	if (!bio)
 		return -ERR_NO_MEMORY;
@@ -137,8 +149,8 @@ static int on_server_name(SSL *ssl, int *alert, void *owner)
 	return SSL_TLSEXT_ERR_NOACK;
 }
 
-static int make_server(struct side *side, const struct tls_side *from, size_t index,
-		       struct buf *why)
+static int make_server(struct tls *tls, struct side *side, const struct tls_side *from,
+		       size_t index, struct buf *why)
 {
 	SSL_CTX *context = make_context(TLS_server_method(), from);
 
@@ -153,7 +165,7 @@ static int make_server(struct side *side, const struct tls_side *from, size_t in
 	SSL_CTX_set_num_tickets(context, 1);
 	SSL_CTX_set_session_id_context(context, (const unsigned char *)"postern", 7);
 	if (from->verify_client != TLS_VERIFY_NEVER) {
-		if (use_trust(context, from))
+		if (use_trust(tls, context, side, from))
 			return explain(why, from, from->ca_name, "no certificate of a CA in it");
 		SSL_CTX_set_verify(context,
 				   SSL_VERIFY_PEER | (from->verify_client == TLS_VERIFY_REQUIRE
@@ -166,7 +178,8 @@ static int make_server(struct side *side, const struct tls_side *from, size_t in
 	return 0;
 }
 
-static int make_client(struct side *side, const struct tls_side *from, struct buf *why)
+static int make_client(struct tls *tls, struct side *side, const struct tls_side *from,
+		       struct buf *why)
 {
 	SSL_CTX *context = make_context(TLS_client_method(), from);
 
@@ -180,7 +193,7 @@ static int make_client(struct side *side, const struct tls_side *from, struct bu
 			return err;
 	}
 	if (from->verify_server) {
-		if (use_trust(context, from))
+		if (use_trust(tls, context, side, from))
 			return explain(why, from, from->ca_name, "no certificate of a CA in it");
 		SSL_CTX_set_verify(context, SSL_VERIFY_PEER, NULL);
 	}
@@ -189,7 +202,8 @@ static int make_client(struct side *side, const struct tls_side *from, struct bu
 	return 0;
 }
 
-static int make_side(struct side *side, const struct tls_side *from, struct buf *why)
+static int make_side(struct tls *tls, struct side *side, const struct tls_side *from,
+		     struct buf *why)
 {
 	int err = 0;
 
@@ -197,8 +211,8 @@ static int make_side(struct side *side, const struct tls_side *from, struct buf 
 	if (!side->servers)
 		return -ERR_NO_MEMORY;
 	for (size_t i = 0; !err && i < from->certificate_count; i++)
-		err = make_server(side, from, i, why);
-	return err ? err : make_client(side, from, why);
+		err = make_server(tls, side, from, i, why);
+	return err ? err : make_client(tls, side, from, why);
 }
 
 int tls_create(const struct tls_side *sides, size_t count, struct buf *why, struct tls **out)
@@ -212,7 +226,7 @@ int tls_create(const struct tls_side *sides, size_t count, struct buf *why, stru
 	int err = tls->sides ? 0 : -ERR_NO_MEMORY;
 	tls->count = tls->sides ? count : 0;
 	for (size_t i = 0; !err && i < count; i++)
-		err = make_side(&tls->sides[i], &sides[i], why);
+		err = make_side(tls, &tls->sides[i], &sides[i], why);
 	if (err) {
 		tls_release(tls);
 		return err;
@@ -238,6 +252,7 @@ void tls_release(struct tls *tls)
 		SSL_CTX_free(side->client);
 		free(side->servers);
 	}
+	tls_roots_free(tls->roots);
 	free(tls->sides);
 	free(tls);
 }

@@ -31,6 +31,8 @@ int tls_accept(struct tls *tls, size_t side, int fd, struct tls_link **out)
 
 	if (side >= tls->count || !tls->sides[side].count)
 		return -ERR_NOT_FOUND;
+	if (tls->sides[side].has_roots)
+		tls_roots_wait(tls->roots);
 	int err = make_link(tls->sides[side].servers[0], fd, &link);
 	if (err)
 		return err;
@@ -46,6 +48,8 @@ int tls_connect(struct tls *tls, struct tls_sessions *sessions, const struct tls
 
 	if (target->side >= tls->count)
 		return -ERR_NOT_FOUND;
+	if (tls->sides[target->side].has_roots)
+		tls_roots_wait(tls->roots);
 	int err = make_link(tls->sides[target->side].client, fd, &link);
 	if (err)
 		return err;

@@ -96,7 +96,7 @@ static void certificates_change_without_a_drop(void **state)
 	assert_int_equal(client_handshake(&b.bench, &before), 1);
 	struct credentials first = b.credentials[0];
 	b.credentials[0] = authority_sign(b.authority, "renewed", NULL, -7200, DAY_S);
-	struct tls *renewed = tls_bench_make(&b, &plain, 1);
+	struct tls *renewed = tls_bench_make(&b, &plain, 1, authority_pem(b.authority));
 	transport_set_tls(b.bench.transport, renewed);
 	tls_release(renewed);
 	struct client after = client_begin(&b.bench.tls, NULL);

@@ -3,6 +3,8 @@
 #include "tests/unit/sbc/transport/tls_bench.h"
 
 #include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
 #include <unistd.h>
 
 static const char options[] = "OPTIONS sip:a@b SIP/2.0\r\nContent-Length: 5\r\n\r\nhello";
@@ -160,6 +162,43 @@ static void client_must_show_a_certificate(void **state)
 	tls_bench_close_all(&b);
 }
 
+static int send_trusting_system(struct tls_bench *b)
+{
+	struct tls *tls = tls_bench_make(b, &plain, 2, NULL);
+
+	transport_set_tls(b->bench.transport, tls);
+	tls_release(tls);
+	return send_to(b, "one.example.com");
+}
+
+/* A side without a `ca`: roots are read beside the start, the first to connect waits for them. */
+static void system_is_believed(void **state)
+{
+	static struct tls_bench b;
+	char path[] = "/tmp/postern-roots-XXXXXX";
+	int fd = mkstemp(path);
+	(void)state;
+	assert_true(fd >= 0);
+	tls_bench_open_with(&b, "DNS:one.example.com", DAY_S, &plain);
+	const char *pem = authority_pem(b.authority);
+	assert_int_equal(write(fd, pem, strlen(pem)), (ssize_t)strlen(pem));
+	close(fd);
+	assert_int_equal(setenv("SSL_CERT_FILE", path, 1), 0);
+	assert_int_equal(send_trusting_system(&b), 0);
+	tls_bench_close_all(&b);
+	/* of another authority than the one there */
+	tls_bench_open_with(&b, "DNS:one.example.com", DAY_S, &plain);
+	b.bench.log.fd = open("/dev/null", O_WRONLY | O_CLOEXEC);
+	assert_int_equal(send_trusting_system(&b), -ERR_DENIED);
+	/* none at all */
+	assert_int_equal(setenv("SSL_CERT_FILE", "/nonexistent", 1), 0);
+	assert_int_equal(send_trusting_system(&b), -ERR_DENIED);
+	close(b.bench.log.fd);
+	tls_bench_close_all(&b);
+	unsetenv("SSL_CERT_FILE");
+	unlink(path);
+}
+
 static void bad_files_are_named(void **state)
 {
 	struct authority *authority = authority_create();
@@ -205,6 +244,7 @@ int main(void)
 		cmocka_unit_test(session_is_resumed),
 		cmocka_unit_test(ticket_of_before_a_reload_is_not_used),
 		cmocka_unit_test(client_must_show_a_certificate),
+		cmocka_unit_test(system_is_believed),
 		cmocka_unit_test(bad_files_are_named),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -5,7 +5,8 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-struct tls *tls_bench_make(struct tls_bench *b, const struct tls_side *as, size_t count)
+struct tls *tls_bench_make(struct tls_bench *b, const struct tls_side *as, size_t count,
+			   const char *ca)
 {
 	struct tls_certificate certificates[2];
 	struct tls_side side = *as;
@@ -19,7 +20,7 @@ struct tls *tls_bench_make(struct tls_bench *b, const struct tls_side *as, size_
 	side.name = "wan";
 	side.certificates = certificates;
 	side.certificate_count = count;
-	side.ca = authority_pem(b->authority);
+	side.ca = ca;
 	side.ca_name = "ca.pem";
 	buf_init(&why);
 	int err = tls_create(&side, 1, &why, &tls);
@@ -38,7 +39,7 @@ void tls_bench_open_with(struct tls_bench *b, const char *alternative, long to_s
 	b->credentials[0] = authority_sign(b->authority, "first", alternative, -7200, to_s);
 	b->credentials[1] =
 		authority_sign(b->authority, "second", "DNS:two.example.com,IP:::1", -7200, DAY_S);
-	b->tls = tls_bench_make(b, side, 2);
+	b->tls = tls_bench_make(b, side, 2, authority_pem(b->authority));
 	bench_open_with(&b->bench, &(struct bench_options){.tls = b->tls});
 }
 

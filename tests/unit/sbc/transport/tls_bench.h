@@ -25,7 +25,9 @@ struct client {
 
 extern const struct tls_side plain; /* verifies servers */
 
-struct tls *tls_bench_make(struct tls_bench *b, const struct tls_side *as, size_t count);
+/* `ca`: NULL = whom the system trusts. */
+struct tls *tls_bench_make(struct tls_bench *b, const struct tls_side *as, size_t count,
+			   const char *ca);
 /* With `alternative` names in the first certificate, good for so long. */
 void tls_bench_open_with(struct tls_bench *b, const char *alternative, long to_s,
 			 const struct tls_side *side);
