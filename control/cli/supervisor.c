@@ -18,7 +18,9 @@
 
 #define BACKOFF_FIRST_MS 10 /* calls are silent meanwhile */
 #define BACKOFF_LAST_MS  5000
-#define SETTLED_MS       10000 /* ready for so long: the next death begins a new back-off */
+/* Ready for so long: the next death begins a new back-off. A start takes a tenth of it: to be
+ * silent for longer would cost more than starting does. */
+#define SETTLED_MS 3000
 
 #define ARGUMENTS_MAX 12
 #define SOCKETS_MAX   253 /* of one message (unix(7), SCM_MAX_FD) */
