@@ -161,6 +161,8 @@ static void report(struct crowd *crowd, const struct work *works, uint64_t now)
 	static float gaps[CALLS_MAX * SIDES];
 	unsigned answering = 0; /* they will be, by themselves */
 	unsigned states[CALL_DONE + 1] = {0}, unconfirmed = 0, deaf = 0, busy = 0, open_bye = 0;
+	const char *worst = ""; /* who has the longest silence, as it knows the call */
+	uint64_t longest = 0;
 	uint64_t sent = 0, received = 0;
 	size_t parties = 0;
 	const struct counters *c = &crowd->counters;
@@ -183,7 +185,12 @@ static void report(struct crowd *crowd, const struct work *works, uint64_t now)
 			received += party->received;
 			deaf += !party->received;
 			uint64_t gap = party->heard_at ? now - party->heard_at : 0;
-			gaps[parties++] = (float)(gap > party->gap ? gap : party->gap) / 1e6f;
+			gap = gap > party->gap ? gap : party->gap;
+			if (gap > longest) {
+				longest = gap;
+				worst = party->call_id;
+			}
+			gaps[parties++] = (float)gap / 1e6f;
 		}
 	}
 	qsort(gaps, parties, sizeof(*gaps), by_size);
@@ -200,11 +207,13 @@ static void report(struct crowd *crowd, const struct work *works, uint64_t now)
 	       c->refused, c->failed, c->bye_ok, c->bye_bad, c->bye_lost, c->bye_through,
 	       c->cancelled, c->cancel_bad, c->declined, c->reinvited, c->reinvite_bad, c->cut,
 	       c->strays, c->again);
-	printf("\"rtp_sent\": %llu, \"rtp_received\": %llu, \"deaf\": %u, \"srtp_bad\": %u, "
+	printf("\"rtp_sent\": %llu, \"rtp_received\": %llu, \"deaf\": %u, \"gap_max_call\": "
+	       "\"%s\", "
+	       "\"srtp_bad\": %u, "
 	       "\"gap_p50_ms\": %.1f, \"gap_p99_ms\": %.1f, \"gap_max_ms\": %.1f, "
 	       "\"setups\": %u, \"setup_p50_ms\": %.2f, \"setup_p99_ms\": %.2f, "
 	       "\"setup_max_ms\": %.2f, \"probe_ms\": %.2f}\n",
-	       (unsigned long long)sent, (unsigned long long)received, deaf, c->srtp_bad,
+	       (unsigned long long)sent, (unsigned long long)received, deaf, worst, c->srtp_bad,
 	       part(gaps, parties, 50), part(gaps, parties, 99), part(gaps, parties, 100),
 	       crowd->setups, part(crowd->setup_ms, crowd->setups, 50),
 	       part(crowd->setup_ms, crowd->setups, 99), part(crowd->setup_ms, crowd->setups, 100),

@@ -9,6 +9,15 @@
 
 enum { RTP = 12, PAYLOAD = 160 };
 
+/* At another relay it may be another call's by now. */
+static void forget_port(struct crowd *crowd, struct call *call, int side)
+{
+	uint16_t port = ntohs(call->party[side].relay.sin_port);
+
+	if (crowd->side[side].call_of_port[port] == call_slot(crowd, call) + 1)
+		crowd->side[side].call_of_port[port] = 0;
+}
+
 void media_set(struct crowd *crowd, struct call *call, int side, const struct sockaddr_in *relay)
 {
 	struct party *me = &call->party[side];
@@ -16,21 +25,16 @@ void media_set(struct crowd *crowd, struct call *call, int side, const struct so
 	if (me->relay.sin_port == relay->sin_port &&
 	    me->relay.sin_addr.s_addr == relay->sin_addr.s_addr)
 		return;
-	media_forget(crowd, call);
+	forget_port(crowd, call, side);
 	me->relay = *relay;
-	for (int s = 0; s < SIDES; s++)
-		if (call->party[s].relay.sin_port)
-			crowd->side[s].call_of_port[ntohs(call->party[s].relay.sin_port)] =
-				(uint16_t)(call_slot(crowd, call) + 1);
+	crowd->side[side].call_of_port[ntohs(relay->sin_port)] =
+		(uint16_t)(call_slot(crowd, call) + 1);
 }
 
 void media_forget(struct crowd *crowd, struct call *call)
 {
-	for (int s = 0; s < SIDES; s++) {
-		uint16_t *slot = &crowd->side[s].call_of_port[ntohs(call->party[s].relay.sin_port)];
-		if (*slot == call_slot(crowd, call) + 1)
-			*slot = 0;
-	}
+	for (int s = 0; s < SIDES; s++)
+		forget_port(crowd, call, s);
 }
 
 static srtp_t make_session(const uint8_t key[30], srtp_ssrc_type_t type)

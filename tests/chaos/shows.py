@@ -2,17 +2,18 @@
 """Claims at size, each measured and checked: ./run chaos --show NAME."""
 import os
 import random
+import re
 import signal
 import sys
 import threading
 import time
 
-from chaos.world import World
+from chaos.world import Pair, World
 from lib.edge import expect
 from lib.lab import Lab, wait_until
 
 # a program that ran for less is started again later and later
-SETTLED_S = 10.5
+SETTLED_S = 3.2
 SBC, RELAY = "postern-sbc", "postern-rtpengine"
 
 
@@ -25,6 +26,8 @@ class Options:
     """Made for a machine of two CPUs; each can be asked for in the environment."""
     calls = int(os.environ.get("POSTERN_CALLS", "500"))
     kills = int(os.environ.get("POSTERN_KILLS", "100"))
+    ringing = int(os.environ.get("POSTERN_RINGING", "100"))
+    deaths = int(os.environ.get("POSTERN_DEATHS", "3"))  # of nodes
     # a packet each so many ms: 20 as phones send
     ptime = int(os.environ.get("POSTERN_PTIME", "20"))
 
@@ -54,6 +57,27 @@ def lost_without(world, seconds=5):
     return report["rtp_sent"] - report["rtp_received"]
 
 
+def age_at_death():
+    """Seconds: at any moment of its life, one time in five right after its start; mostly old enough to be started
+    again at once."""
+    return random.uniform(0.02, 0.5) if random.random() < 0.2 else SETTLED_S + random.uniform(0, 1)
+
+
+def kill_once(world):
+    """(ms from the start to the first answer, ms from the kill until all calls are there again)"""
+    pid = world.pid(SBC)
+    world.crowd.probe()
+    world.crowd.probed()
+    os.kill(pid, signal.SIGKILL)
+    killed, killed_at = time.monotonic(), time.time()
+    world.crowd.probe()
+    answered_at = killed_at + world.crowd.probed() / 1000
+    wait_until(lambda: world.pid(SBC) not in (None, pid) and world.answers(), 10, "it is back")
+    wait_until(lambda: len(world.calls()) == Options.calls, 5, lambda: "%d calls are there again, not %d" % (
+        len(world.calls()), Options.calls))
+    return (answered_at - world.started_at(SBC)) * 1000, (time.monotonic() - killed) * 1000
+
+
 def killed_calls(lab):
     """Show 1: answered calls with RTP, kill -9 of postern-sbc again and again."""
     world = World(lab, proxies=False)
@@ -63,26 +87,22 @@ def killed_calls(lab):
     quiet(world)
     world.crowd.mark()
     world.crowd.rtp(Options.ptime)
-    for _ in range(Options.kills):
-        time.sleep(random.uniform(0.02, 0.5))
-        pid = world.pid(SBC)
-        world.crowd.probe()
-        world.crowd.probed()
-        os.kill(pid, signal.SIGKILL)
-        killed, killed_at = time.monotonic(), time.time()
-        world.crowd.probe()
-        answered_at = killed_at + world.crowd.probed() / 1000
-        first.append((answered_at - world.started_at(SBC)) * 1000)
-        wait_until(lambda: world.pid(SBC) not in (None, pid) and world.answers(), 10, "it is back")
-        wait_until(lambda: len(world.calls()) == Options.calls, 5, lambda: "%d calls are there again, not %d" % (
-            len(world.calls()), Options.calls))
-        ready.append((time.monotonic() - killed) * 1000)
+    for number in range(Options.kills):
+        time.sleep(age_at_death())
+        answered_ms, ready_ms = kill_once(world)
+        first.append(answered_ms)
+        ready.append(ready_ms)
+        report = world.crowd.report()
+        print("  kill %3d: answers after %3.0f ms, all calls after %4.0f ms, %d up, %d cut, silent for %.0f ms at most" %
+              (number + 1, answered_ms, ready_ms, report["up"], report["cut"], report["gap_max_ms"]), flush=True)
+        expect(report["cut"] == 0 and report["up"] == Options.calls, "no call is lost: %s" % report)
+    silent_ms = world.crowd.report()["gap_max_ms"]
     report = quiet(world)
     lost = report["rtp_sent"] - report["rtp_received"]
-    print("%d kills of postern-sbc under %d calls: first SIP answer %.0f ms after it was started (p99 %.0f), all calls there after "
-          "%.0f ms after the kill (p99 %.0f); RTP: %d sent, %d lost; longest silence %.0f ms" %
-          (len(first), Options.calls, percentile(first, 50), percentile(first, 99), percentile(ready, 50),
-           percentile(ready, 99), report["rtp_sent"], lost, report["gap_max_ms"]))
+    print("%d kills of postern-sbc under %d calls: first SIP answer %.0f ms after it was started (p99 %.0f, at most %.0f), all calls "
+          "there %.0f ms after the kill (p99 %.0f); RTP, a packet each %d ms: %d sent, %d lost; longest silence %.0f ms" %
+          (len(first), Options.calls, percentile(first, 50), percentile(first, 99), max(first), percentile(ready, 50),
+           percentile(ready, 99), Options.ptime, report["rtp_sent"], lost, silent_ms), flush=True)
     expect(report["cut"] == 0 and report["up"] == Options.calls, "no call is lost: %s" % report)
     world.consistent()
     report = world.finish()
@@ -93,6 +113,7 @@ def killed_calls(lab):
         print("this machine is too busy: it lost %d RTP packets in 5 s before the first kill" % without)
     else:
         expect(lost == 0, "no RTP packet is lost: %d" % lost)
+    expect(percentile(first, 99) <= 100, "it answers 100 ms after its start: %.0f at p99" % percentile(first, 99))
 
 
 def killed_ringing(lab):
@@ -178,9 +199,14 @@ def redis_away(lab):
     started = time.monotonic()
     world.check()
     print("all written %.1f s after Redis went on; node and store agree" % (time.monotonic() - started))
+    full_again = max(0, Options.calls - world.crowd.report()["up"])
+    world.crowd.start(full_again, 100)
+    world.check()
     world.restart_redis(1.0)
     started = time.monotonic()
-    world.protected()
+    held = len(world.calls())
+    wait_until(lambda: len(world.redis.keys("call:*")) == held, 5, lambda: "%d calls, %d records" % (
+        held, len(world.redis.keys("call:*"))), step=0.1)
     count = len(world.redis.keys("call:*"))
     print("Redis killed and restarted empty: %d records rewritten %.1f s after it was there" % (
         count, time.monotonic() - started))
@@ -216,13 +242,57 @@ def commands(lab):
     print("%d calls; of postern-sbc %.2f commands a call, of postern-rtpengine %.2f; %d of them again, as the first was not "
           "acknowledged within 20 ms" % (count, about / count, media / count, late))
     print("Redis counts, by command: %s" % counts)
+    reads = {}
+    for kind in re.findall(r'"GET" "([a-z]+)', "\n".join(told)):
+        reads[kind] = reads.get(kind, 0) + 1
+    print("read: %s" % (", ".join("%d of %s" % (n, kind) for kind, n in reads.items()) or "nothing"))
     expect(about - late <= 2 * count, "at most two commands a call")
+    expect(not set(reads) - {"node"}, "of calls nothing is read while their owner lives, of nodes their heartbeats: %s" % reads)
     world.finish()
     world.close()
 
 
+def node_dies(lab):
+    """Show 4: a node dies whole under answered calls with RTP and ringing ones, its addresses move to the other."""
+    world = Pair(lab, proxies=False)
+    ringing, good, tried, gaps = Options.ringing, 0, 0, []
+    full(world, Options.calls)
+    for number in range(Options.deaths):
+        world.crowd.start(ringing, 100, -1)
+        world.crowd.wait(lambda r: r["ringing"] == ringing and not r["busy"], 30, "%d calls ring" % ringing)
+        before = world.crowd.report()
+        expect(before["up"] == Options.calls, "all are up: %s" % before)
+        world.crowd.mark()
+        dead = world.serving
+        world.fail_over()
+        heard = world.crowd.wait(lambda r: r["deaf"] == 0, 10, "all hear again")
+        world.crowd.do("answer", ringing, 500)
+        report = world.crowd.settle(40)
+        answered = report["answered"] - before["answered"]
+        gaps.append(heard["gap_max_ms"])
+        print("node %s dies, its addresses are at %s 0.5 s later: %d of %d calls go on, silent for %.0f ms at p50, %.0f at p99, %.0f at "
+              "most; %d of %d ringing ones are answered" % (
+                  dead.name, world.serving.name, report["up"] - answered, Options.calls, heard["gap_p50_ms"], heard["gap_p99_ms"],
+                  heard["gap_max_ms"], answered, ringing), flush=True)
+        expect(report["cut"] == 0 and report["up"] == Options.calls + answered, "no call is lost: %s" % report)
+        good, tried = good + answered, tried + ringing
+        world.check(10)
+        world.crowd.do("bye", answered, 500)
+        world.crowd.settle()
+        if number + 1 < Options.deaths:
+            world.come_back()
+            world.consistent()
+            world.crowd.mark()
+            world.crowd.wait(lambda r: r["deaf"] == 0, 10, "all hear")
+    report = world.finish()
+    print("each ended by BYE from a random side: %d answered 200; one CDR each of either node; no key is left" % report["bye_ok"])
+    world.close(idle=False)
+    expect(max(gaps) <= 1500, "silent for 1.5 s at most: %s" % gaps)
+    expect(good * 100 >= tried * 95, "95 in 100 that rang are answered: %d of %d" % (good, tried))
+
+
 SHOWS = {"killed-calls": killed_calls, "killed-ringing": killed_ringing, "killed-relay": killed_relay,
-         "redis": redis_away, "commands": commands}
+         "redis": redis_away, "commands": commands, "node-dies": node_dies}
 
 
 def run(name):

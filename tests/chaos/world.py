@@ -4,15 +4,14 @@ either side, and what has to hold whatever happens."""
 import os
 import re
 import signal
-import socket
 import time
 from datetime import datetime
 
+from chaos.node import Node
+from lib.cluster import announce
 from lib.crowd import CONFIG, Crowd
 from lib.edge import expect
-from lib.faults import DatagramProxy, StreamProxy
 from lib.lab import LabError, wait_until
-from lib.postern import Postern
 from lib.redis import Redis
 from lib.state_check import findings, lasting, redis_records
 
@@ -24,30 +23,31 @@ def stamp(text):
 
 
 class World:
-    def __init__(self, lab, workers=2, proxies=True, extra="", calls=None, protect="ringing"):
+    """One node. `postern`, `proxy` and `ng` are those of the node that serves."""
+
+    def __init__(self, lab, workers=2, proxies=True, extra="", protect="ringing"):
         self.lab = lab
-        lab.edge()
+        self.network()
         self.redis = Redis(lab)
-        self.proxy = StreamProxy(os.path.join(lab.dir, "front.socket"), self.redis.socket) if proxies else None
-        self.ng = None
-        relay = ""
-        if proxies:
-            front = self.udp("127.0.0.1", 2222)
-            self.ng = DatagramProxy(front, self.udp, ("127.0.0.1", 2223))
-            relay = "relay: {control: [udp/127.0.0.1:2222], listen: [udp/127.0.0.1:2223]}\n"
-        self.config = CONFIG + relay + extra + (
-            "state: {store: redis, servers: [\"unix:%s\"], protect: %s, key: !env STATE_KEY}\n" %
-            (self.proxy.path if proxies else self.redis.socket, protect))
         self.crowd = Crowd(lab)
-        self.postern = Postern(lab, self.config, workers=workers, env={"STATE_KEY": STATE_KEY})
-        wait_until(lambda: self.postern.stats()["store"]["state"] == "up", 10, "the store is up")
+        self.nodes = [Node(lab, self.redis, self.config() + extra + text, proxies=proxies, workers=workers, key=STATE_KEY,
+                           state=", protect: " + protect, **more) for text, more in self.cast()]
+        self.serving = self.nodes[0]
         self.postern.start = self.postern.settled()
 
-    def udp(self, address=None, port=0):
-        s = self.lab.socket("sbc", socket.AF_INET, socket.SOCK_DGRAM)
-        if address:
-            s.bind((address, port))
-        return s
+    def network(self):
+        self.lab.edge()
+
+    def config(self):
+        return CONFIG
+
+    def cast(self):
+        """Of each node: what its configuration has beside, where it stands."""
+        return [("", {})]
+
+    postern = property(lambda self: self.serving.postern)
+    proxy = property(lambda self: self.serving.proxy)
+    ng = property(lambda self: self.serving.ng)
 
     # --- what is done to it ----------------------------------------------------------------------
     def pid(self, program):
@@ -92,10 +92,11 @@ class World:
         return self.postern.calls()
 
     def ended(self):
-        return re.findall(r"call\.ended.*?cause=\"([^\"]*)\".*?a_call_id=(\S+)", self.postern.process.log())
+        return [one for node in self.nodes for one in node.ended()]
 
     def consistent(self, seconds=5.0):
-        wrong = lasting(lambda: findings([self.calls()], redis_records(self.redis.socket)), seconds)
+        wrong = lasting(lambda: findings([node.postern.calls() for node in self.nodes if not node.is_dead],
+                                         redis_records(self.redis.socket)), seconds)
         expect(not wrong, "node and store agree within %g s: %s" % (seconds, "; ".join(wrong[:5])))
 
     def protected(self, seconds=5.0):
@@ -119,7 +120,7 @@ class World:
     def was_taken_up_again(self, name):
         """A record is deleted up to 20 ms after its call: one that ended right before a kill is taken up again, and
         ends when its relay is asked, with a second CDR."""
-        log = self.postern.process.log()
+        log = "".join(node.postern.process.log() for node in self.nodes)
         ended = [stamp(t) for t in re.findall(r"^(\S+) .*call\.ended .*a_call_id=%s " % name, log, re.M)]
         died = [stamp(t) for t in re.findall(r"^(\S+) .*run\.died program=postern-sbc", log, re.M)]
         return len(ended) == 2 and any(0 <= t - ended[0] < 0.1 for t in died)
@@ -162,7 +163,67 @@ class World:
         self.crowd.close()
         if idle:
             self.postern.check_idle(20, linger=False)
-        self.postern.stop()
-        for proxy in (self.proxy, self.ng):
-            if proxy:
-                proxy.stop()
+        for node in self.nodes:
+            node.close()
+
+
+FLOATING = {"wan": "203.0.113.10", "lan": "10.0.0.1"}
+
+
+class Pair(World):
+    """Two nodes, each with a relay; one has the addresses, which move when it dies."""
+
+    def network(self):
+        lab = self.lab
+        lab.host("inet", "switch", "lan", "pbx", "a", "b")
+        lab.link("switch", "s0", "inet", "s0", None, "203.0.113.1/24")
+        lab.link("lan", "p0", "pbx", "eth0", None, "10.0.0.20/24")
+        lab.route("pbx", FLOATING["lan"])
+        for number, node in enumerate(("a", "b"), 1):
+            lab.link("switch", "s%d" % number, node, "wan", None, "203.0.113.%d/24" % (10 + number))
+            lab.link("lan", "p%d" % number, node, "lan", None, "10.0.0.%d/24" % (10 + number))
+            lab.route(node, "203.0.113.1")
+        lab.bridge("switch", "s0", "s1", "s2")
+        lab.bridge("lan", "p0", "p1", "p2")
+        self.move("a")
+
+    def config(self):
+        return CONFIG.replace("address: 10.0.0.1,", "address: 10.0.0.1, floating: true,").replace(
+            "address: 203.0.113.10,", "address: 203.0.113.10, floating: true,")
+
+    def cast(self):
+        return [("node: {name: %s}\n" % name, {"host": name, "name": name}) for name in ("a", "b")]
+
+    def move(self, host):
+        """As keepalived would: the addresses, and what tells the neighbours."""
+        self.lab.run(host, "ip", "-batch", self.lab.write("move", "".join(
+            "addr add %s/32 dev %s\n" % (address, device) for device, address in FLOATING.items())))
+        for device, address in FLOATING.items():
+            announce(self.lab, host, device, address)
+
+    def fail_over(self, after_s=0.5):
+        """The serving node dies whole; after so long the other one has its addresses. Returns when it died."""
+        dead = self.serving
+        now = time.monotonic()
+        for device in FLOATING:
+            self.lab.run(dead.host, "ip", "link", "set", device, "down")
+        pids = dead.die()
+        self.serving = next(node for node in self.nodes if node is not dead)
+        time.sleep(max(0.0, now + after_s - time.monotonic()))
+        self.move(self.serving.host)
+        dead.postern.gone(pids)
+        return now
+
+    def come_back(self):
+        """The dead one is there again, without the addresses."""
+        dead = next(node for node in self.nodes if node.is_dead)
+        for device, address in FLOATING.items():
+            self.lab.run(dead.host, "ip", "addr", "del", address + "/32", "dev", device)
+            self.lab.run(dead.host, "ip", "link", "set", device, "up")
+        self.lab.route(dead.host, "203.0.113.1")
+        dead.start()
+
+    def left(self):
+        """What the relay of a dead node wrote ends by itself 10 minutes later, or with the node's return."""
+        dead = tuple("}:" + node.name for node in self.nodes if node.is_dead)
+        return [key for key in super().left() if not (key.startswith("media:") and key.endswith(dead))]

@@ -194,14 +194,8 @@ class Cluster:
 
     def kill_node(self, takes_s):
         """As a power failure would: no process is left, no wire; after `takes_s` the other one has the addresses."""
-        node = self.node
-        pids = [node.process.pid] + list(node.pids().values())
         now = time.time()
-        for pid in pids:
-            try:
-                os.kill(pid, signal.SIGKILL)
-            except ProcessLookupError:
-                pass
+        self.node.power_failure()
         for device in VIRTUAL:
             self.lab.run(self.serving, "ip", "link", "set", device, "down")
         time.sleep(max(0.0, takes_s - (time.time() - now)))

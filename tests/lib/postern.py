@@ -2,6 +2,7 @@
 """Postern under test: `postern run` in a host of the lab, its stats sockets, and the leak check."""
 import json
 import os
+import signal
 import socket
 import time
 
@@ -102,6 +103,22 @@ class Postern:
             found[name] = pid
             stack += children
         return found
+
+    def power_failure(self):
+        """No process is left to say anything: a half that sees its supervisor end would end its calls in order."""
+        pids = [self.process.pid] + list(self.pids().values())
+        for signum in (signal.SIGSTOP, signal.SIGKILL):
+            for pid in pids:
+                try:
+                    os.kill(pid, signum)
+                except ProcessLookupError:
+                    pass
+        return pids
+
+    def gone(self, pids):
+        """The kernel takes a second to give back what they had."""
+        self.process.wait(5)
+        wait_until(lambda: not any(os.path.exists("/proc/%d" % pid) for pid in pids), 10, "the node is gone")
 
     def fds(self):
         count = {}

@@ -1,9 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """A node dies whole, and another one with its addresses and the same Redis goes on: a call is taken over by the first
 message in it, another one is swept when the dead node's heartbeat has ended, and each has one CDR."""
-import os
-import signal
-
 from lib.edge import Edge, expect
 from lib.lab import wait_until
 from lib.postern import Postern, SHORTEST
@@ -12,18 +9,6 @@ from lib.redis import Redis
 WORKERS = [2]
 LONG = True
 TIMEOUT = 120
-
-
-def kill(postern):
-    """As a power failure would: nobody is left to say anything."""
-    pids = [postern.process.pid] + list(postern.pids().values())
-    for pid in pids:
-        try:
-            os.kill(pid, signal.SIGKILL)
-        except ProcessLookupError:
-            pass
-    postern.process.wait(5)
-    wait_until(lambda: not any(os.path.exists("/proc/%d" % pid) for pid in pids), 5, "the node is gone")
 
 
 def ended(*nodes):
@@ -36,7 +21,7 @@ def run(lab):
     edge = Edge(lab, text + "node: {name: a}\n")
     a = edge.postern
     edge.establish(edge.home, edge.desk)
-    kill(a)
+    a.gone(a.power_failure())
     # by the first message, before anybody knows that the node is dead
     edge.postern = b = Postern(lab, text + "node: {name: b}\n", name="b")
     edge.home.hangup()
@@ -46,7 +31,7 @@ def run(lab):
     # swept
     wait_until(lambda: b.ask("show registrations"), 10, "the phone of the dead node is known here")
     edge.establish(edge.home, edge.desk)
-    kill(b)
+    b.gone(b.power_failure())
     edge.postern = c = Postern(lab, text + "node: {name: c}\n", name="c")
     wait_until(lambda: len(edge.live_calls()) == 1, 10, "the dead node's call is here")
     expect(" node.lost " in c.process.log(), "as its heartbeat has ended")

@@ -127,10 +127,7 @@ def run(lab):
     # 3. one node registers
     wait_until(lambda: trunk(b).get("registration") == "elsewhere", 10, lambda: "not here: %s" % trunk(b))
     expect(len(carrier.registers) == count, "no new REGISTER until now: %d" % len(carrier.registers))
-    pids = [a.process.pid] + list(a.pids().values())
-    for one in pids:
-        os.kill(one, signal.SIGKILL)
-    a.process.wait(5)
+    a.gone(a.power_failure())
     wait_until(lambda: trunk(b).get("registration") == "registered", 15, lambda: "taken over: %s" % trunk(b))
     last = carrier.registers[-1]
     expect(last.get("Call-ID") == first.get("Call-ID") and
