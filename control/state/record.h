@@ -119,6 +119,8 @@ struct call_record {
 	struct slice session_ids; /* RFC 7989: seed, both identifiers, and which are known */
 	struct slice refers[RECORD_LIST_LIMIT]; /* "leg in out": CSeqs of REFER on both sides */
 	uint32_t refer_count;
+	struct slice transfer; /* under way with a side of it: "LEG EVENT QUIET GONE", of the side
+				  that asked: its NOTIFYs' id, none wanted, it has hung up */
 
 	/* while it rings */
 	struct slice invite;        /* head of the caller's INVITE: what its replies need */

@@ -83,6 +83,7 @@ static const struct field record_fields[] = {
 	{64, FIELD_LINES, NAME_LIMIT, AT(call_record, refers),
 	 COUNTED(call_record, refer_count, RECORD_LIST_LIMIT)},
 	{65, FIELD_BOOL, 0, AT(call_record, is_branch)},
+	{66, FIELD_LINE, NAME_LIMIT, AT(call_record, transfer)},
 	{80, FIELD_LINE, URI_LIMIT, AT(call_record, event)},
 	{81, FIELD_U32, 0, AT(call_record, lifetime_s)},
 	{82, FIELD_LINES, RECORD_ID_LIMIT, AT(call_record, forks),

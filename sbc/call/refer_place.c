@@ -59,6 +59,7 @@ static int prepare(struct call *made, const struct asked *asked, struct lead *le
 	made->transfer->lead = *lead;
 	*lead = (struct lead){0};
 	call->lent_to = made->number;
+	record_keep(call, false);
 	refer_notify(made->transfer, 100);
 	return 0;
 }

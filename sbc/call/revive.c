@@ -5,6 +5,7 @@
 #include "sbc/route/shared.h"
 #include "sbc/call/fork.h"
 #include "sbc/call/takeover.h"
+#include "sbc/call/transfer.h"
 #include "sbc/call/verbs.h"
 #include "sbc/dialog/kept.h"
 #include "sbc/topology/owned.h"
@@ -288,6 +289,8 @@ int record_take_up(struct calls *calls, struct slice value)
 	call->is_told = has_cdr(call);
 	if (call->is_told)
 		call_end(call, CALL_HUNG_UP, 487, -1, SLICE_NONE);
+	else if (call->state == CALL_UP && record->transfer.len > 0)
+		transfer_resume(call, record->transfer);
 	return 0;
 }
 

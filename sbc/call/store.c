@@ -6,6 +6,7 @@
 #include "sbc/cdr/cdr_file.h"
 #include "sbc/route/place.h"
 #include "sbc/route/shared.h"
+#include "sbc/call/transfer.h"
 #include "sbc/call/verbs.h"
 #include "sbc/dialog/kept.h"
 
@@ -164,6 +165,8 @@ int record_fill(struct arena *arena, struct call *call, struct call_record *reco
 			return err;
 	}
 	int err = fill_mappings(arena, call, record);
+	if (!err)
+		err = transfer_fill(arena, call, record);
 	return !err && record_is_ringing(call) ? ringing_fill(arena, call, record) : err;
 }
 
@@ -234,6 +237,9 @@ void record_keep(struct call *call, bool wait)
 	struct calls *calls = call->calls;
 	uint32_t wait_ms = calls->worker->config->state.wait_ms;
 
+	/* Half of it is elsewhere: what the store has is what it will have back. */
+	if (transfer_has_leg_of(call))
+		return;
 	if (wait)
 		wheel_arm(calls->worker->wheel, &call->exchange.wait, call_now(call) + wait_ms,
 			  on_wait_over);

@@ -43,15 +43,16 @@ int transfer_take(struct call *call, uint8_t leg)
 		return -ERR_NOT_FOUND;
 	if (!call_is_at_rest(lender) || lender->legs[loan->leg].timer.client.id)
 		return -ERR_BUSY;
+	lender->lent_to = call->number;
+	if (call->transfer->referrer != lender->number)
+		record_keep(lender, false);
 	leg_move(lender, loan->leg, call, leg);
 	lender->away |= (uint8_t)(1u << loan->leg);
-	lender->lent_to = call->number;
 	loan->is_taken = true;
 	return 0;
 }
 
-/* What its peer was told last, with the next version: its media is to come here again. */
-static void tell_again(struct call *call, uint8_t leg)
+void transfer_tell_again(struct call *call, uint8_t leg)
 {
 	struct slice *sent = &call->session.agreed[leg].sent;
 	const char *reason;
@@ -73,7 +74,7 @@ static void give_back(struct call *call, uint8_t leg, bool was_shifted)
 	if (!lender->legs[loan->leg].dialog.is_confirmed || lender->away)
 		call_end(lender, CALL_HUNG_UP, 0, loan->leg, SLICE_NONE);
 	else if (was_shifted)
-		tell_again(lender, loan->leg);
+		transfer_tell_again(lender, loan->leg);
 }
 
 /* --- the caller's side --- */
@@ -180,6 +181,8 @@ void transfer_over(struct call *call)
 			give_back(call, leg, leg == CALLER && transfer->is_shifted);
 		else if (lender && lender->away && lender->state == CALL_UP)
 			call_end(lender, CALL_HUNG_UP, 0, -1, SLICE_NONE);
+		if (lender && lender->state == CALL_UP)
+			record_keep_soon(lender, 0);
 	}
 	transfer_free(call);
 }
@@ -210,5 +213,6 @@ bool transfer_outlives(struct call *call, uint8_t leg)
 		return false;
 	call->away |= (uint8_t)(1u << leg);
 	session_timer_stop(call, leg);
+	record_keep(call, false);
 	return true;
 }

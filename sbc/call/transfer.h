@@ -59,6 +59,18 @@ void transfer_over(struct call *call);
 void transfer_lender_over(struct call *call);
 /* BYE of the referrer before it is decided: the other side waits on. True: the call goes on. */
 bool transfer_outlives(struct call *call, uint8_t leg);
+/* What its peer was told last, with the next version: its media is to come here again. */
+void transfer_tell_again(struct call *call, uint8_t leg);
+
+/* --- transfer_keep.c --- */
+struct call_record;
+/* Is a leg of it in the transfer's call by now? */
+bool transfer_has_leg_of(const struct call *lender);
+MUST_CHECK int transfer_fill(struct arena *arena, const struct call *call,
+			     struct call_record *record);
+/* Its transfer ended with the process that carried it out: whoever asked hears so, and the side
+ * that was to leave is told what it had. */
+void transfer_resume(struct call *call, struct slice text);
 
 /* --- transfer_offer.c --- */
 /* INVITE with the callee's offer in the dialog of the caller's side. */
