@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <unistd.h>
+#include "control/base/exits.h"
 #include "rtpengine/relay.h"
 
 enum { EXIT_USAGE = 2, EXIT_CONFIG = 3 };
@@ -96,5 +97,7 @@ int main(int argc, char **argv)
 		loop_run(relay.loop);
 	}
 	relay_close(&relay);
+	if (!err && relay.is_upgrading)
+		return EXIT_HANDED_OVER;
 	return err && err != -ERR_CLOSED ? EXIT_FAILURE : EXIT_SUCCESS;
 }

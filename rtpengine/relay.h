@@ -19,6 +19,7 @@ struct relay {
 	struct ng_server *ng;
 	struct stats_server *stats;
 	bool is_revived;
+	bool is_upgrading;  /* it ends for the next process */
 	struct timer sweep; /* of ranges that a reload took away */
 };
 

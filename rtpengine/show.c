@@ -96,6 +96,29 @@ static void on_undrain(void *owner, struct slice args, struct stats_reply *reply
 	drain(owner, false, reply);
 }
 
+/* What it knows of its sessions is written when it ends. */
+static void on_upgrade(void *owner, struct slice args, struct stats_reply *reply)
+{
+	struct relay *relay = owner;
+	struct keep_status kept;
+	(void)args;
+
+	if (!sessions_keep_status(relay->sessions, &kept)) {
+		stats_reply_error(reply,
+				  "the next process would know no session: state.store is memory");
+		return;
+	}
+	if (kept.store.state != STORE_UP) {
+		stats_reply_error(reply, "the store does not take what the next process needs");
+		return;
+	}
+	log_info(&relay->log, "upgrade.begun", "sessions=%u sealed=%d",
+		 sessions_count(relay->sessions), kept.is_sealed);
+	relay->is_upgrading = true;
+	stats_reply_done(reply, json_pack("{s:b}", "upgrading", 1));
+	loop_stop(relay->loop);
+}
+
 const struct stats_command relay_stats_commands[] = {
 	{"drain", "take no new calls", on_drain},
 	{"undrain", "take new calls again", on_undrain},
@@ -107,6 +130,7 @@ const struct stats_command relay_stats_commands[] = {
 	{"show interfaces", "addresses, port ranges, devices and drivers", show_interfaces},
 	{"show stats", "sessions, ports, lcores, drops by reason", show_stats},
 	{"show version", "version and instance", show_version},
+	{"upgrade", "end, and leave calls to the next process", on_upgrade},
 };
 const size_t relay_stats_command_count =
 	sizeof(relay_stats_commands) / sizeof(relay_stats_commands[0]);

@@ -370,6 +370,12 @@ static void upgrade(void *owner)
 		  loop_now_ms(program->loop) + UPGRADE_MS, on_drain_due);
 }
 
+static int upgrade_run(void *owner)
+{
+	const struct program *program = owner;
+	return supervised_upgrade(&program->supervised);
+}
+
 static void undrain(void *owner)
 {
 	struct program *program = owner;
@@ -515,6 +521,7 @@ static int start(struct program *program)
 				   .undrain = undrain,
 				   .draining = draining,
 				   .upgrade = upgrade,
+				   .upgrade_run = upgrade_run,
 				   .owner = program};
 	struct random_system random;
 

@@ -41,6 +41,18 @@ int supervised_ready(struct supervised *supervised, int fd, const struct workers
 	return is_said ? 0 : -ERR_SYSTEM;
 }
 
+int supervised_upgrade(const struct supervised *supervised)
+{
+	static const char word[] = "upgrade\n";
+
+	if (supervised->fd < 0)
+		return -ERR_NOT_FOUND;
+	return send(supervised->fd, word, sizeof(word) - 1, MSG_NOSIGNAL | MSG_DONTWAIT) ==
+			       (ssize_t)(sizeof(word) - 1)
+		       ? 0
+		       : -ERR_SYSTEM;
+}
+
 int supervised_sockets(const struct supervised *supervised, const struct workers *workers)
 {
 	if (supervised->fd < 0 || tell(supervised->fd, "sockets\n", workers))

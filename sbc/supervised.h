@@ -8,6 +8,9 @@ struct supervised {
 	int fd; /* owned; -1 = nobody listens */
 };
 
+/* That another binary of it takes its place. -ERR_NOT_FOUND: nobody listens. -ERR_SYSTEM. */
+MUST_CHECK int supervised_upgrade(const struct supervised *supervised);
+
 /* The first word. `fd` is ours from now on; -1 = nobody started us; a pipe takes the word alone. */
 MUST_CHECK int supervised_ready(struct supervised *supervised, int fd,
 				const struct workers *workers);

@@ -35,6 +35,8 @@ int unban_command(int argc, char **argv);
 int drain_command(int argc, char **argv);
 int undrain_command(int argc, char **argv);
 int upgrade_command(int argc, char **argv);
+int upgrade_run_command(int argc, char **argv);
+int relay_upgrade_command(int argc, char **argv);
 int relay_drain_command(int argc, char **argv);
 int relay_undrain_command(int argc, char **argv);
 int version_command(int argc, char **argv);

@@ -94,6 +94,13 @@ static const struct cli_command commands[] = {
 	 drain_command},
 	{"undrain", "[-c FILE | -s SOCKET]", "new calls again",
 	 "Exit status: 0 done, 5 nobody answers.\n", undrain_command},
+	{"upgrade run", "[-c FILE | -s SOCKET]", "another binary of `postern run`, in place",
+	 "What is at its path now is asked whether it would start with this file, and takes its "
+	 "place: the same\n"
+	 "process, which keeps both halves and their sockets. Its log tells (run.replaced, "
+	 "run.not_replaced).\n"
+	 "Exit status: 0 begun, 1 refused, 5 nobody answers.\n",
+	 upgrade_run_command},
 	{"upgrade", "[-c FILE | -s SOCKET]", "another binary of the signalling half, in place",
 	 "The signalling half ends without a word to its calls; postern run starts what is at its "
 	 "path now, with\n"
@@ -108,6 +115,13 @@ static const struct cli_command commands[] = {
 	 relay_drain_command},
 	{"relay undrain", "[-c FILE | -s SOCKET]", "the relay takes new calls again",
 	 "Exit status: 0 done, 5 nobody answers.\n", relay_undrain_command},
+	{"relay upgrade", "[-c FILE | -s SOCKET]", "another binary of the relay, in place",
+	 "The relay writes what it knows of its calls to the store and ends; postern run starts "
+	 "what "
+	 "is at its\n"
+	 "path now, with the same ports, sources and keys. Calls are silent for about 0.3 s.\n"
+	 "Exit status: 0 begun, 1 refused, 5 nobody answers.\n",
+	 relay_upgrade_command},
 	{"version", "", "the version of this program", "", version_command},
 };
 #define COMMANDS (sizeof(commands) / sizeof(commands[0]))

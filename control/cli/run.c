@@ -12,7 +12,7 @@
 #include <unistd.h>
 
 #include "config/config.h"
-#include "control/cli/supervisor.h"
+#include "control/cli/successor.h"
 
 #define READY_MS 30000 /* hugepages may have to be cleared */
 #define STOP_MS  5000
@@ -86,7 +86,14 @@ static void make_folder(const char *socket, const char *user, const struct log *
 			 strerror(errno));
 }
 
-static int supervise(struct half *halves, size_t count, const char *file, const struct log *log)
+struct order { /* of the command line */
+	char *file;
+	char *self;
+	const struct successor *resumed; /* NULL = everything is started */
+};
+
+static int supervise(struct half *halves, size_t count, const struct order *order,
+		     const struct log *log)
 {
 	struct supervisor_program programs[SUPERVISOR_PROGRAMS];
 	char *argv[SUPERVISOR_PROGRAMS][7];
@@ -95,7 +102,7 @@ static int supervise(struct half *halves, size_t count, const char *file, const 
 
 	(void)snprintf(ready, sizeof(ready), "%d", SUPERVISOR_READY_FD);
 	for (size_t i = 0; i < count; i++) {
-		const char *words[7] = {halves[i].path, halves[i].verb, "-c", file,
+		const char *words[7] = {halves[i].path, halves[i].verb, "-c", order->file,
 					"--ready-fd",   ready,          NULL};
 		if (!halves[i].verb)
 			memmove(words + 1, words + 2, 5 * sizeof(words[0]));
@@ -113,6 +120,9 @@ static int supervise(struct half *halves, size_t count, const char *file, const 
 		.program_count = count,
 		.ready_ms = READY_MS,
 		.stop_ms = STOP_MS,
+		.self = order->self,
+		.file = order->file,
+		.resumed = order->resumed,
 	});
 	loop_destroy(loop);
 	log_info(log, "run.end", "status=%d", status);
@@ -131,19 +141,67 @@ static int find_self(struct half *half)
 	return 0;
 }
 
+/* "--resumes VERSION" asks whether this binary could take the place of one that runs; "--resume FD"
+ * makes it do so. Both are said by a supervisor, to its next one. */
+static int read_order(int argc, char **argv, struct successor *successor, struct order *out,
+		      bool *is_trial)
+{
+	uint32_t fd;
+
+	*is_trial = false;
+	if ((argc != 2 && argc != 4) || strcmp(argv[0], "-c") != 0)
+		return cli_usage("run takes -c FILE (postern run --help)");
+	out->file = argv[1];
+	if (argc == 2)
+		return CLI_OK;
+	*is_trial = strcmp(argv[2], "--resumes") == 0;
+	if (*is_trial && strcmp(argv[3], SUCCESSOR_VERSION) == 0)
+		return CLI_OK;
+	if (*is_trial || strcmp(argv[2], "--resume") != 0 ||
+	    slice_to_u32(slice_from(argv[3]), INT_MAX, &fd) != 0 ||
+	    successor_read((int)fd, successor) != 0)
+		return cli_usage("run takes -c FILE (postern run --help)");
+	out->resumed = successor;
+	return CLI_OK;
+}
+
+/* Those of the file, or those that run. */
+static size_t choose(const struct config *config, const struct successor *resumed,
+		     struct half *halves, size_t count)
+{
+	size_t kept = 0;
+
+	for (size_t i = 0; i < count; i++) {
+		/* Without a place to listen the relays are all elsewhere. */
+		bool is_wanted = i == 0   ? config->relay.listen_count > 0
+				 : i == 2 ? addr_is_set(&config->stats.prometheus)
+					  : true;
+		if (resumed)
+			is_wanted = successor_find(resumed, halves[i].name) != NULL;
+		if (is_wanted)
+			halves[kept++] = halves[i];
+	}
+	return kept;
+}
+
 int run_command(int argc, char **argv)
 {
 	struct half halves[] = {{.name = "postern-rtpengine", .tree = "../../rtpengine/"},
 				{.name = "postern-sbc", .tree = "../../sbc/"},
 				{.name = "exporter", .verb = "exporter"}};
+	struct half self = {.name = "postern"};
 	struct log log = {.fd = STDERR_FILENO, .program = "run"};
+	struct successor successor;
+	struct order order = {.self = self.path};
 	struct config *config = NULL;
 	struct buf findings;
+	bool is_trial;
 
-	if (argc != 2 || strcmp(argv[0], "-c") != 0)
-		return cli_usage("run takes -c FILE (postern run --help)");
+	int status = read_order(argc, argv, &successor, &order, &is_trial);
+	if (status)
+		return status;
 	buf_init(&findings);
-	int err = config_load(argv[1], &config, &findings);
+	int err = config_load(order.file, &config, &findings);
 	cli_write(STDERR_FILENO, &findings);
 	buf_free(&findings);
 	if (err) {
@@ -151,16 +209,18 @@ int run_command(int argc, char **argv)
 		return CLI_WRONG;
 	}
 	log.level = config->log_level;
-	/* Without a place to listen the relays are all elsewhere. */
-	size_t first = config->relay.listen_count ? 0 : 1;
-	size_t end = addr_is_set(&config->stats.prometheus) ? 3 : 2;
 	make_folder(config->stats.socket, config->user, &log);
 	make_folder(config->stats.relay_socket, config->user, &log);
+	size_t count = choose(config, order.resumed, halves, sizeof(halves) / sizeof(halves[0]));
 	config_free(config);
 
-	for (size_t i = first; i < end; i++)
+	if (find_self(&self))
+		return CLI_NO_START;
+	for (size_t i = 0; i < count; i++)
 		if (halves[i].verb ? find_self(&halves[i]) : find_half(&halves[i]))
 			return CLI_NO_START;
+	if (is_trial)
+		return CLI_OK;
 	(void)signal(SIGPIPE, SIG_IGN);
-	return supervise(halves + first, end - first, argv[1], &log);
+	return supervise(halves, count, &order, &log);
 }

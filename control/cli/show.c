@@ -242,6 +242,11 @@ int upgrade_command(int argc, char **argv)
 	return tell_sbc("upgrade", false, argc, argv);
 }
 
+int upgrade_run_command(int argc, char **argv)
+{
+	return tell_sbc("upgrade run", false, argc, argv);
+}
+
 static int tell_relay(const char *name, int argc, char **argv)
 {
 	struct question question = {.first = NULL};
@@ -268,6 +273,11 @@ static int tell_relay(const char *name, int argc, char **argv)
 int relay_drain_command(int argc, char **argv)
 {
 	return tell_relay("drain", argc, argv);
+}
+
+int relay_upgrade_command(int argc, char **argv)
+{
+	return tell_relay("upgrade", argc, argv);
 }
 
 int relay_undrain_command(int argc, char **argv)

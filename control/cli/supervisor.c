@@ -14,7 +14,8 @@
 
 #include "control/base/exits.h"
 #include "control/cli/cli.h"
-#include "control/cli/guardian.h"
+#include "control/cli/successor.h"
+#include "control/cli/supervisor_private.h"
 
 #define BACKOFF_FIRST_MS 10 /* calls are silent meanwhile */
 #define BACKOFF_LAST_MS  5000
@@ -23,40 +24,6 @@
 #define SETTLED_MS 3000
 
 #define ARGUMENTS_MAX 12
-#define SOCKETS_MAX   253 /* of one message (unix(7), SCM_MAX_FD) */
-
-enum child_state {
-	CHILD_IDLE,     /* not started yet, or waiting for its next start */
-	CHILD_STARTING, /* runs, not ready */
-	CHILD_READY,
-	CHILD_STOPPING, /* told to stop */
-	CHILD_GONE,     /* stopped for good */
-};
-
-struct child {
-	struct supervisor *supervisor;
-	const struct supervisor_program *program;
-	enum child_state state;
-	pid_t pid;
-	int pid_fd;
-	int ready_fd;
-	struct loop_io *pid_io;
-	struct loop_io *ready_io;
-	struct timer timer;       /* start again, not ready in time, not stopped in time */
-	int sockets[SOCKETS_MAX]; /* that it listens on: the next one has them too */
-	uint32_t socket_count;
-	bool was_ready; /* once, since the supervisor began */
-	uint64_t ready_at_ms;
-	uint32_t backoff_ms;
-};
-
-struct supervisor {
-	const struct supervisor_config *config;
-	struct child children[SUPERVISOR_PROGRAMS];
-	struct guardian guardian;
-	bool stopping;
-	int status;
-};
 
 static void supervisor_stop(struct supervisor *supervisor);
 static void child_start(struct child *child);
@@ -136,6 +103,7 @@ static void supervisor_stop(struct supervisor *supervisor)
 	if (supervisor->stopping)
 		return;
 	supervisor->stopping = true;
+	successor_cancel(supervisor);
 	stop_next(supervisor);
 }
 
@@ -249,37 +217,6 @@ static void on_exit_of_child(struct child *child, const siginfo_t *info)
 		 child->backoff_ms);
 }
 
-static void forget_sockets(struct child *child)
-{
-	while (child->socket_count > 0)
-		close(child->sockets[--child->socket_count]);
-}
-
-/* A word, and with it the sockets it listens on. As long as we have them too, what comes while
- * the program is down waits in them. */
-static ssize_t read_word(struct child *child)
-{
-	union {
-		struct cmsghdr header;
-		char bytes[CMSG_SPACE(SOCKETS_MAX * sizeof(int))];
-	} control;
-	char text[16];
-	struct iovec vector = {text, sizeof(text)};
-	struct msghdr message = {.msg_iov = &vector,
-				 .msg_iovlen = 1,
-				 .msg_control = control.bytes,
-				 .msg_controllen = sizeof(control.bytes)};
-	ssize_t got = recvmsg(child->ready_fd, &message, MSG_CMSG_CLOEXEC);
-	struct cmsghdr *with = got > 0 ? CMSG_FIRSTHDR(&message) : NULL;
-
-	if (!with || with->cmsg_level != SOL_SOCKET || with->cmsg_type != SCM_RIGHTS)
-		return got;
-	forget_sockets(child);
-	child->socket_count = (uint32_t)((with->cmsg_len - CMSG_LEN(0)) / sizeof(int));
-	memcpy(child->sockets, CMSG_DATA(with), child->socket_count * sizeof(int));
-	return got;
-}
-
 static void became_ready(struct child *child)
 {
 	struct supervisor *supervisor = child->supervisor;
@@ -298,16 +235,20 @@ static void became_ready(struct child *child)
 		child_start(&supervisor->children[next]);
 }
 
-/* The first word says that it is ready; those after it bring other sockets (a reload). */
+/* The first word says that it is ready; those after it bring other sockets (a reload), or the wish
+ * that another binary takes our place. */
 static void on_word(void *owner, int events)
 {
 	struct child *child = owner;
+	char text[CHILD_WORD_MAX];
 	ssize_t got;
 
 	(void)events;
-	while ((got = read_word(child)) > 0)
+	while ((got = child_read_word(child, text)) > 0)
 		if (child->state == CHILD_STARTING)
 			became_ready(child);
+		else if (slice_equal((struct slice){text, (size_t)got}, SLICE("upgrade\n")))
+			successor_begin(child->supervisor);
 	if (got < 0 && (errno == EINTR || errno == EAGAIN))
 		return;
 	/* Before the first word: it is dying, or the time-out will find it. */
@@ -329,24 +270,6 @@ static void on_pid(void *owner, int events)
 	if (waitid(P_PIDFD, (id_t)child->pid_fd, &info, WEXITED | WNOHANG) || info.si_pid == 0)
 		return;
 	on_exit_of_child(child, &info);
-}
-
-/* Behind the descriptor to say ready on, in their order. They go out of the way first. */
-static bool pass_sockets(struct child *child, int ready_fd)
-{
-	int above = SUPERVISOR_READY_FD + 1 + SOCKETS_MAX;
-	int ready = fcntl(ready_fd, F_DUPFD, above);
-
-	for (uint32_t i = 0; i < child->socket_count; i++)
-		child->sockets[i] = fcntl(child->sockets[i], F_DUPFD, above);
-	if (ready < 0 || dup2(ready, SUPERVISOR_READY_FD) < 0)
-		return false;
-	for (uint32_t i = 0; i < child->socket_count; i++)
-		if (child->sockets[i] < 0 ||
-		    dup2(child->sockets[i], SUPERVISOR_READY_FD + 1 + (int)i) < 0)
-			return false;
-	(void)close_range(SUPERVISOR_READY_FD + 1 + child->socket_count, ~0u, 0);
-	return true;
 }
 
 static void add_arguments(char *const *from, char *sockets, char **out)
@@ -384,7 +307,7 @@ static void exec_program(struct child *child, int ready_fd, int go_fd, pid_t par
 	(void)prctl(PR_SET_PDEATHSIG, SIGTERM);
 	if (getppid() != parent || read(go_fd, &go, 1) != 1)
 		_exit(0);
-	if (!pass_sockets(child, ready_fd))
+	if (!child_pass_sockets(child, ready_fd))
 		_exit(126);
 	snprintf(count, sizeof(count), "%u", child->socket_count);
 	add_arguments(program->argv, child->socket_count ? count : NULL, argv);
@@ -471,14 +394,60 @@ static void child_start(struct child *child)
 	arm(child, supervisor->config->ready_ms, on_ready_timeout);
 }
 
+/* A program that runs already, of the supervisor that was in our place. */
+static int child_adopt(struct child *child, const struct successor_program *from)
+{
+	struct loop *loop = child->supervisor->config->loop;
+
+	child->pid = from->pid;
+	child->pid_fd = from->pid_fd;
+	child->ready_fd = from->ready_fd;
+	child->socket_count = from->socket_count;
+	memcpy(child->sockets, from->sockets, sizeof(child->sockets));
+	child->state = CHILD_READY;
+	child->was_ready = true;
+	child->ready_at_ms = loop_now_ms(loop);
+	int err = loop_io_add(loop, child->pid_fd, LOOP_READ, on_pid, child, &child->pid_io);
+	if (!err && child->ready_fd >= 0)
+		err = loop_io_add(loop, child->ready_fd, LOOP_READ, on_word, child,
+				  &child->ready_io);
+	return err;
+}
+
+static int adopt(struct supervisor *supervisor)
+{
+	const struct supervisor_config *config = supervisor->config;
+	int err = 0;
+
+	for (size_t i = 0; i < config->program_count && !err; i++) {
+		struct child *child = &supervisor->children[i];
+		const struct successor_program *from =
+			successor_find(config->resumed, child->program->name);
+		err = from ? child_adopt(child, from) : -ERR_NOT_FOUND;
+	}
+	if (!err)
+		log_info(config->log, "run.resumed", "programs=%zu", config->program_count);
+	return err;
+}
+
+/* A new guardian, or the one that is there. */
+static int find_guardian(const struct supervisor_config *config, struct guardian *out)
+{
+	if (!config->resumed)
+		return guardian_start(config->stop_ms, out);
+	*out = config->resumed->guardian;
+	return 0;
+}
+
 int supervisor_run(const struct supervisor_config *config)
 {
 	static const int signals[] = {SIGTERM, SIGINT, SIGHUP};
-	struct supervisor supervisor = {.config = config, .status = CLI_OK};
+	struct supervisor supervisor = {
+		.config = config, .status = CLI_OK, .trial = {.pid_fd = -1}};
 
 	if (config->program_count == 0 || config->program_count > SUPERVISOR_PROGRAMS)
 		return CLI_NO_START;
-	if (guardian_start(config->stop_ms, &supervisor.guardian))
+	if (find_guardian(config, &supervisor.guardian))
 		return CLI_NO_START;
 	for (size_t i = 0; i < sizeof(signals) / sizeof(signals[0]); i++)
 		if (loop_on_signal(config->loop, signals[i], on_signal, &supervisor)) {
@@ -492,11 +461,14 @@ int supervisor_run(const struct supervisor_config *config)
 		child->pid_fd = -1;
 		child->ready_fd = -1;
 	}
-	child_start(&supervisor.children[0]);
+	if (config->resumed && adopt(&supervisor) != 0)
+		supervisor_stop(&supervisor);
+	else if (!config->resumed)
+		child_start(&supervisor.children[0]);
 	if (supervisor.children[0].state != CHILD_GONE)
 		loop_run(config->loop);
 	for (size_t i = 0; i < config->program_count; i++)
-		forget_sockets(&supervisor.children[i]);
+		child_forget_sockets(&supervisor.children[i]);
 	guardian_end(&supervisor.guardian);
 	return supervisor.status;
 }

@@ -312,6 +312,17 @@ static void upgrade(void *owner, struct slice args, struct stats_reply *reply)
 	stats_reply_done(reply, json_pack("{s:b}", "upgrading", 1));
 }
 
+static void upgrade_run(void *owner, struct slice args, struct stats_reply *reply)
+{
+	const struct show *show = owner;
+	(void)args;
+
+	if (show->config.upgrade_run(show->config.owner) != 0)
+		stats_reply_error(reply, "no postern run listens");
+	else
+		stats_reply_done(reply, json_pack("{s:b}", "upgrading", 1));
+}
+
 static const struct stats_command commands[] = {
 	{"show calls", "the calls there are", show_calls},
 	{"show call", "ID: one call, both legs, messages, streams; failed ones for a while",
@@ -331,6 +342,7 @@ static const struct stats_command commands[] = {
 	{"drain", "[SECONDS | hand-over | keep]: no new calls; end when none is left", drain},
 	{"undrain", "new calls again", undrain},
 	{"upgrade", "end, and leave sockets and calls to the next process", upgrade},
+	{"upgrade run", "another binary of postern run takes its place", upgrade_run},
 	{"show version", "program, version, uptime", show_version},
 };
 

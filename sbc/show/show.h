@@ -25,6 +25,7 @@ struct show_config {
 	void (*drain)(void *owner, const struct drain_order *order);
 	void (*undrain)(void *owner);
 	void (*upgrade)(void *owner);
+	int (*upgrade_run)(void *owner); /* of who started us; -ERR_NOT_FOUND: nobody did */
 	/* -1 = it does not drain; else the calls that are left. */
 	int64_t (*draining)(void *owner);
 	void *owner;
