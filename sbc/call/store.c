@@ -6,6 +6,7 @@
 #include "sbc/cdr/cdr_file.h"
 #include "sbc/route/place.h"
 #include "sbc/route/shared.h"
+#include "sbc/call/takeover.h"
 #include "sbc/call/transfer.h"
 #include "sbc/call/verbs.h"
 #include "sbc/dialog/kept.h"
@@ -288,6 +289,7 @@ void record_drop(struct call *call)
 	if (!call->is_stored)
 		return;
 	call->is_stored = false;
+	takeover_over(call);
 	buf_init(&key);
 	if (record_key((struct slice){call->id, TOKEN_LENGTH}, &key) == 0 && !buf_failed(&key))
 		store_delete(call->calls->store, buf_slice(&key));

@@ -169,6 +169,16 @@ void takeover_lost_one(struct calls *calls)
 	pursuits_lost_one(calls->takeover->pursuits);
 }
 
+void takeover_over(const struct call *call)
+{
+	const struct calls *calls = call->calls;
+	struct token name;
+
+	if (calls->takeover && token_read(calls->worker->token_key, TOKEN_CALL_ID,
+					  (struct slice){call->id, TOKEN_LENGTH}, &name) == 0)
+		pursuits_over(calls->takeover->pursuits, token_pack(&name));
+}
+
 /* --- before the registrations are here --- */
 
 static void release_early(struct takeover *takeover)

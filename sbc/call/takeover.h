@@ -7,6 +7,7 @@
 #include "sbc/transaction/transaction.h"
 #include "sbc/worker/token.h"
 
+struct call;
 struct calls;
 struct core;
 struct takeover;
@@ -38,6 +39,8 @@ void takeover_told_all(struct calls *calls);
 void takeover_add(struct calls *calls, const struct token *name, uint64_t epoch);
 /* A call of ours is another node's now: what is said in it must be asked for from here on. */
 void takeover_lost_one(struct calls *calls);
+/* The record of this call is about to go. */
+void takeover_over(const struct call *call);
 
 /* --- takeover_load.c: all calls of a node, of which the store knows --- */
 struct loading;

@@ -45,6 +45,7 @@ struct found {
 struct unknown {
 	uint64_t name;
 	uint64_t until_ms;
+	bool is_over; /* it has ended here; else nobody knows it */
 };
 
 struct pursuits {
@@ -167,6 +168,22 @@ static bool may_exist(struct pursuits *pursuits, uint64_t name)
 	if (!pursuits->config.is_lasting || is_of_this_process(pursuits, name))
 		return false;
 	return unknown->name != name || now_of(pursuits) >= unknown->until_ms;
+}
+
+/* The store has it for some ms more, and whoever walks through it finds it there. */
+void pursuits_over(struct pursuits *pursuits, uint64_t name)
+{
+	if (is_of_this_process(pursuits, name))
+		return;
+	*unknown_slot(pursuits, name) = (struct unknown){
+		.name = name, .until_ms = now_of(pursuits) + UNKNOWN_MS, .is_over = true};
+}
+
+static bool is_over(struct pursuits *pursuits, uint64_t name)
+{
+	const struct unknown *unknown = unknown_slot(pursuits, name);
+
+	return unknown->is_over && unknown->name == name && now_of(pursuits) < unknown->until_ms;
 }
 
 static void note_unknown(struct pursuits *pursuits, uint64_t name)
@@ -437,7 +454,8 @@ static void pump(struct pursuits *pursuits)
 	while (pursuits->queue_count > 0 && pursuits->behind < BEHIND_MAX) {
 		struct found found = pursuits->queue[pursuits->queue_first++];
 		pursuits->queue_count--;
-		if (config->is_here(config->owner, found.name) || find(pursuits, found.name))
+		if (config->is_here(config->owner, found.name) || is_over(pursuits, found.name) ||
+		    find(pursuits, found.name))
 			continue;
 		struct pursuit *pursuit = begin(pursuits, found.name, found.epoch);
 		if (!pursuit)

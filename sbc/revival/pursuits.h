@@ -41,6 +41,8 @@ bool pursuits_wait(struct pursuits *pursuits, uint64_t name, struct transaction_
 		   const struct message *message, const struct transport_path *path);
 /* Take this one when nothing is more urgent; `epoch` as the store has it, 0 = to be read. */
 void pursuits_add(struct pursuits *pursuits, uint64_t name, uint64_t epoch);
+/* It has ended here, and its record is about to go: it is not taken again. */
+void pursuits_over(struct pursuits *pursuits, uint64_t name);
 /* What this process made may be another node's now: it is asked for from here on. */
 void pursuits_lost_one(struct pursuits *pursuits);
 /* All that there were at the start are here: what is not in the store is nowhere. */

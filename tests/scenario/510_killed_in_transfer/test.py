@@ -6,6 +6,7 @@ be joined. Where the one who asked had hung up already, the other side gets BYE.
 import importlib.util
 import os
 import signal
+import time
 
 from lib.edge import expect
 from lib.lab import wait_until
@@ -28,6 +29,7 @@ WORKERS = [2]
 
 def kill(e):
     pid = e.postern.pids()["postern-sbc"]
+    time.sleep(0.1)  # the store has what was said
     os.kill(pid, signal.SIGKILL)
     wait_until(lambda: e.postern.pids().get("postern-sbc", pid) != pid and e.postern.is_up(), 10, "it is back", step=0.02)
 

@@ -164,6 +164,24 @@ static void what_has_ended_does_not_come_back(void **state)
 	bench_close(&bench);
 }
 
+/* Its record is deleted a moment after its end: a scan may find it until then. */
+static void nor_while_the_store_has_it(void **state)
+{
+	(void)state;
+
+	killed_in_a_call();
+	bench_inside(&bench, &talk, PHONE, "BYE", 2, "", NULL);
+	bench_advance(&bench, 20);
+	bench_next(&bench, PHONE, "SIP/2.0 200 ");
+	bench_reply(&bench, PBX, bench_next(&bench, PBX, "BYE "), "200 OK", "b", NULL);
+	bench_advance(&bench, 20);
+	unsigned takes = bench.store.takes;
+	takeover_add(bench.calls, &name, 1);
+	bench_advance(&bench, 20);
+	assert_int_equal(bench.store.takes, takes);
+	bench_close(&bench);
+}
+
 /* Two nodes get the same message: one acts. The other one takes the call only when it is asked for
  * again. */
 static void one_that_is_slower_leaves_it_alone(void **state)
@@ -444,6 +462,7 @@ int main(void)
 		cmocka_unit_test(a_forged_record_is_no_call),
 		cmocka_unit_test(the_rest_is_taken_up_behind),
 		cmocka_unit_test(what_has_ended_does_not_come_back),
+		cmocka_unit_test(nor_while_the_store_has_it),
 		cmocka_unit_test(one_that_is_slower_leaves_it_alone),
 		cmocka_unit_test(a_record_of_the_version_before_is_read),
 		cmocka_unit_test(not_where_records_are_sealed),
