@@ -30,6 +30,8 @@ enum { EXIT_USAGE = 2 };
 enum { STOP_LIMIT_MS = 3000 };
 /* How often it is looked whether listeners that a reload took away are still used. */
 enum { LISTENERS_LOOK_MS = 1000 };
+/* How often it is looked whether the store has lost what the nodes have in common. */
+enum { STORE_LOOK_MS = 1000 };
 /* Draining: how often it is looked whether calls are left; what is being set up is answered, and
  * the store has it, before calls are handed over. */
 enum { DRAIN_LOOK_MS = 200, HAND_OVER_MS = 500, LEAVE_MS = 50, UPGRADE_MS = 300 };
@@ -60,6 +62,7 @@ struct program {
 	bool has_no_heir;       /* and that was said */
 	bool is_upgrading;      /* likewise, to the next process here */
 	struct timer listeners; /* that a reload took away: are they still used? */
+	struct timer store_look;
 	struct supervised supervised;
 };
 
@@ -426,7 +429,7 @@ static int make_registry(struct program *program)
 
 /* Who we are among the nodes of the store, and the keys of identifiers. Without the store they are
  * of this process alone, and what was before is not known. */
-static int join_cluster(struct program *program, struct random *random)
+static int ask_cluster(struct program *program, struct random *random, struct buf *why)
 {
 	const struct config_state *state = &program->config->state;
 	const struct passwd *user = user_to_become(program);
@@ -446,12 +449,19 @@ static int join_cluster(struct program *program, struct random *random)
 					.number = (uint16_t)program->config->node_number,
 					.user = user ? user->pw_uid : 0,
 					.group = user ? user->pw_gid : 0};
-	struct buf why;
 
 	for (size_t i = 0; i < state->sentinel.server_count; i++)
 		redis_sentinels_add(&redis.sentinels, &state->sentinel.servers[i].addr);
+	return random ? cluster_join(&config, random, why, &program->cluster)
+		      : cluster_rewrite(&config, why, &program->cluster);
+}
+
+static int join_cluster(struct program *program, struct random *random)
+{
+	struct buf why;
+
 	buf_init(&why);
-	int err = cluster_join(&config, random, &why, &program->cluster);
+	int err = ask_cluster(program, random, &why);
 	if (err)
 		log_warn(&program->log, "cluster.not_joined", "reason=\"%.*s\" effect=\"%s\"",
 			 (int)(why.len ? why.len : strlen(err_text(err))),
@@ -460,6 +470,21 @@ static int join_cluster(struct program *program, struct random *random)
 	buf_free(&why);
 	program->shared->cluster = &program->cluster;
 	return err == -ERR_EXISTS ? err : 0;
+}
+
+static void on_store_look(struct timer *timer, uint64_t now_ms)
+{
+	struct program *program = container_of(timer, struct program, store_look);
+	struct buf why;
+
+	wheel_arm(loop_wheel(program->loop), timer, now_ms + STORE_LOOK_MS, on_store_look);
+	if (!atomic_exchange(&program->shared->is_wiped, false))
+		return;
+	buf_init(&why);
+	if (ask_cluster(program, NULL, &why) != 0)
+		log_warn(&program->log, "cluster.not_written", "reason=\"%.*s\"", (int)why.len,
+			 why.len ? why.data : "");
+	buf_free(&why);
 }
 
 static int make_cdr(struct program *program)
@@ -593,6 +618,9 @@ int main(int argc, char **argv)
 	int err = start(&program);
 	inherited_close(&program.inherited);
 	if (!err) {
+		if (program.config->state.store == CONFIG_STORE_REDIS && program.cluster.is_lasting)
+			wheel_arm(loop_wheel(program.loop), &program.store_look,
+				  loop_now_ms(program.loop) + STORE_LOOK_MS, on_store_look);
 		say_ready(&program, arguments.ready_fd);
 		loop_run(program.loop);
 		if (program.is_drained && (program.hands_over || program.is_upgrading))

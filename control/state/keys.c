@@ -265,17 +265,24 @@ static int number_find(struct board *board, struct reading *reading, struct buf 
 	return err;
 }
 
+static int write_keys(struct board *board, const struct cluster *cluster)
+{
+	char keys[KEYS_HEX + 1];
+
+	keys_write(&cluster->keys, keys);
+	int err = board_write(board, false, SLICE("keys"), (struct slice){keys, KEYS_HEX});
+	digest_wipe(keys, sizeof(keys));
+	return err;
+}
+
 static int join(const struct cluster_config *config, struct board *board, struct buf *why,
 		struct cluster *cluster)
 {
 	struct reading reading = {.config = config, .cluster = cluster};
-	char keys[KEYS_HEX + 1];
 	int err = 0;
 
-	keys_write(&cluster->keys, keys);
 	if (!config->secret)
-		err = board_write(board, false, SLICE("keys"), (struct slice){keys, KEYS_HEX});
-	digest_wipe(keys, sizeof(keys));
+		err = write_keys(board, cluster);
 	if (!err)
 		err = board_take_in(board, &reading);
 	if (!err)
@@ -292,6 +299,24 @@ static int join(const struct cluster_config *config, struct board *board, struct
 static const char *board_reason(const struct board *board)
 {
 	return board->redis ? redis_plain_reason(board->redis) : sqlite_reason(board->sqlite);
+}
+
+int cluster_rewrite(const struct cluster_config *config, struct buf *why,
+		    const struct cluster *cluster)
+{
+	struct board board = {0};
+
+	int err = board_open(config, why, &board);
+	if (!err) {
+		if (!config->secret)
+			err = write_keys(&board, cluster);
+		if (!err)
+			err = number_claim(&board, config, false, cluster->number);
+		if (err)
+			buf_printf(why, "%s", board_reason(&board));
+	}
+	board_close(&board);
+	return err;
 }
 
 /* Without a store to ask: one that another node hardly has. */

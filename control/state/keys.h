@@ -37,6 +37,10 @@ struct cluster {
  * made from the name. `why` gets a line on each failure. */
 MUST_CHECK int cluster_join(const struct cluster_config *config, struct random *random,
 			    struct buf *why, struct cluster *out);
+/* The store has lost it all: our number and the keys are put there again, unless somebody was
+ * faster. It blocks too. `why` likewise. */
+MUST_CHECK int cluster_rewrite(const struct cluster_config *config, struct buf *why,
+			       const struct cluster *cluster);
 void cluster_wipe(struct cluster *cluster); /* its keys are gone from memory */
 /* Of heartbeats (nodes.h), and looked for when a number is taken. */
 void node_key(uint16_t number, struct buf *out);

@@ -200,7 +200,10 @@ static void on_orphan_response(void *owner, const struct message *response,
 static void on_store_return(void *owner, bool all)
 {
 	struct core *core = owner;
+	struct shared *shared = core->worker->shared;
 
+	if (all && shared)
+		atomic_store(&shared->is_wiped, true);
 	calls_store_returned(core->calls, all);
 	subscriptions_store_returned(core->subscriptions, all);
 	trunks_store_returned(core->trunks);

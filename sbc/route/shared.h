@@ -57,6 +57,7 @@ struct cluster;
 struct registry;
 
 struct shared {
+	_Atomic bool is_wiped; /* the store has lost all: whoever waits for that writes it again */
 	_Atomic bool is_leaving;  /* the next process begins soon: new calls are its */
 	_Atomic bool is_draining; /* no new calls, but emergencies */
 	_Atomic uint32_t heirs;   /* other nodes of the store that live and are to stay */

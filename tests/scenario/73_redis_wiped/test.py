@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Redis is restarted and has lost everything, while nothing was to be written: the records of living
 calls, acknowledged long ago, are written again within seconds; those of calls that end go as ever."""
+import os
 import signal
 
 from lib.edge import Edge, expect
@@ -17,12 +18,17 @@ def run(lab):
     edge.establish(edge.home, edge.desk)
     before = wait_until(lambda: redis.keys("call:*"), 5, "the call has its record")
     expect(edge.postern.stats()["held"]["calls_unprotected"] == 0, "the call is protected")
+    common = redis.cli("HGETALL", "postern:cluster")
     redis.process.signal(signal.SIGKILL)
     redis.process.wait(5)
     again = Redis(lab)
     after = wait_until(lambda: again.keys("call:*"), 5, "the record is written again")
     expect(after == before, "the same key: %s, %s" % (before, after))
     wait_until(lambda: edge.postern.stats()["held"]["calls_unprotected"] == 0, 5, "and acknowledged")
+    wait_until(lambda: again.cli("HGETALL", "postern:cluster") == common, 5, "so is what the next process knows it by")
+    pid = edge.postern.pids()["postern-sbc"]
+    os.kill(pid, signal.SIGKILL)
+    wait_until(lambda: edge.postern.pids().get("postern-sbc", pid) != pid and edge.postern.is_up(), 10, "it is back", step=0.02)
     edge.home.hangup()
     edge.desk.wait_event("CALL_CLOSED", 10)
     edge.wait_no_call()
