@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A store that is none: a wrong password, a replica, something else on the port, records of another key. Each is said
-at the start and in the stats; calls go on, unprotected."""
+"""A store that is none: a wrong password, a replica, a member of a Redis Cluster, something else on the port, records of
+another key. Each is said at the start and in the stats; calls go on, unprotected."""
 import os
 import signal
 
@@ -64,6 +64,20 @@ def kill(postern):
     wait_until(lambda: not any(os.path.exists("/proc/%d" % pid) for pid in pids), 5, "the node is gone")
 
 
+def cluster(lab):
+    """Three members; the two last have half of the slots each."""
+    members = [Redis(lab, host="sbc", name="member%d" % i, options=["port %d" % (7001 + i), "cluster-enabled yes",
+                                                                   "cluster-config-file member%d.nodes" % i])
+               for i in range(3)]
+    for i, member in enumerate(members):
+        if i > 0:
+            member.cli("CLUSTER", "ADDSLOTSRANGE", str(8192 * (i - 1)), str(8192 * i - 1))
+        member.cli("CLUSTER", "MEET", "127.0.0.1", "7001")
+    for member in members:
+        wait_until(lambda: "cluster_state:ok" in member.cli("CLUSTER", "INFO"), 15, "the cluster is up")
+    return members
+
+
 def run(lab):
     lab.edge()
     crowd = Crowd(lab)
@@ -74,6 +88,8 @@ def run(lab):
     wrong(lab, crowd, "password", 'servers: ["unix:%s"], password: !env MISTAKEN' % locked.socket, "WRONGPASS")
     wrong(lab, crowd, "none", 'servers: ["unix:%s"]' % locked.socket, "NOAUTH")
     wrong(lab, crowd, "role", 'servers: ["unix:%s"]' % replica.socket, "READONLY")
+    members = cluster(lab)
+    wrong(lab, crowd, "cluster", 'servers: ["unix:%s"]' % members[0].socket, "a Redis Cluster", "MOVED")
     wrong(lab, crowd, "web", 'servers: ["unix:%s"]' % web.path, "does not speak the Redis protocol")
     # what another key has sealed
     redis = Redis(lab)
