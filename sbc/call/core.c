@@ -207,6 +207,7 @@ static void on_store_return(void *owner, bool all)
 	calls_store_returned(core->calls, all);
 	subscriptions_store_returned(core->subscriptions, all);
 	trunks_store_returned(core->trunks);
+	registrar_store_returned(core->registrar);
 }
 
 /* Do the store, and the keys of what is in it, outlive the process? */

@@ -49,6 +49,7 @@ struct binding {
 	uint64_t refreshed_ms;
 	uint64_t heard_ms;      /* the last that came from it */
 	uint64_t kept_until_ms; /* what the store was told (relayed.c); 0 = nothing */
+	uint32_t kept_epoch;    /* of the registrar, then */
 	struct addr kept_remote;
 	struct addr counted; /* of the registry's addresses; family 0 = not */
 	struct binding_keepalive keepalive;

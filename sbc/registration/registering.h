@@ -61,6 +61,10 @@ struct registrar {
 	struct keepalives *keepalives;
 	struct store *store;     /* NULL = none that outlives the process */
 	uint64_t unix_offset_ms; /* Unix time minus the loop's clock */
+	struct timer rewriting;  /* relayed.c: the store may have lost what it had */
+	struct binding *rewrite; /* the next of them; NULL = the first */
+	uint32_t rewritten;      /* on this way through the table */
+	uint32_t kept_epoch;     /* rises when the store may have lost what it had */
 	bool is_restoring;       /* what the store has: it is not written again */
 	bool is_closing;         /* the process ends: the next one has them again */
 	bool is_taking_over;     /* what was kept: nothing is written again */
@@ -93,6 +97,7 @@ void local_question(const struct registrar *registrar, uint32_t domain, bool is_
 /* --- relayed.c --- */
 /* A binding was made, changed or goes. */
 void relayed_follow(struct registrar *registrar, struct binding *binding, bool is_going);
+void relayed_stop(struct registrar *registrar);
 
 /* --- mask.c --- */
 /* What the registrar shall see of the phone's request: everything below the start line. */

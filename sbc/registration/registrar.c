@@ -114,6 +114,7 @@ void registrar_destroy(struct registrar *registrar)
 	if (!registrar)
 		return;
 	registrar->is_closing = true;
+	relayed_stop(registrar);
 	while (registrar->pending.buckets && (link = table_next(&registrar->pending, NULL))) {
 		table_remove(&registrar->pending, link);
 		registering_free(registrar, container_of(link, struct registering, link));

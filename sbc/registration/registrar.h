@@ -51,6 +51,8 @@ MUST_CHECK int registrar_create(const struct registrar_config *config, struct re
 void registrar_destroy(struct registrar *registrar); /* NULL is fine */
 /* One of before the start, as the store has it, with the number of its token. */
 void registrar_restore(struct registrar *registrar, uint64_t id, struct slice value);
+/* The store takes writes again (store_return_fn); it may have come back empty. */
+void registrar_store_returned(struct registrar *registrar);
 void registrar_stop(struct registrar *registrar); /* no more keep-alives */
 void registrar_receive(struct registrar *registrar, struct transaction_handle handle,
 		       const struct message *request, const struct transport_path *path);

@@ -7,7 +7,12 @@
 #include "sbc/registration/registering.h"
 
 #define VERSION SLICE("1")
-enum { TTL_MAX_S = 86400 };
+enum {
+	TTL_MAX_S = 86400,
+	/* what is written again: 4000 a second */
+	REWRITE_MS = 50,
+	REWRITE_ROUND = 200
+};
 
 static void write_key(const struct registrar *registrar, uint64_t id, struct buf *out)
 {
@@ -66,9 +71,10 @@ static bool is_kept(const struct binding *binding)
 	return binding->facts.registrar != BINDING_NO_PEER && !binding->path.flow;
 }
 
-static bool is_written(const struct binding *binding)
+static bool is_written(const struct registrar *registrar, const struct binding *binding)
 {
-	return binding->kept_until_ms == binding->facts.registrar_until_ms &&
+	return binding->kept_epoch == registrar->kept_epoch &&
+	       binding->kept_until_ms == binding->facts.registrar_until_ms &&
 	       addr_equal(&binding->kept_remote, &binding->path.remote);
 }
 
@@ -93,14 +99,18 @@ void relayed_follow(struct registrar *registrar, struct binding *binding, bool i
 
 	if (!registrar->store || registrar->is_closing)
 		return;
+	if (is_going && registrar->rewrite == binding)
+		registrar->rewrite = binding_next(&registrar->bindings, binding);
 	if (is_going || !is_kept(binding) || ttl_s == 0) {
 		remove_kept(registrar, binding);
 		return;
 	}
-	if (is_written(binding) || registrar->is_restoring)
+	if (is_written(registrar, binding) || registrar->is_restoring)
 		return;
 	binding->kept_until_ms = binding->facts.registrar_until_ms;
 	binding->kept_remote = binding->path.remote;
+	binding->kept_epoch = registrar->kept_epoch;
+	registrar->rewritten++;
 	buf_init(&key);
 	buf_init(&value);
 	write_key(registrar, binding->id, &key);
@@ -110,6 +120,43 @@ void relayed_follow(struct registrar *registrar, struct binding *binding, bool i
 			  0);
 	buf_free(&key);
 	buf_free(&value);
+}
+
+/* --- the store is back --- */
+
+/* A table that grows meanwhile changes its order: it is gone through until nothing is left. */
+static void on_rewrite(struct timer *timer, uint64_t now_ms)
+{
+	struct registrar *registrar = container_of(timer, struct registrar, rewriting);
+	struct binding *binding = registrar->rewrite;
+
+	if (!binding) {
+		registrar->rewritten = 0;
+		binding = binding_next(&registrar->bindings, NULL);
+	}
+	for (int i = 0; binding && i < REWRITE_ROUND; i++) {
+		if (binding->kept_until_ms)
+			relayed_follow(registrar, binding, false);
+		binding = binding_next(&registrar->bindings, binding);
+	}
+	registrar->rewrite = binding;
+	if (binding || registrar->rewritten)
+		wheel_arm(registrar->worker->wheel, timer, now_ms + REWRITE_MS, on_rewrite);
+}
+
+void registrar_store_returned(struct registrar *registrar)
+{
+	struct wheel *wheel = registrar->worker->wheel;
+
+	registrar->kept_epoch++;
+	registrar->rewrite = NULL;
+	if (registrar->store)
+		wheel_arm(wheel, &registrar->rewriting, wheel_now_ms(wheel), on_rewrite);
+}
+
+void relayed_stop(struct registrar *registrar)
+{
+	wheel_cancel(registrar->worker->wheel, &registrar->rewriting);
 }
 
 /* --- back --- */
@@ -226,6 +273,7 @@ void registrar_restore(struct registrar *registrar, uint64_t id, struct slice va
 	if (err)
 		return;
 	binding->kept_until_ms = restored.facts.registrar_until_ms;
+	binding->kept_epoch = registrar->kept_epoch;
 	binding->kept_remote = restored.path.remote;
 	counter_add(&registrar->counters.restored, 1);
 }

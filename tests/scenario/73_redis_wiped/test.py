@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """Redis is restarted and has lost everything, while nothing was to be written: the records of living
-calls, acknowledged long ago, are written again within seconds; those of calls that end go as ever."""
+calls, acknowledged long ago, and of registrations are written again within seconds; those of calls that end go as ever."""
 import os
 import signal
 
@@ -18,6 +18,8 @@ def run(lab):
     edge.establish(edge.home, edge.desk)
     before = wait_until(lambda: redis.keys("call:*"), 5, "the call has its record")
     expect(edge.postern.stats()["held"]["calls_unprotected"] == 0, "the call is protected")
+    phones = sorted(redis.keys("aor:*"))
+    expect(phones, "the phone has its record")
     common = redis.cli("HGETALL", "postern:cluster")
     redis.process.signal(signal.SIGKILL)
     redis.process.wait(5)
@@ -25,6 +27,7 @@ def run(lab):
     after = wait_until(lambda: again.keys("call:*"), 5, "the record is written again")
     expect(after == before, "the same key: %s, %s" % (before, after))
     wait_until(lambda: edge.postern.stats()["held"]["calls_unprotected"] == 0, 5, "and acknowledged")
+    wait_until(lambda: sorted(again.keys("aor:*")) == phones, 5, lambda: "the phone's, too: %s" % again.keys("aor:*"))
     wait_until(lambda: again.cli("HGETALL", "postern:cluster") == common, 5, "so is what the next process knows it by")
     pid = edge.postern.pids()["postern-sbc"]
     os.kill(pid, signal.SIGKILL)
