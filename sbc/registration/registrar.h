@@ -51,6 +51,9 @@ MUST_CHECK int registrar_create(const struct registrar_config *config, struct re
 void registrar_destroy(struct registrar *registrar); /* NULL is fine */
 /* One of before the start, as the store has it, with the number of its token. */
 void registrar_restore(struct registrar *registrar, uint64_t id, struct slice value);
+/* The key of what the store was told of it; false = nothing. */
+bool registrar_record(const struct registrar *registrar, const struct binding *binding,
+		      struct buf *out);
 /* The store takes writes again (store_return_fn); it may have come back empty. */
 void registrar_store_returned(struct registrar *registrar);
 void registrar_stop(struct registrar *registrar); /* no more keep-alives */

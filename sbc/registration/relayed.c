@@ -78,6 +78,15 @@ static bool is_written(const struct registrar *registrar, const struct binding *
 	       addr_equal(&binding->kept_remote, &binding->path.remote);
 }
 
+bool registrar_record(const struct registrar *registrar, const struct binding *binding,
+		      struct buf *out)
+{
+	if (!registrar->store || !binding->kept_until_ms)
+		return false;
+	write_key(registrar, binding->id, out);
+	return true;
+}
+
 static void remove_kept(struct registrar *registrar, struct binding *binding)
 {
 	struct buf key;

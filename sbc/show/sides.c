@@ -27,6 +27,11 @@ static json_t *binding_line(const struct core *core, const struct binding *bindi
 				(binding->facts.registrar_until_ms - now) / 1000);
 	json_put_number(line, "keepalive_ms", registrar_keepalive_ms(core->registrar, binding));
 	json_put_number(line, "registered_ms", now - binding->registered_ms);
+	struct buf record;
+	buf_init(&record);
+	if (registrar_record(core->registrar, binding, &record) && !buf_failed(&record))
+		json_put(line, "record", json_text(buf_slice(&record)));
+	buf_free(&record);
 	return line;
 }
 
@@ -253,6 +258,9 @@ void part_subscriptions(struct part *part, struct core *core)
 		json_put_number(object, "age_s", (now_ms - info.created_ms) / 1000);
 		json_put_number(object, "expires_s",
 				info.expires_ms > now_ms ? (info.expires_ms - now_ms) / 1000 : 0);
+		json_put(object, "record",
+			 json_sprintf(SUBSCRIPTION_KEPT "{%.*s}", TOKEN_LENGTH, info.id));
+		json_put_bool(object, "protected", info.is_protected);
 		json_array_append_new(all, object);
 	}
 	part_done(part, all);

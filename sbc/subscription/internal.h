@@ -187,6 +187,8 @@ void subscription_token(const struct subscription *subscription, unsigned int bi
 			char out[TOKEN_LENGTH]);
 
 /* --- keep.c --- */
+/* Of the record of a subscription with this number. */
+void subscription_write_id(const struct subscriptions *all, uint64_t name, char out[TOKEN_LENGTH]);
 MUST_CHECK int subscriptions_open_store(struct subscriptions *all);
 /* Its dialogs have changed: it is written soon. */
 void subscription_keep(struct subscription *subscription);

@@ -26,7 +26,7 @@ static uint64_t now_of(const struct subscriptions *all)
 	return wheel_now_ms(all->worker->wheel);
 }
 
-static void write_id(const struct subscriptions *all, uint64_t name, char out[TOKEN_LENGTH])
+void subscription_write_id(const struct subscriptions *all, uint64_t name, char out[TOKEN_LENGTH])
 {
 	struct token token = token_unpack(name);
 
@@ -38,7 +38,7 @@ static int write_key(void *owner, uint64_t name, struct buf *key)
 {
 	char id[TOKEN_LENGTH];
 
-	write_id(owner, name, id);
+	subscription_write_id(owner, name, id);
 	buf_add(key, prefix);
 	buf_printf(key, "{%.*s}", TOKEN_LENGTH, id);
 	return buf_failed(key) ? -ERR_NO_MEMORY : 0;
@@ -79,7 +79,7 @@ static int fill_forks(struct arena *arena, const struct subscription *subscripti
 	char id[TOKEN_LENGTH];
 
 	for (uint32_t i = 0; i < subscription->fork_count; i++) {
-		write_id(subscription->all, subscription->forks[i], id);
+		subscription_write_id(subscription->all, subscription->forks[i], id);
 		record->forks[i] = arena_copy(arena, (struct slice){id, sizeof(id)});
 		if (!record->forks[i].data)
 			return -ERR_NO_MEMORY;
@@ -87,7 +87,7 @@ static int fill_forks(struct arena *arena, const struct subscription *subscripti
 	}
 	if (!subscription->root)
 		return 0;
-	write_id(subscription->all, subscription->root, id);
+	subscription_write_id(subscription->all, subscription->root, id);
 	record->root = arena_copy(arena, (struct slice){id, sizeof(id)});
 	return record->root.data ? 0 : -ERR_NO_MEMORY;
 }
@@ -98,7 +98,7 @@ static int fill(struct arena *arena, const struct subscription *subscription,
 	const struct subscriptions *all = subscription->all;
 	char id[TOKEN_LENGTH], *ids = arena_alloc(arena, SESSION_IDS_SIZE);
 
-	write_id(all, subscription->number, id);
+	subscription_write_id(all, subscription->number, id);
 	record->id = arena_copy(arena, (struct slice){id, sizeof(id)});
 	if (!record->id.data || !ids)
 		return -ERR_NO_MEMORY;

@@ -39,6 +39,8 @@ struct subscription_info {
 	uint64_t created_ms; /* the loop's clock */
 	uint64_t expires_ms;
 	bool is_up;
+	bool is_protected;     /* its record was acknowledged */
+	char id[TOKEN_LENGTH]; /* of its record */
 };
 
 struct crossing;

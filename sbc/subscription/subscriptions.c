@@ -442,6 +442,8 @@ const void *subscriptions_next(const struct subscriptions *all, const void *at,
 		.created_ms = next->created_ms,
 		.expires_ms = next->expiry.due_ms,
 		.is_up = next->is_up,
+		.is_protected = next->is_kept && next->is_protected,
 	};
+	subscription_write_id(all, next->number, out->id);
 	return next;
 }

@@ -13,7 +13,7 @@ from lib.crowd import CONFIG, Crowd
 from lib.edge import expect
 from lib.lab import LabError, wait_until
 from lib.redis import Redis
-from lib.state_check import findings, lasting, redis_records
+from lib.state_check import findings, lasting, memory, redis_records
 
 STATE_KEY = "correct horse battery staple 0123456789"
 
@@ -95,8 +95,9 @@ class World:
         return [one for node in self.nodes for one in node.ended()]
 
     def consistent(self, seconds=5.0):
-        wrong = lasting(lambda: findings([node.postern.calls() for node in self.nodes if not node.is_dead],
-                                         redis_records(self.redis.socket)), seconds)
+        wrong = lasting(lambda: findings(
+            [memory(node.postern.ask, node.postern.ask_relay) for node in self.nodes if not node.is_dead],
+            redis_records(self.redis.socket)), seconds)
         expect(not wrong, "node and store agree within %g s: %s" % (seconds, "; ".join(wrong[:5])))
 
     def protected(self, seconds=5.0):

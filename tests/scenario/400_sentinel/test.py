@@ -6,7 +6,7 @@ import signal
 from lib.edge import Edge, expect
 from lib.lab import sh, wait_until
 from lib.postern import SHORTEST
-from lib.state_check import findings, lasting
+from lib.state_check import lasting, of_calls
 
 WORKERS = [2]
 TIMEOUT = 150
@@ -55,7 +55,8 @@ def run(lab):
     wait_until(lambda: edge.postern.stats()["store"]["state"] == "up", 10, "the store is up again")
     expect(str(REPLICA) in edge.postern.stats()["store"]["server"], "it is the promoted one")
     wait_until(lambda: edge.live_calls()[0]["protected"], 5, "the living call is protected there")
-    wrong = lasting(lambda: findings([edge.live_calls()], dict.fromkeys(cli(lab, REPLICA, "KEYS", "call:*").split())))
+    wrong = lasting(lambda: of_calls(
+        [{"node": "vm", "calls": edge.live_calls()}], dict.fromkeys(cli(lab, REPLICA, "KEYS", "call:*").split()), {}))
     expect(not wrong, "node and store agree: %s" % wrong)
     edge.desk.hangup()
     edge.home.wait_event("CALL_CLOSED", 10)

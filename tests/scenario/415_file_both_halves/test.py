@@ -9,7 +9,7 @@ import time
 from lib.edge import Edge, expect
 from lib.lab import wait_until
 from lib.postern import SHORTEST
-from lib.state_check import file_records, findings, lasting
+from lib.state_check import file_records, findings, lasting, memory
 
 WORKERS = [2]
 TIMEOUT = 120
@@ -49,7 +49,7 @@ def run(lab):
     edge.both_hear(2.0)
     expect(edge.postern.ask_relay("show stats").get("resources", {}).get("ports") == ports, "the same ports are open")
     wait_until(lambda: len(edge.live_calls()) == 1, 5, "the call is there again")
-    wrong = lasting(lambda: findings([edge.live_calls()], file_records(path)))
+    wrong = lasting(lambda: findings([memory(edge.postern.ask, edge.postern.ask_relay)], file_records(path)))
     expect(not wrong, "node and file agree: %s" % wrong)
     edge.home.hold()
     time.sleep(0.5)
