@@ -36,6 +36,7 @@ struct redis_walk {
 	struct buf keys; /* of this portion, as in the answer */
 	size_t keys_at;  /* whose value comes next */
 	uint32_t values; /* asked for and not come */
+	uint32_t portion;
 	uint64_t cursor;
 	store_each_fn *each;
 	store_done_fn *done;

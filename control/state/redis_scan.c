@@ -7,7 +7,9 @@
 #include <stdio.h>
 #include "control/state/store_answer.h"
 
-#define PORTION "250" /* names; a server says about as many */
+/* Names that the server looks at for an answer. Where few of them have the prefix, it may look at
+ * more: the longest answer then costs it about as much. */
+enum { PORTION = 250, PORTION_MAX = 8 * PORTION };
 
 static void walk_end(struct redis *redis, int err)
 {
@@ -29,11 +31,12 @@ static int walk_send(struct redis *redis, enum redis_kind kind, const struct sli
 
 static int portion_ask(struct redis *redis)
 {
-	char cursor[24];
+	char cursor[24], portion[12];
 	int len = snprintf(cursor, sizeof(cursor), "%" PRIu64, redis->walk.cursor);
+	int portion_len = snprintf(portion, sizeof(portion), "%u", redis->walk.portion);
 	const struct slice words[] = {SLICE("SCAN"),  {cursor, (size_t)len},
 				      SLICE("MATCH"), buf_slice(&redis->walk.prefix),
-				      SLICE("COUNT"), SLICE(PORTION)};
+				      SLICE("COUNT"), {portion, (size_t)portion_len}};
 
 	return walk_send(redis, REDIS_SCAN, words, 6);
 }
@@ -85,6 +88,10 @@ static void names_answered(struct redis *redis, const struct redis_answer *answe
 	buf_clear(&walk->keys);
 	buf_add(&walk->keys, answer->text);
 	walk->err = buf_failed(&walk->keys) ? -ERR_NO_MEMORY : values_ask(redis);
+	if (walk->values * 8 > walk->portion)
+		walk->portion = PORTION;
+	else if (walk->portion < PORTION_MAX)
+		walk->portion *= 2;
 	if (walk->values == 0)
 		portion_over(redis);
 }
@@ -141,8 +148,12 @@ void redis_scan(struct store *store, struct slice prefix, store_each_fn *each, s
 		store_answer(done, owner, handle, err);
 		return;
 	}
-	*walk = (struct redis_walk){
-		.is_active = true, .each = each, .done = done, .owner = owner, .handle = handle};
+	*walk = (struct redis_walk){.is_active = true,
+				    .portion = PORTION,
+				    .each = each,
+				    .done = done,
+				    .owner = owner,
+				    .handle = handle};
 	buf_init(&walk->prefix);
 	buf_init(&walk->keys);
 	pattern_write(prefix, &walk->prefix);
