@@ -171,11 +171,11 @@ static void probe_answered(struct redis *redis, const struct redis_answer *answe
 {
 	bool accepted = answer->kind == ANSWER_OK || answer->kind == ANSWER_NUMBER;
 	redis->is_probing = false;
-	if (answer->kind == ANSWER_NIL && redis->is_marked) {
+	if (answer->kind == ANSWER_NIL && redis->marked_ms) {
 		redis_session_wiped(redis);
 		accepted = true;
-	} else {
-		redis->is_marked = accepted && redis->is_ready;
+	} else if (accepted && redis->is_marking) {
+		redis->marked_ms = loop_now_ms(redis->loop);
 	}
 	if (!accepted && write_refused(redis, answer->text))
 		return;
@@ -201,10 +201,13 @@ static void login_answered(struct redis *redis, const struct redis_answer *answe
 static void small_answered(struct redis *redis, const struct redis_command *command,
 			   const struct redis_answer *answer)
 {
-	if (command->kind == REDIS_CLIENT_ID && answer->kind == ANSWER_NUMBER)
+	if (command->kind == REDIS_CLIENT_ID && answer->kind == ANSWER_NUMBER) {
 		redis->client_id = answer->number;
+		if (redis->is_ready)
+			redis_session_mark(redis);
+	}
 	/* "max number of clients reached" comes as the answer to whatever was first. */
-	if (answer->kind == ANSWER_ERROR && !redis->refusal[0])
+	if (answer->kind == ANSWER_ERROR && !redis->is_ready && !redis->refusal[0])
 		slice_copy(answer->text, redis->refusal, sizeof(redis->refusal));
 	if (command->kind == REDIS_FENCE) {
 		redis->refusal[0] = '\0';

@@ -66,7 +66,8 @@ struct redis {
 	struct redis_graves graves;
 	bool is_ready; /* greeted: takes commands */
 	bool is_probing;
-	bool is_marked;               /* our mark was there on this connection: see probe_send() */
+	bool is_marking;              /* the probe under way looks for our mark: see probe_send() */
+	uint64_t marked_ms;           /* when it was there last, on this connection; 0 = not yet */
 	char refusal[160];            /* first error of the greeting */
 	enum store_state close_state; /* what a drop of ours means */
 	uint64_t heard_ms;
@@ -130,6 +131,7 @@ void redis_session_greeted(struct redis *redis);
 void redis_session_drop(struct redis *redis, enum store_state state, const char *reason);
 void redis_state_set(struct redis *redis, enum store_state state, const char *reason);
 void redis_session_wiped(struct redis *redis); /* our mark is gone, and all else with it */
+void redis_session_mark(struct redis *redis);  /* leave one, or look for it */
 /* Of the greeting, and the heartbeat. */
 MUST_CHECK int redis_send_own(struct redis *redis, enum redis_kind kind, const struct slice *words,
 			      uint32_t count);

@@ -81,6 +81,7 @@ void redis_state_set(struct redis *redis, enum store_state state, const char *re
 		return;
 	redis_bury(redis); /* first: the owner may put some of these keys again */
 	owner_return(redis);
+	redis_session_mark(redis);
 }
 
 void redis_session_drop(struct redis *redis, enum store_state state, const char *reason)
@@ -103,14 +104,22 @@ int redis_send_own(struct redis *redis, enum redis_kind kind, const struct slice
 
 /* A write, because a server that answers PING may still refuse writes. While greeting, one that
  * changes nothing, but is refused as any other (read-only, out of memory). Then a mark that this
- * connection keeps there: where it is gone before its time, somebody has flushed the server. */
+ * connection keeps there: where it is gone before its time, somebody has flushed the server. Each
+ * has a mark of its own, by the name that the server gave it; one that would say nothing while it
+ * wanted a password is asked again. */
 static int probe_send(struct redis *redis)
 {
+	uint64_t now_ms = loop_now_ms(redis->loop);
 	const struct slice nothing[] = {SLICE("SETRANGE"), SLICE("node:{}"), SLICE("0"), SLICE("")};
+	const struct slice id[] = {SLICE("CLIENT"), SLICE("ID")};
+	bool is_marking = redis->is_ready && redis->client_id;
 	char key[40], seconds[12];
 
 	if (redis->is_probing)
 		return 0;
+	/* No write was taken for long: it may be over. */
+	if (redis->marked_ms && now_ms - redis->marked_ms > (MARK_S - 10) * 1000)
+		redis->marked_ms = 0;
 	int len = snprintf(key, sizeof(key), "node:{}%" PRId64, redis->client_id);
 	int seconds_len = snprintf(seconds, sizeof(seconds), "%d", MARK_S);
 	const struct slice mark[] = {SLICE("SET"),
@@ -119,21 +128,28 @@ static int probe_send(struct redis *redis)
 				     SLICE("EX"),
 				     {seconds, (size_t)seconds_len},
 				     SLICE("XX")};
-	int err = !redis->is_ready
-			  ? redis_send_own(redis, REDIS_PROBE, nothing, 4)
-			  : redis_send_own(redis, REDIS_PROBE, mark, redis->is_marked ? 6 : 5);
+	int err = is_marking ? redis_send_own(redis, REDIS_PROBE, mark, redis->marked_ms ? 6 : 5)
+			     : redis_send_own(redis, REDIS_PROBE, nothing, 4);
 	redis->is_probing = !err;
+	redis->is_marking = is_marking;
+	if (!err && redis->is_ready && !is_marking)
+		err = redis_send_own(redis, REDIS_CLIENT_ID, id, 2);
 	return err;
+}
+
+void redis_session_mark(struct redis *redis)
+{
+	if (probe_send(redis) != 0)
+		log_debug(redis->log, "store.probe", "server=%s", redis->status.server);
 }
 
 void redis_session_wiped(struct redis *redis)
 {
 	log_warn(redis->log, "store.wiped", "server=%s effect=\"all records are written again\"",
 		 redis->status.server);
-	redis->is_marked = false;
+	redis->marked_ms = 0;
 	redis->is_another = true;
-	if (probe_send(redis) != 0) /* a new mark */
-		log_debug(redis->log, "store.probe", "server=%s", redis->status.server);
+	redis_session_mark(redis); /* a new one */
 	owner_return(redis);
 }
 
@@ -196,7 +212,7 @@ static void on_open(void *owner)
 void redis_session_greeted(struct redis *redis)
 {
 	redis->is_ready = true;
-	redis->is_marked = false;
+	redis->marked_ms = 0;
 	redis_link_settle(&redis->link);
 	redis->is_another = redis->is_another || redis->status.connects > 0;
 	redis->status.connects++;
@@ -204,8 +220,6 @@ void redis_session_greeted(struct redis *redis)
 		redis_state_set(redis, STORE_REFUSING, redis->refusal);
 	else
 		redis_state_set(redis, STORE_UP, "");
-	if (probe_send(redis) != 0) /* leaves the mark */
-		log_debug(redis->log, "store.probe", "server=%s", redis->status.server);
 	probe_arm(redis);
 }
 
