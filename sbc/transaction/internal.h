@@ -125,6 +125,7 @@ struct server *server_find_id(struct transactions *transactions, uint64_t id);
 MUST_CHECK int server_create(struct transactions *transactions, const struct scan *scan,
 			     const struct transport_path *path, const struct key *key,
 			     struct server **out);
+void server_try_later(struct server *server);   /* 100, unless it is answered meanwhile */
 void server_end(struct lingering *server);      /* out of the tables, freed */
 void server_repeated(struct lingering *server); /* the same request came again */
 /* An ACK for this INVITE: true when it ends here, false when it is for the upper half. */

@@ -7,6 +7,9 @@
 
 #include "sbc/transport/reply_path.h"
 
+/* RFC 3261 17.2.1: so long a 100 may wait for a better answer. */
+enum { TRYING_MS = 200 };
+
 static struct server *full(struct lingering *base)
 {
 	return container_of(base, struct server, base);
@@ -135,6 +138,14 @@ static void on_timer(struct timer *timer, uint64_t now_ms)
 		}
 		return;
 	}
+	if (base->state == SERVER_PROCEEDING) {
+		struct reply trying = {.status = 100};
+		server->resend_ms = UINT64_MAX;
+		if (transaction_reply(transactions, (struct transaction_handle){server->id},
+				      &trying) != 0)
+			log_debug(transactions->config.log, "reply.unsent", "status=100");
+		return;
+	}
 	/* Timer G. */
 	counter_add(&transactions->counters.replies_sent_again, 1);
 	(void)send_reply(base, server->id);
@@ -183,6 +194,12 @@ int server_create(struct transactions *transactions, const struct scan *scan,
 	}
 	*out = server;
 	return 0;
+}
+
+void server_try_later(struct server *server)
+{
+	server->resend_ms = transactions_now(server->base.transactions) + TRYING_MS;
+	server_arm(server);
 }
 
 void server_repeated(struct lingering *base)
@@ -260,8 +277,11 @@ static void invite_replied(struct server *server, unsigned int status)
 	struct transactions *transactions = base->transactions;
 	uint64_t now_ms = transactions_now(transactions);
 
-	if (status < 200)
+	server->resend_ms = UINT64_MAX; /* no 100 is owed any more */
+	if (status < 200) {
+		server_arm(server);
 		return;
+	}
 	server->end_ms = now_ms + 64ull * transactions->timers.t1_ms; /* timers H and L */
 	if (status < 300) {
 		base->state = SERVER_ACCEPTED;

@@ -173,9 +173,14 @@ static void received_new(struct transactions *transactions, const struct scan *s
 		handle.id = server->id;
 	config->handlers->on_request(config->user, handle, message, path);
 
-	/* 100 at once, unless the upper half had a better answer at once. */
+	/* 100 at once, unless the upper half had a better answer at once. In a dialog it mostly has
+	 * one soon; and who has a 100 does not ask again, should this process end meanwhile. */
 	server = scan->method == METHOD_INVITE ? server_find_id(transactions, handle.id) : NULL;
-	if (server && server->base.state == SERVER_PROCEEDING && server->base.status == 0)
+	if (!server || server->base.state != SERVER_PROCEEDING || server->base.status != 0)
+		return;
+	if (server->to_has_tag)
+		server_try_later(server);
+	else
 		answer(transactions, server, 100, SLICE_NONE);
 }
 

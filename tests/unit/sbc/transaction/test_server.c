@@ -12,6 +12,39 @@ static void invite_gets_100_at_once(void **state)
 	assert_null(strstr(bench_last(b), "tag=ours"));
 }
 
+static const char *inside(void)
+{
+	static char text[2048];
+	const char *invite = bench_request("INVITE", "1"),
+		   *to = strstr(strstr(invite, "\r\nTo:") + 4, "\r\n");
+
+	snprintf(text, sizeof(text), "%.*s;tag=ours%s", (int)(to - invite), invite, to);
+	return text;
+}
+
+static void invite_in_a_dialog_gets_100_late_or_never(void **state)
+{
+	struct bench *b = *state;
+	bench_receive(b, inside());
+	bench_advance(b, 199);
+	assert_int_equal(b->sent, 0);
+	bench_advance(b, 1);
+	assert_int_equal(bench_count(b, "SIP/2.0 100"), 1);
+	bench_advance(b, 1000);
+	assert_int_equal(b->sent, 1);
+}
+
+static void answered_soon_there_is_no_100(void **state)
+{
+	struct bench *b = *state;
+	bench_receive(b, inside());
+	assert_int_equal(bench_reply(b, 180), 0);
+	bench_advance(b, 1000);
+	assert_int_equal(bench_reply(b, 200), 0);
+	bench_advance(b, 1000);
+	assert_int_equal(b->sent, 2);
+}
+
 static void answer_inside_the_handler_replaces_100(void **state)
 {
 	struct bench *b = *state;
@@ -237,6 +270,8 @@ int main(void)
 #define T(name) cmocka_unit_test_setup_teardown(name, bench_setup, bench_teardown)
 	const struct CMUnitTest tests[] = {
 		T(invite_gets_100_at_once),
+		T(invite_in_a_dialog_gets_100_late_or_never),
+		T(answered_soon_there_is_no_100),
 		T(answer_inside_the_handler_replaces_100),
 		T(invite_retransmission_repeats_the_last_reply),
 		T(failure_is_repeated_until_ack),
