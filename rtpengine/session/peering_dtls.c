@@ -3,6 +3,7 @@
 #include "rtpengine/session/peering_private.h"
 
 #include <stdlib.h>
+#include "rtpengine/session/keep.h"
 
 static void on_send(void *owner, const struct addr *to, const uint8_t *data, size_t len)
 {
@@ -45,6 +46,7 @@ static void on_done(void *owner, const struct dtls_keys *keys)
 		 peering->stream->dialog->session->call_id, peering->stream->index,
 		 peering_side(peering)->port, slot->component, flow_srtp_info(suite)->name);
 	stream_publish(peering->stream);
+	keep_now(peering->stream->dialog->session); /* it cannot be had again */
 	/* Where the handshake went is where the peer is: also behind a NAT. */
 	if (!peering->uses_ice && dtls_peer(slot->dtls, &to) &&
 	    datapath_flow_lock(sessions->datapath, peering_flow(peering, slot->component, &to),

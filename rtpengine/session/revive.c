@@ -59,7 +59,18 @@ static int open_side(struct stream *stream, int side, uint64_t now_ms)
 	if (!err && at->peering && at->peering->uses_ice &&
 	    !at->peering->ice[at->peering->current].ice)
 		err = -ERR_MALFORMED;
+	/* The certificate that its fingerprint promised went with the process. */
+	if (!err && resume->local.family && peering_has_dtls(at->peering) &&
+	    !at->peering->dtls[0].has_keys)
+		err = -ERR_CLOSED;
 	return err;
+}
+
+static const char *refusal(int err)
+{
+	return err == -ERR_UNSUPPORTED ? "its keys were not kept: state.key is not set"
+	       : err == -ERR_CLOSED    ? "its DTLS handshake was not over"
+				       : err_text(err);
 }
 
 static void lock(struct sessions *sessions, struct flow_id id, const struct addr *source)
@@ -303,8 +314,7 @@ static void revive_found(struct keeper *keeper)
 			continue;
 		keeper->lost++;
 		log_warn(sessions->log, "revive.refused", "key=%.*s reason=\"%s\"", SLICE_ARG(key),
-			 err == -ERR_UNSUPPORTED ? "its keys were not kept: state.key is not set"
-						 : err_text(err));
+			 refusal(err));
 	}
 	if (keeper->revived && !keeper->lost)
 		memcpy(sessions->instance, instance, sizeof(sessions->instance));
