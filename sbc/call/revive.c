@@ -10,6 +10,9 @@
 #include "sbc/dialog/kept.h"
 #include "sbc/topology/owned.h"
 
+/* RFC 3261 8.1.1.5 has a limit. */
+enum { CSEQ_STEP_MS = 10, CSEQ_MAX = 1u << 30 };
+
 /* Unix milliseconds as this loop's clock has them: earlier than its start is a number that wraps
  * round, and differences come out right. */
 static uint64_t loop_ms(const struct calls *calls, uint64_t unix_ms)
@@ -41,8 +44,21 @@ static int check_contact(struct call *call, uint8_t index)
 	return leg_set_contact(call, index, &leg->path);
 }
 
-static int take_leg(struct call *call, uint8_t index, const struct record_leg *from)
+/* Whoever had it before us may have used numbers without time to write so: the later a process is
+ * started, the higher are its own. */
+static uint32_t first_cseq(const struct calls *calls, const struct call_record *record,
+			   uint32_t reserved)
 {
+	uint64_t now_ms = wheel_now_ms(calls->worker->wheel) + calls->unix_offset_ms;
+	uint64_t age_ms = now_ms > record->created_ms ? now_ms - record->created_ms : 0;
+	uint64_t first = reserved + age_ms / CSEQ_STEP_MS;
+
+	return first < CSEQ_MAX ? (uint32_t)first : reserved;
+}
+
+static int take_leg(struct call *call, uint8_t index, const struct call_record *record)
+{
+	const struct record_leg *from = &record->legs[index];
 	const struct calls *calls = call->calls;
 	const struct config *config = calls->worker->config;
 	struct leg *leg = &call->legs[index];
@@ -63,6 +79,7 @@ static int take_leg(struct call *call, uint8_t index, const struct record_leg *f
 		return -ERR_MALFORMED;
 	leg_enter_name(call, index);
 	call->reserved_cseq[index] = from->local_cseq;
+	leg->dialog.local_cseq = first_cseq(calls, record, from->local_cseq);
 	return check_contact(call, index);
 }
 
@@ -225,7 +242,7 @@ int call_revive(struct calls *calls, const struct call_record *record, struct ca
 	if (err)
 		return err;
 	for (uint8_t leg = 0; leg < LEGS && !err; leg++)
-		err = take_leg(call, leg, &record->legs[leg]);
+		err = take_leg(call, leg, record);
 	if (!err)
 		err = take_session(&call->session, record->legs);
 	if (!err)

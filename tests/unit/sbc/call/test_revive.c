@@ -67,8 +67,11 @@ static struct call *restart(void)
 	struct call_record *is = record_create(arena, LEGS);
 	assert_int_equal(record_fill(arena, call, is), 0);
 	was->written_ms = is->written_ms;
-	for (int leg = 0; leg < LEGS; leg++)
-		was->legs[leg].local_cseq += CSEQ_BLOCK;
+	for (int leg = 0; leg < LEGS; leg++) {
+		uint32_t *cseq = &was->legs[leg].local_cseq;
+		assert_in_range(is->legs[leg].local_cseq, *cseq + CSEQ_BLOCK, *cseq + 1000000);
+		*cseq = is->legs[leg].local_cseq;
+	}
 	call->reserved_cseq[0] = call->reserved_cseq[1] = 0;
 	buf_init(&before);
 	buf_init(&after);
@@ -130,7 +133,6 @@ static void hold_goes_on_with_the_same_origin(void **state)
 	bench_inside(&bench, &talk, PHONE, "INVITE", 2, "",
 		     "v=0\r\no=a 1 2 IN IP4 192.168.7.10\r\ns=x\r\nc=IN IP4 192.168.7.10\r\n"
 		     "t=0 0\r\nm=audio 20000 RTP/AVP 8\r\na=sendonly\r\n");
-	bench_next(&bench, PHONE, "SIP/2.0 100 ");
 	const char *again = bench_next(&bench, PBX, "INVITE ");
 	assert_int_equal(sscanf(strstr(again, "o=- "), "o=- %llu %llu", &next_id, &next_version),
 			 2);
@@ -248,7 +250,6 @@ static void any_call_comes_back(void **state)
 		for (unsigned i = dice(3); i > 0; i--) {
 			bench_advance(&bench, dice(2000));
 			bench_inside(&bench, &talk, PHONE, "INVITE", cseq, "", phone_sdp);
-			bench_next(&bench, PHONE, "SIP/2.0 100 ");
 			bench_reply(&bench, PBX, bench_next(&bench, PBX, "INVITE "), "200 OK", "b",
 				    pbx_sdp);
 			bench_next(&bench, PBX, "ACK ");
