@@ -156,6 +156,7 @@ void call_end(struct call *call, enum call_cause cause, unsigned int status, int
 	if (call->state == CALL_ENDING)
 		return;
 	call->state = CALL_ENDING;
+	call_count_unprotected(call);
 	call->cause = cause;
 	call->status = call->answered_ms        ? 200
 		       : call->exchange.refused ? call->exchange.refused
@@ -202,6 +203,7 @@ void call_lose(struct call *call)
 	if (call->state == CALL_UP)
 		counter_sub(&calls->counters.up, 1);
 	call->state = CALL_ENDING;
+	call_count_unprotected(call);
 	wheel_cancel(calls->worker->wheel, &call->upkeep);
 	provisional_settle(call);
 	for (uint8_t leg = 0; leg < LEGS; leg++) {

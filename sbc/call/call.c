@@ -82,6 +82,14 @@ static void on_media_unknown(void *owner, uint64_t handle)
 	without_media(calls_find(owner, handle));
 }
 
+void call_count_unprotected(struct call *call)
+{
+	bool is_unprotected = call->state == CALL_UP && !call->is_protected;
+
+	call->calls->unprotected += is_unprotected - call->is_unprotected;
+	call->is_unprotected = is_unprotected;
+}
+
 /* The store takes records again: give it those it does not have, or may have lost. */
 void calls_store_returned(void *owner, bool all)
 {
@@ -92,6 +100,7 @@ void calls_store_returned(void *owner, bool all)
 		if (call->state == CALL_ENDING || !call->is_stored || (!all && call->is_protected))
 			continue;
 		call->is_protected = false;
+		call_count_unprotected(call);
 		record_keep_soon(call, count++ / RECORDS_A_MS);
 	}
 }

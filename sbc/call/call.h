@@ -166,6 +166,7 @@ struct call {
 	bool is_stored;                       /* a record was given to the store */
 	bool was_stored;                      /* before that */
 	bool is_protected;
+	bool is_unprotected;          /* in conversation, and counted so */
 	bool is_told;                 /* it ended before, and has its CDR */
 	uint64_t cdr_ticket;          /* ended: its record goes when this line is in the file */
 	uint64_t rung_client;         /* of which INVITE the record of ringing tells, */
@@ -221,6 +222,8 @@ struct calls {
 	const struct conceal_key *conceal;
 	struct refer_questions *questions;
 	uint64_t next_number;
+	uint32_t unprotected; /* calls in conversation of which the store knows nothing, or not all
+			       */
 	uint64_t unix_offset_ms; /* Unix time minus the loop's clock */
 	bool is_lasting; /* the store, and with it the keys of identifiers, outlive the process */
 	struct takeover *takeover;
@@ -312,6 +315,8 @@ bool call_is_at_rest(const struct call *call);
 void call_go_on(struct call *call);
 uint64_t call_now(const struct call *call);
 /* For requests that wait for nothing any more. */
+/* Its state, or what the store has of it, is another one. */
+void call_count_unprotected(struct call *call);
 void call_release_if_done(struct call *call);
 void call_note(struct call *call, uint8_t leg, bool sent, const struct message *message);
 void call_note_sent(struct call *call, uint8_t leg, struct slice method, unsigned int status,

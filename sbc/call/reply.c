@@ -160,6 +160,7 @@ void call_answered(struct call *call)
 	call->answered_ms = call_now(call);
 	counter_add(&call->calls->counters.answered, 1);
 	counter_add(&call->calls->counters.up, 1);
+	call_count_unprotected(call);
 	record_upkeep(call);
 }
 
@@ -230,6 +231,7 @@ void reply_stored(struct call *call, bool acknowledged)
 	struct exchange *exchange = &call->exchange;
 
 	call->is_protected = acknowledged;
+	call_count_unprotected(call);
 	if (exchange->state != EXCHANGE_STORING || call->state == CALL_ENDING)
 		return;
 	wheel_cancel(call->calls->worker->wheel, &exchange->wait);

@@ -223,6 +223,7 @@ static int put(struct call *call, struct arena *arena)
 		call->is_stored = true;
 		call->is_record_due = false;
 		call->is_protected = false;
+		call_count_unprotected(call);
 		call->stored_ms = call_now(call);
 		(was_stored ? store_put_owned : store_put)(calls->store, buf_slice(&key),
 							   buf_slice(&value), TTL_S, on_stored,

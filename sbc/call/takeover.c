@@ -266,11 +266,15 @@ bool takeover_cancel(struct calls *calls, const struct scan *cancel,
 void takeover_told_all(struct calls *calls)
 {
 	calls->takeover->is_told_all = true;
-	if (takeover_waiting(calls->takeover) == 0)
-		on_idle(calls);
+	pursuits_told_all(calls->takeover->pursuits);
 }
 
 void takeover_add(struct calls *calls, const struct token *name, uint64_t epoch)
 {
 	pursuits_add(calls->takeover->pursuits, token_pack(name), epoch);
+}
+
+void takeover_give(struct calls *calls, const struct token *name, struct slice value)
+{
+	pursuits_give(calls->takeover->pursuits, token_pack(name), value);
 }

@@ -33,10 +33,12 @@ bool takeover_holds(struct calls *calls, struct transaction_handle handle,
 void takeover_told_bindings(struct calls *calls);
 /* Its INVITE was cancelled while it waited so: true = it did, and is answered. */
 bool takeover_cancelled(struct calls *calls, struct transaction_handle handle);
-/* takeover_add() has told of all that there were at the start. */
+/* Of all that there were at the start, takeover_add() or takeover_give() has told. */
 void takeover_told_all(struct calls *calls);
 /* Take this one up when nothing is more urgent; `epoch` as the store has it. */
 void takeover_add(struct calls *calls, const struct token *name, uint64_t epoch);
+/* At the start, of our own node: its record as it was read a moment ago. */
+void takeover_give(struct calls *calls, const struct token *name, struct slice value);
 /* A call of ours is another node's now: what is said in it must be asked for from here on. */
 void takeover_lost_one(struct calls *calls);
 /* The record of this call is about to go. */

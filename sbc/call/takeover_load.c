@@ -23,7 +23,7 @@ struct loading {
 	uint32_t found;
 };
 
-/* A registration on its way to its worker. */
+/* A registration, or a call of our own, on its way to its worker. */
 struct moved {
 	struct core *core;
 	size_t len;
@@ -106,19 +106,67 @@ static bool is_wanted(const struct loading *loading, uint16_t node)
 	return false;
 }
 
-/* "call:{id}" */
+static void on_moved_binding(void *owner, uint64_t id, int err)
+{
+	struct moved *moved = owner;
+	(void)err;
+
+	registrar_restore(moved->core->registrar, id, (struct slice){moved->bytes, moved->len});
+	free(moved);
+}
+
+static void on_moved_call(void *owner, uint64_t packed, int err)
+{
+	struct moved *moved = owner;
+	struct token name = token_unpack(packed);
+	(void)err;
+
+	takeover_give(moved->core->calls, &name, (struct slice){moved->bytes, moved->len});
+	free(moved);
+}
+
+/* A full ring, or no memory: what it did not get the next scan finds again. */
+static bool move(struct loading *loading, worker_fn *fn, uint8_t worker, uint64_t token,
+		 struct slice value)
+{
+	struct worker *own = loading->core->worker;
+	struct worker *to = workers_at(own->all, worker % own->count);
+	struct moved *moved = malloc(sizeof(*moved) + value.len);
+
+	if (!moved) {
+		loading->is_incomplete = true;
+		return false;
+	}
+	*moved = (struct moved){.core = to->core, .len = value.len};
+	memcpy(moved->bytes, value.data, value.len);
+	if (to == own) {
+		fn(moved, token, 0);
+	} else if (worker_run(to, fn, moved, token, 0) != 0) {
+		loading->is_incomplete = true;
+		free(moved);
+	}
+	return true;
+}
+
+/* "call:{id}". One of our own node, whoever had it before, nobody takes now who does not say so;
+ * for those of a dead one others try, too. */
 static bool on_call(void *owner, struct slice key, struct slice value)
 {
 	struct loading *loading = owner;
+	const struct worker *worker = loading->core->worker;
 	struct slice id = slice_sub(key, sizeof("call:"), TOKEN_LENGTH);
 	struct record_head head;
 	struct token name;
 
 	if (record_head_read(value, &head) != 0 || !is_wanted(loading, head.node) ||
-	    token_read(loading->core->worker->token_key, TOKEN_CALL_ID, id, &name) != 0)
+	    token_read(worker->token_key, TOKEN_CALL_ID, id, &name) != 0)
 		return true;
-	tell(loading, on_found, &name, head.epoch);
-	return true;
+	if (head.node != worker->node) {
+		tell(loading, on_found, &name, head.epoch);
+		return true;
+	}
+	loading->found++;
+	return move(loading, on_moved_call, name.worker, token_pack(&name), value);
 }
 
 /* "sub:{id}" */
@@ -134,39 +182,18 @@ static bool on_subscription(void *owner, struct slice key, struct slice value)
 	return true;
 }
 
-static void on_moved(void *owner, uint64_t id, int err)
-{
-	struct moved *moved = owner;
-	(void)err;
-
-	registrar_restore(moved->core->registrar, id, (struct slice){moved->bytes, moved->len});
-	free(moved);
-}
-
 /* "aor:{token}": phones of a dead node are reached by us now. */
 static bool on_binding(void *owner, struct slice key, struct slice value)
 {
 	struct loading *loading = owner;
-	struct worker *worker = loading->core->worker;
+	const struct worker *worker = loading->core->worker;
 	struct slice text = slice_sub(key, sizeof(REGISTRAR_KEPT), TOKEN_LENGTH);
 	struct token token;
 
 	if (token_read(worker->token_key, TOKEN_CONTACT, text, &token) != 0 ||
 	    (token.id & 3) != CONTACT_BINDING || !is_wanted(loading, token.node))
 		return true;
-	struct worker *to = workers_at(worker->all, token.worker % worker->count);
-	struct moved *moved = malloc(sizeof(*moved) + value.len);
-	if (!moved)
-		return false;
-	*moved = (struct moved){.core = to->core, .len = value.len};
-	memcpy(moved->bytes, value.data, value.len);
-	if (to == worker) {
-		on_moved(moved, token.id >> 2, 0);
-	} else if (worker_run(to, on_moved, moved, token.id >> 2, 0) != 0) {
-		loading->is_incomplete = true;
-		free(moved);
-	}
-	return true;
+	return move(loading, on_moved_binding, token.worker, token.id >> 2, value);
 }
 
 static void scan(struct loading *loading);

@@ -61,6 +61,7 @@ struct pursuits {
 	struct unknown unknown[UNKNOWN_SLOTS];
 	struct rate reads;
 	uint64_t settling; /* whose messages are looked at again */
+	bool is_given; /* the walk gives, so that there is more to come */
 	bool has_lost;
 	bool is_complete;
 };
@@ -467,7 +468,7 @@ static void pump(struct pursuits *pursuits)
 		pursuits->queue_first = 0;
 	if (pursuits_waiting(pursuits) > 0)
 		return;
-	if (pursuits->began_ms)
+	if (pursuits->began_ms && !pursuits->is_given)
 		say_done(pursuits);
 	if (config->on_idle)
 		config->on_idle(config->owner);
@@ -495,15 +496,53 @@ static bool make_room(struct pursuits *pursuits)
 	return true;
 }
 
+static void begin_count(struct pursuits *pursuits)
+{
+	if (pursuits->began_ms)
+		return;
+	pursuits->began_ms = now_of(pursuits);
+	pursuits->taken = 0;
+}
+
 void pursuits_add(struct pursuits *pursuits, uint64_t name, uint64_t epoch)
 {
 	if (pursuits->config.is_here(pursuits->config.owner, name) || !make_room(pursuits))
 		return;
-	if (!pursuits->began_ms) {
-		pursuits->began_ms = now_of(pursuits);
-		pursuits->taken = 0;
-	}
+	begin_count(pursuits);
 	pursuits->queue[pursuits->queue_first + pursuits->queue_count++] =
 		(struct found){name, epoch};
+	pump(pursuits);
+}
+
+/* --- read by the walk at the start --- */
+
+void pursuits_give(struct pursuits *pursuits, uint64_t name, struct slice value)
+{
+	const struct pursuits_config *config = &pursuits->config;
+
+	struct pursuit *pursuit = find(pursuits, name);
+	struct record_head head;
+
+	/* Somebody waits for it: then it is taken, for he may have asked another node too. */
+	if (pursuit && pursuit->state == PURSUIT_PAUSING && record_head_read(value, &head) == 0) {
+		pursuit->is_read = true;
+		pursuit->epoch = head.epoch;
+		pursuit->node = head.node;
+		go_on(pursuit, 0);
+	}
+	if (pursuit || config->is_here(config->owner, name) || is_over(pursuits, name))
+		return;
+	begin_count(pursuits);
+	pursuits->is_given = true;
+	int err = config->take_up(config->owner, value);
+	pursuits->taken += err == 0;
+	pursuits->failed += err != 0;
+	if (err)
+		config->on_refused(config->owner, name, err);
+}
+
+void pursuits_told_all(struct pursuits *pursuits)
+{
+	pursuits->is_given = false;
 	pump(pursuits);
 }

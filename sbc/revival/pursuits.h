@@ -43,6 +43,11 @@ bool pursuits_wait(struct pursuits *pursuits, uint64_t name, struct transaction_
 void pursuits_add(struct pursuits *pursuits, uint64_t name, uint64_t epoch);
 /* It has ended here, and its record is about to go: it is not taken again. */
 void pursuits_over(struct pursuits *pursuits, uint64_t name);
+/* The walk at the start has come by this one, which is this node's already: it is made of what was
+ * read there. Should another node take it meanwhile, it says so, as to any node that lives. */
+void pursuits_give(struct pursuits *pursuits, uint64_t name, struct slice value);
+/* The walk at the start is over. */
+void pursuits_told_all(struct pursuits *pursuits);
 /* What this process made may be another node's now: it is asked for from here on. */
 void pursuits_lost_one(struct pursuits *pursuits);
 /* All that there were at the start are here: what is not in the store is nowhere. */

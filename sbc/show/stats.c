@@ -111,7 +111,8 @@ static json_t *store_object(const struct core *core)
 
 	store_status(core->store, &status);
 	json_put_text(object, "kind", status.kind);
-	json_put_text(object, "state", store_state_text(status.state));
+	json_put_text(object, "state", store_state_text(status.state)); /* of the first worker */
+	json_put_number(object, "workers_away", status.state != STORE_UP);
 	json_put_text(object, "server", status.server);
 	json_put_text(object, "reason", status.reason);
 	json_put_number(object, "pending", status.pending);
@@ -146,17 +147,6 @@ static uint64_t open_files(void)
 	return count > 3 ? count - 3 : 0; /* ".", ".." and this one */
 }
 
-static uint32_t unprotected_now(const struct core *core)
-{
-	uint32_t count = 0;
-
-	for (struct call *call = calls_next(core->calls, NULL); call;
-	     call = calls_next(core->calls, call))
-		if (call->state == CALL_UP && !call->is_protected)
-			count++;
-	return count;
-}
-
 /* What must be back at its start when the last call is gone. */
 static json_t *held_object(const struct core *core)
 {
@@ -164,7 +154,7 @@ static json_t *held_object(const struct core *core)
 	json_t *object = json_object();
 
 	json_put_number(object, "calls", core->calls->by_number.count);
-	json_put_number(object, "calls_unprotected", unprotected_now(core));
+	json_put_number(object, "calls_unprotected", core->calls->unprotected);
 	json_put_number(object, "transactions",
 			counter_get(&transactions_counters(worker->transactions)->live));
 	json_put_number(object, "timers", wheel_armed(worker->wheel));

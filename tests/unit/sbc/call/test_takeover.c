@@ -182,6 +182,54 @@ static void nor_while_the_store_has_it(void **state)
 	bench_close(&bench);
 }
 
+/* As the walk at the start does, with what it read. */
+static void give(void)
+{
+	takeover_give(bench.calls, &name, buf_slice(&bench.store.kept[0].value));
+}
+
+static void what_the_walk_read_is_not_asked_for_again(void **state)
+{
+	(void)state;
+
+	bench_open(&bench);
+	bench_talk(&bench, &talk);
+	name = calls_next(bench.calls, NULL)->name;
+	bench_restart(&bench);
+	give();
+	give(); /* it may come by twice */
+	takeover_told_all(bench.calls);
+	assert_int_equal(bench.calls->by_number.count, 1);
+	assert_int_equal(bench.calls->unprotected, 0);
+	assert_int_equal(bench.store.gets + bench.store.takes, 0);
+	bench_hang_up(&bench, &talk, 2);
+	bench_close(&bench);
+}
+
+/* It was read before the call's end, and comes after it. */
+static void what_the_walk_read_too_early_is_dropped(void **state)
+{
+	(void)state;
+
+	bench_open(&bench);
+	bench_talk(&bench, &talk);
+	name = calls_next(bench.calls, NULL)->name;
+	struct buf before;
+	buf_init(&before);
+	buf_add(&before, buf_slice(&bench.store.kept[0].value));
+	bench_restart(&bench);
+	bench_inside(&bench, &talk, PHONE, "BYE", 2, "", NULL);
+	bench_advance(&bench, 20);
+	bench_next(&bench, PHONE, "SIP/2.0 200 ");
+	bench_reply(&bench, PBX, bench_next(&bench, PBX, "BYE "), "200 OK", "b", NULL);
+	bench_advance(&bench, 1000);
+	assert_int_equal(bench.calls->by_number.count, 0);
+	takeover_give(bench.calls, &name, buf_slice(&before));
+	assert_int_equal(bench.calls->by_number.count, 0);
+	buf_free(&before);
+	bench_close(&bench);
+}
+
 /* Two nodes get the same message: one acts. The other one takes the call only when it is asked for
  * again. */
 static void one_that_is_slower_leaves_it_alone(void **state)
@@ -463,6 +511,8 @@ int main(void)
 		cmocka_unit_test(the_rest_is_taken_up_behind),
 		cmocka_unit_test(what_has_ended_does_not_come_back),
 		cmocka_unit_test(nor_while_the_store_has_it),
+		cmocka_unit_test(what_the_walk_read_is_not_asked_for_again),
+		cmocka_unit_test(what_the_walk_read_too_early_is_dropped),
 		cmocka_unit_test(one_that_is_slower_leaves_it_alone),
 		cmocka_unit_test(a_record_of_the_version_before_is_read),
 		cmocka_unit_test(not_where_records_are_sealed),
