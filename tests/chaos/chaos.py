@@ -15,7 +15,7 @@ import time
 sys.dont_write_bytecode = True
 sys.path[0] = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))  # not this folder: it has a chaos.py
 from chaos.world import World  # noqa: E402
-from lib.lab import Lab, wait_until  # noqa: E402
+from lib.lab import Lab, LabError, wait_until  # noqa: E402
 
 SBC, RELAY = "postern-sbc", "postern-rtpengine"
 
@@ -25,7 +25,8 @@ class Chaos:
 
     def __init__(self, lab, seed, calls, workers=2, slow=1.0):
         self.seed, self.random, self.calls, self.slow = seed, random.Random(seed), calls, slow
-        self.world = World(lab, workers=workers)
+        # among others the store may be late, and calls unprotected
+        self.world = World(lab, workers=workers, wait="20ms" if slow == 1.0 else "500ms")
         self.world.ng.random.seed(seed)
         self.counts = {}
 
@@ -112,12 +113,15 @@ class Chaos:
 
     def redis_flushed(self):
         self.traffic()
+        noticed = self.world.postern.process.log().count("store.wiped")
         self.world.redis.cli("FLUSHALL")
-        # by a mark that is looked for every three seconds; until then nobody can know
+        # by a mark that each connection looks for every three seconds; until then nobody can know
+        connections = self.world.workers + 1  # and the relay's
         def missing():
             return {call["id"] for call in self.world.calls() if call["state"] == "up"} - {
                 key[6:-1] for key in self.world.redis.keys("call:*")}
-        wait_until(lambda: not missing(), 5, lambda: "all is written again: %s is not" % missing())
+        wait_until(lambda: self.world.postern.process.log().count("store.wiped") == noticed + connections and not missing(), 5,
+                   lambda: "all is written again: %s is not" % missing())
         return 400
 
     def redis_full(self):
@@ -136,11 +140,17 @@ class Chaos:
 
     def redis_wrong_type(self):
         keys = self.world.redis.keys("call:*")
-        for key in self.random.sample(keys, min(3, len(keys))):
+        hit = self.random.sample(keys, min(3, len(keys)))
+        for key in hit:
             self.world.redis.cli("DEL", key)
             self.world.redis.cli("LPUSH", key, "not a record")
-        self.world.crowd.do("reinvite", self.world.crowd.report()["up"], 100)
-        return 400
+        # each call is written again when something changes in it; the crowd takes them at random
+        for _ in range(20):
+            self.world.crowd.do("reinvite", self.world.crowd.report()["up"], 100)
+            self.world.crowd.settle()
+            if "list" not in [self.world.redis.cli("TYPE", key).strip() for key in hit]:
+                return 400
+        raise LabError("records of another type stay: %s" % hit)
 
     def redis_asks_password(self):
         self.world.redis.cli("CONFIG", "SET", "requirepass", "secret")

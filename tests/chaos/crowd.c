@@ -220,6 +220,26 @@ static void report(struct crowd *crowd, const struct work *works, uint64_t now)
 	       crowd->probe_ms);
 }
 
+/* On standard error: who has heard nothing since the mark. */
+static void name_deaf(const struct crowd *crowd)
+{
+	static const char *const keyings[] = {"plain", "SDES", "DTLS"};
+
+	for (unsigned i = 0; i < CALLS_MAX; i++) {
+		const struct call *call = &crowd->calls[i];
+		for (int s = 0; s < SIDES && call->state == CALL_UP; s++) {
+			const struct party *party = &call->party[s];
+			if (!party->received)
+				fprintf(stderr,
+					"call %u (%s), %s, %s by %s: deaf, sent %llu to port %u\n",
+					call->serial, party->call_id, s == WAN ? "wan" : "lan",
+					keyings[call->keying], call->caller == WAN ? "wan" : "lan",
+					(unsigned long long)party->sent,
+					ntohs(party->relay.sin_port));
+		}
+	}
+}
+
 static void begin_work(struct work *works, const char *line, uint64_t now)
 {
 	struct work work = {.begun = now, .caller = -1};
@@ -251,6 +271,9 @@ static void obey(struct crowd *crowd, struct work *works, const char *line)
 
 	if (strncmp(line, "report", 6) == 0) {
 		report(crowd, works, now);
+	} else if (strncmp(line, "deaf", 4) == 0) {
+		name_deaf(crowd);
+		printf("{}\n");
 	} else if (strncmp(line, "mark", 4) == 0) {
 		media_mark(crowd, now);
 		printf("{}\n");

@@ -57,8 +57,10 @@ struct party {
 	uint16_t sequence;
 	uint64_t sent, received, heard_at, gap; /* since the mark; ns */
 	srtp_t seal, open;
+	uint8_t keys[2][30]; /* of these */
 	unsigned crypto_tag; /* of the line that was offered us */
 	struct dtls *dtls;
+	char fingerprint[160]; /* of whom it speaks DTLS with */
 };
 
 struct call {

@@ -53,8 +53,16 @@ static srtp_t make_session(const uint8_t key[30], srtp_ssrc_type_t type)
 
 void media_keys(struct party *party, const uint8_t seal[30], const uint8_t open[30])
 {
+	/* Rollover counter and replay window go on while they are the same. */
+	if (party->seal && memcmp(party->keys[0], seal, 30) == 0 &&
+	    memcmp(party->keys[1], open, 30) == 0)
+		return;
+	memcpy(party->keys[0], seal, 30);
+	memcpy(party->keys[1], open, 30);
 	if (party->seal)
-		return; /* they do not change within a call */
+		srtp_dealloc(party->seal);
+	if (party->open)
+		srtp_dealloc(party->open);
 	party->seal = make_session(seal, ssrc_any_outbound);
 	party->open = make_session(open, ssrc_any_inbound);
 }

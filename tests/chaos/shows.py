@@ -28,6 +28,7 @@ class Options:
     kills = int(os.environ.get("POSTERN_KILLS", "100"))
     ringing = int(os.environ.get("POSTERN_RINGING", "100"))
     deaths = int(os.environ.get("POSTERN_DEATHS", "3"))  # of nodes
+    records = int(os.environ.get("POSTERN_RECORDS", "100000"))
     # a packet each so many ms: 20 as phones send
     ptime = int(os.environ.get("POSTERN_PTIME", "20"))
 
@@ -292,8 +293,50 @@ def node_dies(lab):
     expect(good * 100 >= tried * 95, "95 in 100 that rang are answered: %d of %d" % (good, tried))
 
 
+def memory_mb(pid):
+    with open("/proc/%d/smaps_rollup" % pid) as f:
+        return next(int(line.split()[1]) for line in f if line.startswith("Pss:")) / 1024
+
+
+def many_records(lab):
+    """Show 7: 100,000 calls in the store, kill -9 of postern-sbc."""
+    living, count = 20, Options.records
+    world = World(lab, proxies=False, idle="600s")  # the relay does not know them
+    world.crowd.rtp(200)
+    world.crowd.start(living, 100)
+    world.crowd.settle(20)
+    world.protected()
+    world.multiply(count)
+    wait_until(lambda: len(world.redis.keys("call:*")) == count + living, 60, "%d records" % count, step=1)
+    print("%d records of calls, %.1f MB in Redis" % (count + living, int(
+        next(l for l in world.redis.cli("INFO", "memory").split() if l.startswith("used_memory:")).split(":")[1]) / 1e6))
+    for _ in range(3):
+        pid = world.pid(SBC)
+        os.kill(pid, signal.SIGKILL)
+        killed_at = time.time()
+        world.crowd.probe()
+        # asked for before it was read from the store: of calls nobody has touched, and in all the load
+        world.crowd.do("reinvite", living, 1000)
+        answered_at = killed_at + world.crowd.probed() / 1000
+        started_at = world.started_at(SBC)
+        report = world.crowd.settle(10)
+        touched = time.time() - started_at
+        expect(report["reinvite_bad"] == 0, "calls that are not taken up yet go on: %s" % report)
+
+        def held():
+            return world.postern.stats()["held"]["calls"]
+        wait_until(lambda: world.answers() and held() == count + living, 60, lambda: "%d calls" % held(), step=0.05)
+        ready_at = world.said_at("calls.taken_up")
+        print("kill -9 under %d calls: first SIP answer %.0f ms after it was started, %d re-INVITEs in calls done after %.0f ms, "
+              "all calls taken up after %.0f ms, %.0f MB" % (count + living, (answered_at - started_at) * 1000, living,
+              touched * 1000, (ready_at - started_at) * 1000, memory_mb(world.pid(SBC))))
+        time.sleep(SETTLED_S)
+    world.crowd.close()
+    world.postern.stop(expect=None)  # it has no time to send BYE to as many
+
+
 SHOWS = {"killed-calls": killed_calls, "killed-ringing": killed_ringing, "killed-relay": killed_relay,
-         "redis": redis_away, "commands": commands, "node-dies": node_dies}
+         "redis": redis_away, "commands": commands, "node-dies": node_dies, "many-records": many_records}
 
 
 def run(name):

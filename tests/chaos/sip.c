@@ -90,6 +90,23 @@ static void learn_keys(struct crowd *crowd, struct call *call, const char *body)
 		media_keys(&call->party[WAN], call->key, key);
 }
 
+/* RFC 8842 4: another one is another association. */
+static void learn_fingerprint(struct crowd *crowd, struct party *party, const char *body)
+{
+	const char *line = strstr(body, "a=fingerprint:");
+	size_t len = line ? strcspn(line, "\r") : 0;
+
+	if (len == 0 || len >= sizeof(party->fingerprint))
+		return;
+	if (party->dtls && strlen(party->fingerprint) == len &&
+	    memcmp(party->fingerprint, line, len) == 0)
+		return;
+	memcpy(party->fingerprint, line, len);
+	party->fingerprint[len] = '\0';
+	dtls_forget(party);
+	dtls_begin(crowd, party, strstr(body, "a=setup:passive") != NULL);
+}
+
 void sip_learn_body(struct crowd *crowd, struct call *call, int side, const char *message)
 {
 	const char *body = strstr(message, "\r\n\r\n");
@@ -105,8 +122,8 @@ void sip_learn_body(struct crowd *crowd, struct call *call, int side, const char
 	media_set(crowd, call, side, &relay);
 	if (side == WAN && call->keying == KEYING_SDES)
 		learn_keys(crowd, call, body);
-	if (side == WAN && call->keying == KEYING_DTLS && !call->party[WAN].dtls)
-		dtls_begin(crowd, &call->party[WAN], strstr(body, "a=setup:passive") != NULL);
+	if (side == WAN && call->keying == KEYING_DTLS)
+		learn_fingerprint(crowd, &call->party[WAN], body);
 }
 
 static size_t write_response(struct crowd *crowd, struct call *call, int side, const char *request,

@@ -4,6 +4,8 @@ either side, and what has to hold whatever happens."""
 import os
 import re
 import signal
+import socket
+import subprocess
 import time
 from datetime import datetime
 
@@ -12,6 +14,7 @@ from lib.cluster import announce
 from lib.crowd import CONFIG, Crowd
 from lib.edge import expect
 from lib.lab import LabError, wait_until
+from lib.postern import binaries
 from lib.redis import Redis
 from lib.state_check import findings, lasting, memory, redis_records
 
@@ -25,13 +28,13 @@ def stamp(text):
 class World:
     """One node. `postern`, `proxy` and `ng` are those of the node that serves."""
 
-    def __init__(self, lab, workers=2, proxies=True, extra="", protect="ringing"):
-        self.lab = lab
+    def __init__(self, lab, workers=2, proxies=True, extra="", idle="5s", protect="ringing", wait="20ms"):
+        self.lab, self.workers, self.idle = lab, workers, idle
         self.network()
         self.redis = Redis(lab)
         self.crowd = Crowd(lab)
         self.nodes = [Node(lab, self.redis, self.config() + extra + text, proxies=proxies, workers=workers, key=STATE_KEY,
-                           state=", protect: " + protect, **more) for text, more in self.cast()]
+                           state=", protect: %s, wait: %s" % (protect, wait), **more) for text, more in self.cast()]
         self.serving = self.nodes[0]
         self.postern.start = self.postern.settled()
 
@@ -39,7 +42,7 @@ class World:
         self.lab.edge()
 
     def config(self):
-        return CONFIG
+        return CONFIG.replace("idle-timeout: 5s", "idle-timeout: " + self.idle)
 
     def cast(self):
         """Of each node: what its configuration has beside, where it stands."""
@@ -73,6 +76,25 @@ class World:
         """When the supervisor started it last."""
         return stamp(re.findall(r"^(\S+) .*run\.start program=%s" % program, self.postern.process.log(), re.M)[-1])
 
+    def said_at(self, event):
+        """When the log had it last."""
+        return stamp(re.findall(r"^(\S+) .*? %s " % re.escape(event), self.postern.process.log(), re.M)[-1])
+
+    def multiply(self, count):
+        """So many more records in the store, of one that is there."""
+        key = self.redis.keys("call:*")[0]
+        with socket.socket(socket.AF_UNIX) as s:
+            s.connect(self.redis.socket)
+            s.sendall(b"GET %s\r\n" % key.encode())
+            stream = s.makefile("rb")
+            value = stream.read(int(stream.readline()[1:]))
+        record = os.path.join(self.lab.dir, "record")
+        with open(record, "wb") as f:
+            f.write(value)
+        subprocess.run("%s 2 %d 600 < %s | redis-cli -s %s --pipe" % (
+            os.path.join(binaries(), "tests/chaos/multiply"), count, record, self.redis.socket), shell=True, check=True,
+            stdout=subprocess.DEVNULL, env={**os.environ, "STATE_KEY": STATE_KEY}, timeout=120)
+
     def freeze(self, pid, seconds):
         os.kill(pid, signal.SIGSTOP)
         try:
@@ -101,8 +123,10 @@ class World:
         expect(not wrong, "node and store agree within %g s: %s" % (seconds, "; ".join(wrong[:5])))
 
     def protected(self, seconds=5.0):
-        wait_until(lambda: self.postern.stats()["held"]["calls_unprotected"] == 0, seconds,
-                   lambda: "all calls are protected: %s" % self.postern.stats()["store"])
+        def known():
+            stats = self.postern.stats()
+            return not stats["store"]["workers_away"] and not stats["held"]["calls_unprotected"]
+        wait_until(known, seconds, lambda: "all calls are protected: %s" % self.postern.stats()["store"])
 
     def check(self, seconds=5.0):
         """After a step: nobody was cut off, both halves and the store know the same calls."""
@@ -124,7 +148,7 @@ class World:
         log = "".join(node.postern.process.log() for node in self.nodes)
         ended = [stamp(t) for t in re.findall(r"^(\S+) .*call\.ended .*a_call_id=%s " % name, log, re.M)]
         died = [stamp(t) for t in re.findall(r"^(\S+) .*run\.died program=postern-sbc", log, re.M)]
-        return len(ended) == 2 and any(0 <= t - ended[0] < 0.1 for t in died)
+        return len(ended) == 2 and any(0 <= t - ended[0] < 0.3 for t in died)
 
     def difference(self, up):
         here = {call["id"]: call for call in self.calls()}
@@ -134,7 +158,11 @@ class World:
 
     def audible(self, limit_ms, seconds=8.0):
         """Everybody hears somebody, and nobody was without for longer since the mark."""
-        report = self.crowd.wait(lambda r: r["deaf"] == 0, seconds, "everybody hears")
+        try:
+            report = self.crowd.wait(lambda r: r["deaf"] == 0, seconds, "everybody hears")
+        except LabError as err:
+            self.crowd.ask("deaf")
+            raise LabError("%s\n%s" % (err, self.crowd.log()[-1500:]))
         expect(report["gap_max_ms"] <= limit_ms, "no silence beyond %d ms: %s" % (limit_ms, report))
         return report
 

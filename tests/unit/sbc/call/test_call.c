@@ -191,7 +191,6 @@ static void reinvite(const struct talk *talk, uint32_t cseq)
 		"Call-ID: call-a\r\nCSeq: %u INVITE\r\nContact: <sip:alice@192.168.7.10>\r\n"
 		"Content-Type: application/sdp\r\nContent-Length: %zu\r\n\r\n%s",
 		talk->target, cseq, talk->to, cseq, strlen(phone_sdp), phone_sdp);
-	bench_next(&bench, PHONE, "SIP/2.0 100 ");
 }
 
 static void a_refused_reinvite_leaves_the_session_as_it_was(void **state)
@@ -355,6 +354,23 @@ static void a_call_that_has_media_again_stays(void **state)
 	bench_hang_up(&bench, &talk, 2);
 }
 
+static void a_relay_lost_in_a_reinvite_is_offered_it_again(void **state)
+{
+	struct talk talk;
+	(void)state;
+
+	bench_talk(&bench, &talk);
+	reinvite(&talk, 2);
+	const char *invite = bench_next(&bench, PBX, "INVITE ");
+	bench.relay_refuses = "Unknown call-id";
+	bench_reply(&bench, PBX, invite, "200 OK", "b", pbx_sdp);
+	bench_next(&bench, PBX, "ACK ");
+	bench_next(&bench, PHONE, "SIP/2.0 200 ");
+	bench_ack(&bench, &talk, 2, NULL);
+	assert_non_null(strstr(bench.relay_log, "offer answer offer answer offer answer "));
+	bench_hang_up(&bench, &talk, 3);
+}
+
 static void a_call_on_hold_keeps_its_time(void **state)
 {
 	struct talk talk;
@@ -485,6 +501,7 @@ int main(void)
 		TEST(a_strangers_answer_is_met_with_silence),
 		TEST(a_refused_reinvite_leaves_the_session_as_it_was),
 		TEST(an_accepted_reinvite_is_recorded),
+		TEST(a_relay_lost_in_a_reinvite_is_offered_it_again),
 		TEST(a_dialog_lost_on_one_side_ends_on_the_other),
 		TEST(ringing_for_ever_is_no_answer),
 		TEST(nobody_answers),
