@@ -61,7 +61,7 @@ struct pursuits {
 	struct unknown unknown[UNKNOWN_SLOTS];
 	struct rate reads;
 	uint64_t settling; /* whose messages are looked at again */
-	bool is_given; /* the walk gives, so that there is more to come */
+	bool is_given;     /* the walk gives, so that there is more to come */
 	bool has_lost;
 	bool is_complete;
 };

@@ -144,9 +144,9 @@ class Chaos:
         for key in hit:
             self.world.redis.cli("DEL", key)
             self.world.redis.cli("LPUSH", key, "not a record")
-        # each call is written again when something changes in it; the crowd takes them at random
+        # each call is written again when something changes in it; so fast that it is not the same one each time
         for _ in range(20):
-            self.world.crowd.do("reinvite", self.world.crowd.report()["up"], 100)
+            self.world.crowd.do("reinvite", self.world.crowd.report()["up"], 10000)
             self.world.crowd.settle()
             if "list" not in [self.world.redis.cli("TYPE", key).strip() for key in hit]:
                 return 400

@@ -74,7 +74,7 @@ class Capture:
         self.host, self.device = host, device
         lab.captures.append(self)
         self.path = "%s/%s-%s.pcap" % (lab.dir, host, device)
-        self.process = lab.spawn(host, "tcpdump-%s-%s" % (host, device), "tcpdump", "-i", device, "-U",
+        self.process = lab.spawn(host, "tcpdump-%s-%s" % (host, device), "tcpdump", "-i", device, "-U", "-B", "16384",
                                  "--immediate-mode", "-n", "-s", "0", "-Z", "root", "-w", self.path, expression,
                                  stop_signal=signal.SIGINT)
         self.process.wait_log(r"listening on", 5)
