@@ -285,13 +285,17 @@ int record_take_up(struct calls *calls, struct slice value)
 	struct record_head head;
 	struct slice body;
 	struct call *call;
+	char transfer[40]; /* the record is the arena's, which what revives the call may use again
+			    */
 
 	arena_reset(calls->scratch);
 	int err = record_head_split(value, &head, &body);
 	if (!err)
 		err = record_decode(calls->scratch, body, &record);
-	if (!err)
+	if (!err) {
+		slice_copy(record->transfer, transfer, sizeof(transfer));
 		err = call_revive(calls, record, &call);
+	}
 	if (err)
 		return err;
 	call->epoch = head.epoch;
@@ -306,8 +310,8 @@ int record_take_up(struct calls *calls, struct slice value)
 	call->is_told = has_cdr(call);
 	if (call->is_told)
 		call_end(call, CALL_HUNG_UP, 487, -1, SLICE_NONE);
-	else if (call->state == CALL_UP && record->transfer.len > 0)
-		transfer_resume(call, record->transfer);
+	else if (call->state == CALL_UP && transfer[0])
+		transfer_resume(call, slice_from(transfer));
 	return 0;
 }
 
