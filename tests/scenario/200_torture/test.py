@@ -26,7 +26,7 @@ routes:
 POLICY = {
     "bext01.dat": {"420"}, "zeromf.dat": {"483"}, "intmeth.dat": {"405", "501", "+"}, "esc02.dat": {"405", "501", "+"},
     "unreason.dat": {"-"}, "noreason.dat": {"-"}, "bcast.dat": {"-"}, "invut.dat": {"+", "415"},
-    "dblreq.dat": {"403", "+"},
+    "dblreq.dat": {"403", "+", "488"},  # a REGISTER, and behind it an INVITE whose SDP says "m =video"
 }
 
 
