@@ -190,6 +190,9 @@ class Cluster:
         now = time.time()
         self.store.master.signal(signal.SIGKILL)
         wait_until(lambda: self.store.port() == REPLICA, 20, "the replica is promoted")
+        for node in self.nodes.values():
+            wait_until(lambda node=node: node.stats()["store"]["workers_away"] == 0, 10, "each node has found it")
+        time.sleep(2)  # each writes its heartbeat there, and reads the others', once a second
         return now
 
     def kill_node(self, takes_s):
